@@ -1,0 +1,160 @@
+//! The memory limit as a type: a [`Budget`] gives [`Lease`]s, and they come back when dropped.
+
+use crate::{
+    error::{Problem, Result},
+    units::Bytes,
+};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The memory that one run may hold.
+///
+/// Requests are served first come, first served, so that a large one is not starved by small ones.
+#[derive(Clone)]
+pub struct Budget(Arc<Shared>);
+
+struct Shared {
+    limit: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    held: u64,
+    peak: u64,
+    /// The next ticket to hand out, and the one being served.
+    next: u64,
+    serving: u64,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: Bytes) -> Budget {
+        Budget(Arc::new(Shared { limit: limit.0, state: Mutex::default(), changed: Condvar::new() }))
+    }
+
+    /// The limit.
+    pub fn limit(&self) -> Bytes {
+        Bytes(self.0.limit)
+    }
+
+    /// The bytes that leases hold now.
+    pub fn held(&self) -> Bytes {
+        Bytes(self.lock().held)
+    }
+
+    /// The most that leases ever held at once.
+    pub fn peak(&self) -> Bytes {
+        Bytes(self.lock().peak)
+    }
+
+    /// Waits until `bytes` are free, and takes them.
+    ///
+    /// # Errors
+    /// Only when `bytes` exceed the whole limit; `what` says in the message who asked.
+    pub fn lease(&self, bytes: u64, what: &str) -> Result<Lease> {
+        if bytes > self.0.limit {
+            let what = what.to_string();
+            return Err(Problem::BudgetTooSmall { what, need: Bytes(bytes), limit: self.limit() }.into());
+        }
+        let mut state = self.lock();
+        let ticket = state.next;
+        state.next += 1;
+        while state.serving != ticket || state.held + bytes > self.0.limit {
+            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.serving += 1;
+        self.take(&mut state, bytes);
+        self.0.changed.notify_all();
+        Ok(Lease { budget: self.clone(), bytes })
+    }
+
+    /// Takes `bytes` if they are free now and nobody waits.
+    pub fn try_lease(&self, bytes: u64) -> Option<Lease> {
+        let mut state = self.lock();
+        if state.serving != state.next || state.held + bytes > self.0.limit {
+            return None;
+        }
+        self.take(&mut state, bytes);
+        Some(Lease { budget: self.clone(), bytes })
+    }
+
+    fn take(&self, state: &mut State, bytes: u64) {
+        state.held += bytes;
+        state.peak = state.peak.max(state.held);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to hold so many bytes; given back when dropped. It can be split, and cannot grow.
+pub struct Lease {
+    budget: Budget,
+    bytes: u64,
+}
+
+impl Lease {
+    /// How many bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes `bytes` out of this lease into one of their own.
+    ///
+    /// # Panics
+    /// When the lease holds fewer: a plan that asks for less than it uses is our own bug.
+    pub fn split(&mut self, bytes: u64) -> Lease {
+        assert!(bytes <= self.bytes, "a lease of {} bytes cannot give {bytes}", self.bytes);
+        self.bytes -= bytes;
+        Lease { budget: self.budget.clone(), bytes }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.budget.lock().held -= self.bytes;
+        self.budget.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    #[test]
+    fn what_is_dropped_comes_back() {
+        let b = Budget::new(Bytes(100));
+        let mut a = b.lease(80, "a").unwrap();
+        assert!(b.try_lease(30).is_none());
+        let part = a.split(50);
+        drop(a);
+        assert_eq!((part.bytes(), b.held()), (50, Bytes(50)));
+        drop(part);
+        assert_eq!((b.held(), b.peak()), (Bytes(0), Bytes(80)));
+        assert!(b.lease(101, "a chunk of 't'").is_err());
+    }
+
+    #[test]
+    fn a_large_request_is_served_in_its_turn() {
+        let b = Budget::new(Bytes(100));
+        let first = b.lease(60, "first").unwrap();
+        let large_served = AtomicBool::new(false);
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                let _all = b.lease(100, "large").unwrap();
+                large_served.store(true, SeqCst);
+            });
+            while b.lock().next < 2 {
+                std::thread::yield_now();
+            }
+            // Ten bytes are free, but the large request came first.
+            assert!(b.try_lease(10).is_none());
+            drop(first);
+            let _small = b.lease(10, "small").unwrap();
+            assert!(large_served.load(SeqCst));
+        });
+    }
+}

@@ -1,0 +1,289 @@
+//! One error type for the whole library: what went wrong, in fields, and where (file, variable, chunk).
+
+use crate::units::Bytes;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// `Result` with [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong ([`Problem`]) and where.
+///
+/// Prints as `in.nc: variable 't': chunk [3, 0, 2]: inflate: expected 800 bytes, got 12`.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    problem: Problem,
+    file: Option<PathBuf>,
+    variable: Option<String>,
+    chunk: Option<String>,
+}
+
+/// The class of an error: who has to act. The binary's exit code follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The request makes no sense (exit code 2).
+    Usage,
+    /// A file is missing, broken or unwritable, or its values do not allow the result (exit code 1).
+    Data,
+    /// A feature of a format that is not supported (exit code 3).
+    Unsupported,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The operating system refused.
+    #[error("{action}: {source}")]
+    Io {
+        /// What was tried, as a verb phrase: "open", "read 800 bytes at offset 12".
+        action: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// None of the known formats.
+    #[error("not a NetCDF, HDF5 or Zarr file ({found}); give a .nc, .h5 or .zarr that one of those libraries wrote")]
+    NotAFormat {
+        /// What the first bytes look like.
+        found: String,
+    },
+    /// The file ends before its metadata says.
+    #[error("{what}: expected {expected} bytes, got {got}: the file is cut short or broken; fetch it again")]
+    Truncated {
+        /// What was being read.
+        what: String,
+        /// Bytes that the metadata promises.
+        expected: u64,
+        /// Bytes that are there.
+        got: u64,
+    },
+    /// Metadata that contradicts itself or the format's specification.
+    #[error("{what} is corrupt: {detail}")]
+    Corrupt {
+        /// Which structure.
+        what: &'static str,
+        /// The contradiction.
+        detail: String,
+    },
+    /// Stored bytes that a codec cannot decode (or encode).
+    #[error("{codec}: {detail}")]
+    Codec {
+        /// The codec's registered name.
+        codec: &'static str,
+        /// What it found.
+        detail: String,
+    },
+    /// A container library failed.
+    #[error("{library}: {detail}")]
+    Library {
+        /// "HDF5", "netCDF" or "zarrs".
+        library: &'static str,
+        /// Its own words.
+        detail: String,
+    },
+    /// A feature of a format that aosx does not have.
+    #[error("{feature} is not supported")]
+    Unsupported {
+        /// The feature, as a noun phrase.
+        feature: String,
+    },
+    /// There is no variable of that name.
+    #[error("no variable '{name}'{}", did_you_mean(.known, "it has"))]
+    NoSuchVariable {
+        /// The name that was asked for.
+        name: String,
+        /// Names that exist, nearest first.
+        known: Vec<String>,
+    },
+    /// There is no dimension of that name or position.
+    #[error("no dimension '{name}'{}", did_you_mean(.known, "it has"))]
+    NoSuchDimension {
+        /// The name or position that was asked for.
+        name: String,
+        /// The dimensions that exist.
+        known: Vec<String>,
+    },
+    /// An operation that needs numbers met something else.
+    #[error("{dtype} data cannot be reduced; choose a numeric variable with --var")]
+    NotNumeric {
+        /// The stored type in words.
+        dtype: String,
+    },
+    /// An exact integer result does not fit its type.
+    #[error("{op} overflows {dtype}; use mean, or convert the variable to floating point first")]
+    Overflow {
+        /// The operation.
+        op: &'static str,
+        /// The type of the result.
+        dtype: &'static str,
+    },
+    /// A result that does not exist for zero values.
+    #[error("{op} of zero values does not exist for integers; select a range that has values")]
+    ZeroLength {
+        /// The operation.
+        op: &'static str,
+    },
+    /// The plan's smallest step does not fit the memory limit.
+    #[error("{what} needs at least {need} of memory, the limit is {limit}; give --memory {need} or more")]
+    BudgetTooSmall {
+        /// What asks for it.
+        what: String,
+        /// The least that would do.
+        need: Bytes,
+        /// The limit in force.
+        limit: Bytes,
+    },
+    /// The output names an input.
+    #[error("the output is also an input; write to another file")]
+    OutputIsInput,
+    /// A request that makes no sense.
+    #[error("{problem}")]
+    Usage {
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// Another task failed first, or the user stopped the run.
+    #[error("stopped")]
+    Stopped,
+}
+
+fn did_you_mean(known: &[String], has: &str) -> String {
+    match known {
+        [] => String::new(),
+        many if many.len() > 12 => format!("; {has} {}, ... ({} in all)", many[..12].join(", "), many.len()),
+        few => format!("; {has} {}", few.join(", ")),
+    }
+}
+
+impl Problem {
+    /// Who has to act.
+    pub fn class(&self) -> Class {
+        match self {
+            Problem::NoSuchVariable { .. }
+            | Problem::NoSuchDimension { .. }
+            | Problem::BudgetTooSmall { .. }
+            | Problem::OutputIsInput
+            | Problem::Usage { .. } => Class::Usage,
+            Problem::Unsupported { .. } => Class::Unsupported,
+            _ => Class::Data,
+        }
+    }
+}
+
+impl Error {
+    /// What went wrong.
+    pub fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+
+    /// Who has to act.
+    pub fn class(&self) -> Class {
+        self.0.problem.class()
+    }
+
+    /// The file it happened in, where that is known.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.file.as_deref()
+    }
+
+    /// The variable it happened in, where that is known.
+    pub fn variable(&self) -> Option<&str> {
+        self.0.variable.as_deref()
+    }
+
+    /// An error of the operating system, with what was tried.
+    pub fn io(action: impl Into<String>, source: std::io::Error) -> Error {
+        Problem::Io { action: action.into(), source }.into()
+    }
+
+    /// Metadata that contradicts itself.
+    pub fn corrupt(what: &'static str, detail: impl Into<String>) -> Error {
+        Problem::Corrupt { what, detail: detail.into() }.into()
+    }
+
+    /// A feature that aosx does not have.
+    pub fn unsupported(feature: impl Into<String>) -> Error {
+        Problem::Unsupported { feature: feature.into() }.into()
+    }
+
+    /// A request that makes no sense.
+    pub fn usage(problem: impl Into<String>) -> Error {
+        Problem::Usage { problem: problem.into() }.into()
+    }
+
+    /// Stored bytes that a codec cannot handle.
+    pub fn codec(codec: &'static str, detail: impl Into<String>) -> Error {
+        Problem::Codec { codec, detail: detail.into() }.into()
+    }
+
+    /// The same error with its file, unless it has one.
+    pub fn in_file(mut self, file: impl AsRef<Path>) -> Error {
+        self.0.file.get_or_insert_with(|| file.as_ref().to_path_buf());
+        self
+    }
+
+    /// The same error with its variable, unless it has one.
+    pub fn in_variable(mut self, variable: &str) -> Error {
+        self.0.variable.get_or_insert_with(|| variable.to_string());
+        self
+    }
+
+    /// The same error with its chunk, unless it has one.
+    pub fn in_chunk(mut self, chunk: &dyn fmt::Display) -> Error {
+        self.0.chunk.get_or_insert_with(|| chunk.to_string());
+        self
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Error {
+        Error(Box::new(Inner { problem, file: None, variable: None, chunk: None }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.0.file {
+            write!(f, "{}: ", file.display())?;
+        }
+        if let Some(variable) = &self.0.variable {
+            write!(f, "variable '{variable}': ")?;
+        }
+        if let Some(chunk) = &self.0.chunk {
+            write!(f, "chunk {chunk}: ")?;
+        }
+        write!(f, "{}", self.0.problem)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.problem {
+            Problem::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_file_variable_and_chunk_in_that_order() {
+        let e: Error = Problem::Truncated { what: "inflate".into(), expected: 800, got: 12 }.into();
+        let e = e.in_chunk(&"[3, 0, 2]").in_variable("t").in_file("in.nc").in_file("other.nc");
+        let text = e.to_string();
+        assert!(
+            text.starts_with("in.nc: variable 't': chunk [3, 0, 2]: inflate: expected 800 bytes, got 12"),
+            "{text}"
+        );
+        assert_eq!(e.class(), Class::Data);
+        assert_eq!(Error::usage("x").class(), Class::Usage);
+        assert_eq!(Error::unsupported("x").class(), Class::Unsupported);
+    }
+}

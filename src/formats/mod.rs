@@ -1,0 +1,1 @@
+//! The container formats, and [`open`](fn@open), which picks one.

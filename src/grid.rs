@@ -1,0 +1,178 @@
+//! A regular grid of chunks over an array.
+
+use crate::{
+    error::{Error, Result},
+    shape::{ChunkIndex, Region, Shape},
+};
+
+/// What [`Grid::of_contiguous`] aims at: small enough for a cache, large enough for a disk.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// An array cut into chunks of one shape; those at the upper edges may be cut short.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Grid {
+    shape: Shape,
+    chunk: Shape,
+    counts: Vec<u64>,
+}
+
+impl Grid {
+    /// The grid of `chunk`-shaped pieces over `shape`.
+    ///
+    /// # Errors
+    /// When the ranks differ, a chunk length is zero, or the sizes overflow.
+    pub fn new(shape: Shape, chunk: Shape) -> Result<Grid> {
+        if shape.len() != chunk.len() {
+            return Err(Error::corrupt(
+                "chunk shape",
+                format!("rank {} for an array of rank {}", chunk.len(), shape.len()),
+            ));
+        }
+        if chunk.contains(&0) {
+            return Err(Error::corrupt("chunk shape", format!("{chunk} has a zero length")));
+        }
+        shape.elements()?;
+        chunk.elements()?;
+        let counts: Vec<u64> = shape.iter().zip(chunk.iter()).map(|(n, c)| n.div_ceil(*c)).collect();
+        Shape(counts.clone()).elements()?;
+        Ok(Grid { shape, chunk, counts })
+    }
+
+    /// The grid for a variable that is not stored in chunks: whole trailing dimensions, about a mebibyte a piece,
+    /// so that every piece is one run of bytes.
+    ///
+    /// # Errors
+    /// When the sizes overflow.
+    pub fn of_contiguous(shape: Shape, element_bytes: usize) -> Result<Grid> {
+        let mut room = (PIECE_BYTES / element_bytes.max(1)) as u64;
+        let mut chunk = vec![1; shape.len()];
+        for k in (0..shape.len()).rev() {
+            chunk[k] = shape[k].clamp(1, room.max(1));
+            if chunk[k] < shape[k] {
+                break;
+            }
+            room /= chunk[k];
+        }
+        Grid::new(shape, chunk.into())
+    }
+
+    /// The array's shape.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The shape of a whole chunk.
+    pub fn chunk(&self) -> &Shape {
+        &self.chunk
+    }
+
+    /// The number of chunks along each dimension.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// The number of chunks.
+    pub fn chunks(&self) -> u64 {
+        self.counts.iter().product()
+    }
+
+    /// The chunk with row-major number `n`.
+    pub fn index(&self, mut n: u64) -> ChunkIndex {
+        let mut index = vec![0; self.counts.len()];
+        for k in (0..index.len()).rev() {
+            let count = self.counts[k].max(1);
+            index[k] = n % count;
+            n /= count;
+        }
+        ChunkIndex(index)
+    }
+
+    /// The row-major number of a chunk.
+    pub fn number(&self, index: &[u64]) -> u64 {
+        index.iter().zip(&self.counts).fold(0, |n, (i, c)| n * c + i)
+    }
+
+    /// The part of the array that a chunk holds, cut at the array's edges.
+    pub fn region(&self, index: &[u64]) -> Region {
+        let start: Vec<u64> = index.iter().zip(self.chunk.iter()).map(|(i, c)| i * c).collect();
+        let shape = start
+            .iter()
+            .zip(self.chunk.iter())
+            .zip(self.shape.iter())
+            .map(|((s, c), n)| (*c).min(n.saturating_sub(*s)))
+            .collect();
+        Region { start, shape }
+    }
+
+    /// The chunks that share elements with `region`, in row-major order.
+    pub fn overlapping(&self, region: &Region) -> impl Iterator<Item = ChunkIndex> + use<> {
+        let first: Vec<u64> = region.start.iter().zip(self.chunk.iter()).map(|(s, c)| s / c).collect();
+        let counts: Vec<u64> = (0..first.len())
+            .map(|k| {
+                if region.shape[k] == 0 {
+                    0
+                } else {
+                    (region.start[k] + region.shape[k] - 1) / self.chunk[k] + 1 - first[k]
+                }
+            })
+            .collect();
+        let total: u64 = counts.iter().product();
+        (0..total).map(move |mut n| {
+            let mut index = first.clone();
+            for k in (0..index.len()).rev() {
+                index[k] += n % counts[k];
+                n /= counts[k];
+            }
+            ChunkIndex(index)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(shape: &[u64], chunk: &[u64]) -> Grid {
+        Grid::new(shape.into(), chunk.into()).unwrap()
+    }
+
+    #[test]
+    fn numbers_and_indices_are_inverse() {
+        let g = grid(&[10, 7, 3], &[4, 7, 2]);
+        assert_eq!(g.counts(), [3, 1, 2]);
+        for n in 0..g.chunks() {
+            assert_eq!(g.number(&g.index(n)), n);
+        }
+        let last = g.region(&g.index(5));
+        assert_eq!((last.start.as_slice(), &*last.shape), ([8, 0, 2].as_slice(), [2, 7, 1].as_slice()));
+    }
+
+    #[test]
+    fn overlap_finds_just_the_touched_chunks() {
+        let g = grid(&[10, 10], &[4, 5]);
+        let r = Region { start: vec![3, 5], shape: vec![2, 5].into() };
+        let found: Vec<_> = g.overlapping(&r).map(|c| c.0).collect();
+        assert_eq!(found, [[0, 1], [1, 1]]);
+        let none = Region { start: vec![3, 5], shape: vec![0, 5].into() };
+        assert_eq!(g.overlapping(&none).count(), 0);
+    }
+
+    #[test]
+    fn contiguous_pieces_are_single_runs() {
+        let of = |shape: &[u64]| Grid::of_contiguous(shape.into(), 4).unwrap().chunk().0.clone();
+        assert_eq!(of(&[1460, 361, 720]), [1, 361, 720]);
+        assert_eq!(of(&[1460, 721, 1440]), [1, 182, 1440]);
+        assert_eq!(of(&[1460, 10, 10]), [1460, 10, 10]);
+        assert_eq!(of(&[1 << 40]), [1 << 18]);
+        assert_eq!(of(&[0, 5]), [1, 5]);
+        assert_eq!(of(&[]), []);
+    }
+
+    #[test]
+    fn corners() {
+        assert_eq!(grid(&[], &[]).chunks(), 1);
+        assert_eq!(grid(&[0, 5], &[1, 5]).chunks(), 0);
+        assert!(Grid::new(vec![4].into(), vec![0].into()).is_err());
+        assert!(Grid::new(vec![4].into(), vec![1, 1].into()).is_err());
+    }
+}

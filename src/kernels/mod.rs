@@ -1,0 +1,1 @@
+//! Loops over numbers: no files, no threads, no names.
