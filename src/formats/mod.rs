@@ -1,1 +1,81 @@
-//! The container formats, and [`open`](fn@open), which picks one.
+//! The container formats, and [`open()`], which picks one.
+
+pub mod classic;
+pub mod hdf5;
+pub mod netcdf_out;
+pub mod zarr;
+
+use crate::{
+    error::{Error, Problem, Result},
+    source::{Container, Group, Sink},
+};
+use std::{io::Read, path::Path, sync::Arc};
+
+/// What an output is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// NetCDF-4 (HDF5).
+    NetCdf4,
+    /// NetCDF classic with 64-bit offsets (CDF-2).
+    NetCdf3,
+    /// NetCDF classic with 64-bit data (CDF-5).
+    NetCdf5,
+    /// Zarr, version 2 metadata.
+    Zarr2,
+    /// Zarr, version 3 metadata.
+    Zarr3,
+}
+
+/// Opens a file or store by what it is, not by what it is called.
+///
+/// # Errors
+/// When it is none of the formats, or its metadata is broken.
+pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
+    let fail = |e: Error| e.in_file(path);
+    if path.is_dir() {
+        return zarr::open(path).map_err(fail);
+    }
+    let mut head = [0u8; 8];
+    let mut got = 0;
+    let mut file = std::fs::File::open(path).map_err(|e| fail(Error::io("open", e)))?;
+    while got < head.len() {
+        match file.read(&mut head[got..]).map_err(|e| fail(Error::io("read", e)))? {
+            0 => break,
+            n => got += n,
+        }
+    }
+    let head = &head[..got];
+    let container = if head.starts_with(b"CDF") {
+        classic::open(path)
+    } else if head.starts_with(b"PK\x03\x04") {
+        zarr::open(path)
+    } else if hdf5::is_hdf5(path)? {
+        hdf5::open(path)
+    } else {
+        Err(Problem::NotAFormat { found: describe(head) }.into())
+    };
+    container.map_err(fail)
+}
+
+/// Creates an output that will hold what `root` declares: every dimension, attribute, group and variable.
+///
+/// # Errors
+/// When the target cannot be written, or the format cannot hold what is declared.
+pub fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<Box<dyn Sink>> {
+    let sink = match format {
+        OutputFormat::NetCdf4 | OutputFormat::NetCdf3 | OutputFormat::NetCdf5 => netcdf_out::create(path, format, root),
+        OutputFormat::Zarr2 | OutputFormat::Zarr3 => zarr::create(path, format, root),
+    };
+    sink.map_err(|e| e.in_file(path))
+}
+
+fn describe(head: &[u8]) -> String {
+    match head {
+        [] => "the file is empty".into(),
+        _ if head.starts_with(b"GRIB") => "it is GRIB".into(),
+        _ if head.starts_with(&[0x0e, 0x03, 0x13, 0x01]) => "it is HDF4".into(),
+        _ if head.starts_with(&[0x1f, 0x8b]) => "it is gzip; unpack it first".into(),
+        _ if head.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => "it is text".into(),
+        _ => format!("it begins with {head:02x?}"),
+    }
+}

@@ -1,1 +1,7 @@
-//! Where bytes lie: local files to read, and outputs that appear whole or not at all.
+//! Where bytes lie: local files to read ([`LocalFile`]), and outputs that appear whole or not at all ([`Pending`]).
+
+mod local;
+mod pending;
+
+pub use local::LocalFile;
+pub use pending::Pending;
