@@ -20,3 +20,28 @@ pub mod codec;
 pub mod formats;
 pub mod source;
 pub mod store;
+// lazy
+pub mod array;
+pub mod plan;
+// run
+pub mod events;
+pub mod engine;
+// labels
+pub mod cf;
+pub mod dataset;
+// front
+pub mod session;
+pub mod report;
+pub mod cli;
+
+/// What a program that uses aosx as a library needs.
+pub mod prelude {
+    pub use crate::{
+        dataset::{Axes, Dataset, KeepDims, Reduction},
+        error::{Error, Result},
+        formats::OutputFormat,
+        kernels::fold::{FoldOptions, Op},
+        session::{Results, Session},
+        units::Bytes,
+    };
+}

@@ -1,0 +1,96 @@
+//! What a reduction says about itself in attributes.
+
+use crate::{attrs::Attrs, kernels::fold::Op};
+
+/// The CF name of a method, where the conventions have one (appendix E).
+pub fn method(op: Op) -> Option<&'static str> {
+    Some(match op {
+        Op::Sum => "sum",
+        Op::Mean => "mean",
+        Op::Min => "minimum",
+        Op::Max => "maximum",
+        Op::Range => "range",
+        Op::Var => "variance",
+        Op::Std => "standard_deviation",
+        Op::First | Op::Last => "point",
+        Op::Prod | Op::Count | Op::Any | Op::All | Op::ArgMin | Op::ArgMax => return None,
+    })
+}
+
+/// Rewrites a variable's attributes for its reduction by `op` over `dims`: `cell_methods` gains an entry, units and
+/// names follow where the result is another quantity.
+pub fn reduced(attrs: &mut Attrs, op: Op, dims: &[String]) {
+    match method(op) {
+        Some(method) if !dims.is_empty() => {
+            let entry = format!("{}{method}", dims.iter().map(|d| format!("{d}: ")).collect::<String>());
+            let all = match attrs.text("cell_methods").map(str::trim) {
+                Some(old) if !old.is_empty() => format!("{old} {entry}"),
+                _ => entry,
+            };
+            attrs.set("cell_methods", all);
+        }
+        Some(_) => {}
+        None => {
+            attrs.remove("cell_methods");
+        }
+    }
+    match op {
+        Op::Var => {
+            if let Some(units) = attrs.text("units").map(squared) {
+                attrs.set("units", units);
+            }
+        }
+        Op::Count => {
+            attrs.set("units", "1");
+            // CF appendix C: a modifier makes it another quantity of the same field.
+            if let Some(name) = attrs.text("standard_name").and_then(|n| n.split_whitespace().next()) {
+                let name = format!("{name} number_of_observations");
+                attrs.set("standard_name", name);
+            }
+        }
+        Op::Prod | Op::Any | Op::All | Op::ArgMin | Op::ArgMax => {
+            for name in ["units", "standard_name", "flag_values", "flag_meanings", "flag_masks"] {
+                attrs.remove(name);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The square of a unit: `K2`, `(m s-1)2`.
+fn squared(units: &str) -> String {
+    match units.trim() {
+        "" | "1" => units.to_string(),
+        one if one.chars().all(char::is_alphabetic) => format!("{one}2"),
+        many => format!("({many})2"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(op: Op, dims: &[&str], attrs: &[(&str, &str)]) -> Attrs {
+        let mut all = Attrs::new();
+        attrs.iter().for_each(|(n, v)| all.set(n, *v));
+        reduced(&mut all, op, &dims.iter().map(|d| d.to_string()).collect::<Vec<_>>());
+        all
+    }
+
+    #[test]
+    fn cell_methods_gains_an_entry() {
+        let a = after(Op::Mean, &["time"], &[]);
+        assert_eq!(a.text("cell_methods"), Some("time: mean"));
+        let a = after(Op::Std, &["lat", "lon"], &[("cell_methods", "time: mean")]);
+        assert_eq!(a.text("cell_methods"), Some("time: mean lat: lon: standard_deviation"));
+    }
+
+    #[test]
+    fn another_quantity_has_other_units() {
+        assert_eq!(after(Op::Var, &["time"], &[("units", "K")]).text("units"), Some("K2"));
+        assert_eq!(after(Op::Var, &["time"], &[("units", "m s-1")]).text("units"), Some("(m s-1)2"));
+        let a = after(Op::Count, &["time"], &[("units", "K"), ("standard_name", "air_temperature")]);
+        assert_eq!((a.text("units"), a.text("standard_name")), (Some("1"), Some("air_temperature number_of_observations")));
+        assert_eq!(after(Op::ArgMax, &["time"], &[("units", "K")]).text("units"), None);
+    }
+}

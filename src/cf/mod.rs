@@ -1,0 +1,6 @@
+//! What the CF conventions say about a variable: what its stored numbers mean, what belongs to it, and what is said
+//! about a result.
+
+pub mod cell_methods;
+pub mod decoding;
+pub mod references;

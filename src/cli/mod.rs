@@ -1,0 +1,119 @@
+//! The command line: one file a subcommand. `main.rs` only calls [`main`].
+
+mod history;
+pub mod info;
+pub mod reduce;
+
+use crate::{
+    error::{Class, Error, Problem},
+    report::Progress,
+    session::Session,
+    units::Bytes,
+};
+use clap::{Parser, Subcommand};
+use std::{
+    io::{self, BufWriter, ErrorKind, IsTerminal, Write},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Reductions over gridded climate data that does not fit in memory.
+#[derive(Parser)]
+#[command(name = "aosx", version, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// What every subcommand takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// The most memory that the whole process may take, as 512MiB [default: a quarter of the machine's]
+    #[arg(long, global = true, value_name = "SIZE")]
+    memory: Option<Bytes>,
+    /// Threads [default: all]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// No progress line, no notes
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more, as which variables are left out
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows what a file holds: groups, dimensions, variables, chunks, filters, sizes, attributes
+    Info(info::InfoArgs),
+    Reduce(reduce::ReduceArgs),
+}
+
+/// Runs the command that the process was given.
+pub fn main() -> ExitCode {
+    keep_freed_memory_small();
+    let args = Args::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = session(&args.global).and_then(|session| match &args.command {
+        Command::Info(args) => info::run(args, &mut out),
+        Command::Reduce(reduce) => reduce::run(reduce, &args.global, &session, &mut out),
+    });
+    match done.and_then(|()| out.flush().map_err(|e| Error::io("write", e))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => fail(&e),
+    }
+}
+
+fn session(global: &Global) -> Result<Session, Error> {
+    let mut session = Session::new();
+    if let Some(limit) = global.memory {
+        session = session.memory(limit);
+    }
+    if let Some(threads) = global.threads {
+        session = session.threads(threads.into());
+    }
+    if !global.quiet && io::stderr().is_terminal() {
+        session = session.observer(Arc::new(Progress::default()));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = stop.clone();
+    // The first signal stops at the next chunk and cleans up; the second one at once.
+    let handler = move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|e| Error::io("set a signal handler", io::Error::other(e)))?;
+    Ok(session.stop(stop))
+}
+
+/// Says what went wrong; the exit code says who has to act.
+fn fail(e: &Error) -> ExitCode {
+    if matches!(e.problem(), Problem::Io { source, .. } if source.kind() == ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(io::stderr(), "aosx: error: {e}");
+    ExitCode::from(match (e.problem(), e.class()) {
+        (Problem::Stopped, _) => 130,
+        (_, Class::Data) => 1,
+        (_, Class::Usage) => 2,
+        (_, Class::Unsupported) => 3,
+    })
+}
+
+/// Makes the C allocator give freed blocks back at once, and keep no pool a thread: the memory limit is for the whole
+/// process, and what the allocator holds counts.
+fn keep_freed_memory_small() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: called before any other thread exists; mallopt only sets parameters.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 10);
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+    }
+}

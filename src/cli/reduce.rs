@@ -1,0 +1,202 @@
+//! `aosx reduce`: one value for all along some axes.
+
+use super::{Global, history};
+use crate::{
+    cf::decoding::ValidRange,
+    dataset::{Axes, Computation, Dataset, KeepDims, Reduction, closest},
+    error::{Error, Result},
+    formats::OutputFormat,
+    kernels::fold::{FoldOptions, Op},
+    report::values::{self, Printed},
+    session::{Results, Session},
+    source::VarMeta,
+};
+use std::{io::Write, path::{Path, PathBuf}};
+
+/// Reduce variables along axes: mean, std, max ...
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --op max --axis time --explain")]
+pub struct ReduceArgs {
+    /// A NetCDF, HDF5 or Zarr file
+    pub file: PathBuf,
+    /// Variables, as t,u or group/sub/t [default: every numeric variable that has one of the axes]
+    #[arg(long, value_delimiter = ',')]
+    pub var: Vec<String>,
+    /// Operations: sum, prod, mean, min, max, range, var, std, count, any, all, argmin, argmax, first, last
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub op: Vec<String>,
+    /// Dimensions by name or position, as time or lat,lon or 0; or all
+    #[arg(long, value_delimiter = ',', required = true, allow_hyphen_values = true)]
+    pub axis: Vec<String>,
+    /// Write to this file: .nc is NetCDF-4, .zarr is Zarr v3 [default: print]
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// nc4, nc3, nc5, zarr3 or zarr2 for a file; json or csv to print all values
+    #[arg(long)]
+    pub format: Option<String>,
+    /// Degrees of freedom taken off the number of values, for var and std
+    #[arg(long, default_value_t = 0.0)]
+    pub ddof: f64,
+    /// One missing value makes the result missing
+    #[arg(long)]
+    pub keepna: bool,
+    /// Results of fewer values than this are missing
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub min_count: u64,
+    /// Reduced dimensions stay, with length 1
+    #[arg(long)]
+    pub keepdims: bool,
+    /// Values outside valid_min, valid_max or valid_range are missing
+    #[arg(long)]
+    pub valid_range: bool,
+    /// Print the plan and what it will cost, without running it
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// How values are printed.
+#[derive(Clone, Copy, PartialEq)]
+enum Print {
+    Repr,
+    Json,
+    Csv,
+}
+
+/// Where the result goes.
+enum Destination {
+    File(PathBuf, OutputFormat),
+    Screen(Print),
+}
+
+/// Runs it, and prints to `out` what is to be printed.
+///
+/// # Errors
+/// As [`Reduction::of`] and [`Session::write`].
+pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
+    let request = request(args)?;
+    let destination = destination(args)?;
+    let dataset = Dataset::open(&args.file)?;
+    let mut computation = request.of(&dataset)?;
+    history::append(&mut computation.schema.attrs);
+    if args.explain {
+        let text = session.explain(&computation)?;
+        return print(out, |out| out.write_all(text.as_bytes()));
+    }
+    if !global.quiet && global.verbose > 0 {
+        for path in &computation.left_out {
+            eprintln!("aosx: note: {}: variable '{path}': left out of the result", args.file.display());
+        }
+    }
+    match destination {
+        Destination::File(path, format) => session.write(&dataset, &computation, &path, format),
+        Destination::Screen(how) => {
+            let results = session.collect(&dataset, &computation)?;
+            print(out, |out| show(out, &computation, &results, how))
+        }
+    }
+}
+
+fn request(args: &ReduceArgs) -> Result<Reduction> {
+    let ops = args.op.iter().map(|name| {
+        Op::from_name(name.trim()).ok_or_else(|| {
+            let known = closest(name, Op::ALL.iter().map(|op| op.name()));
+            Error::usage(format!("no operation '{name}'; there are {}", known.join(", ")))
+        })
+    });
+    let ops = ops.collect::<Result<Vec<Op>>>()?;
+    if let Some(twice) = ops.iter().enumerate().find(|(k, op)| ops[..*k].contains(op)) {
+        return Err(Error::usage(format!("--op names {} twice", twice.1.name())));
+    }
+    let axes = match args.axis.as_slice() {
+        [one] if one == "all" => Axes::All,
+        many => Axes::Named(many.iter().map(|a| a.trim().to_string()).collect()),
+    };
+    if !args.ddof.is_finite() {
+        return Err(Error::usage("--ddof is a number of values; give 0 or 1"));
+    }
+    let mut request = Reduction::new(ops, axes);
+    request.variables = args.var.iter().map(|v| v.trim().to_string()).collect();
+    request.options = FoldOptions { ddof: args.ddof, keep_missing: args.keepna, min_count: args.min_count };
+    request.keep_dims = if args.keepdims { KeepDims::Yes } else { KeepDims::No };
+    request.valid = if args.valid_range { ValidRange::Apply } else { ValidRange::Ignore };
+    Ok(request)
+}
+
+fn destination(args: &ReduceArgs) -> Result<Destination> {
+    let format = args.format.as_deref();
+    let Some(path) = &args.output else {
+        return match format {
+            None => Ok(Destination::Screen(Print::Repr)),
+            Some("json") => Ok(Destination::Screen(Print::Json)),
+            Some("csv") => Ok(Destination::Screen(Print::Csv)),
+            Some(other) => Err(Error::usage(format!("--format {other} needs -o FILE; without it there are json and csv"))),
+        };
+    };
+    let format = match format {
+        Some("nc4") => OutputFormat::NetCdf4,
+        Some("nc3") => OutputFormat::NetCdf3,
+        Some("nc5") => OutputFormat::NetCdf5,
+        Some("zarr2") => OutputFormat::Zarr2,
+        Some("zarr3" | "zarr") => OutputFormat::Zarr3,
+        Some(other) => return Err(Error::usage(format!("no file format '{other}'; there are nc4, nc3, nc5, zarr3, zarr2"))),
+        None => by_name(path)?,
+    };
+    Ok(Destination::File(path.clone(), format))
+}
+
+fn by_name(path: &Path) -> Result<OutputFormat> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("nc" | "nc4" | "cdf" | "h5" | "hdf5") => Ok(OutputFormat::NetCdf4),
+        Some("nc3") => Ok(OutputFormat::NetCdf3),
+        Some("zarr") => Ok(OutputFormat::Zarr3),
+        _ => Err(Error::usage("the output's name says no format; end it in .nc or .zarr, or give --format").in_file(path)),
+    }
+}
+
+/// Prints each result, with the labels of its dimensions.
+fn show(out: &mut dyn Write, computation: &Computation, results: &Results, how: Print) -> std::io::Result<()> {
+    let many = computation.results.len() > 1;
+    if many && how == Print::Json {
+        writeln!(out, "[")?;
+    }
+    for (k, path) in computation.results.iter().enumerate() {
+        let (Some(meta), Some(data)) = (results.variable(path), results.values(path)) else { continue };
+        let Some(dtype) = meta.stored.dtype() else { continue };
+        let coords = coords(meta, results);
+        let printed = Printed {
+            name: path, dims: &meta.dims, shape: &meta.shape, dtype, attrs: &meta.attrs, data: &data, coords: &coords,
+        };
+        match how {
+            Print::Repr => values::repr(out, &printed)?,
+            Print::Json => values::json(out, &printed)?,
+            Print::Csv => values::csv(out, &printed)?,
+        }
+        if many && k + 1 < computation.results.len() {
+            writeln!(out, "{}", if how == Print::Json { "," } else { "" })?;
+        }
+    }
+    if many && how == Print::Json {
+        writeln!(out, "]")?;
+    }
+    Ok(())
+}
+
+/// The labels along each dimension of a result that has a coordinate.
+fn coords(meta: &VarMeta, results: &Results) -> Vec<(String, Vec<String>)> {
+    let labels = |dim: &String| {
+        let path = if meta.group().is_empty() { dim.clone() } else { format!("{}/{dim}", meta.group()) };
+        let coordinate = results.variable(&path).or_else(|| results.variable(dim))?;
+        let data = results.values(&coordinate.path)?;
+        let labels = values::labels(coordinate.stored.dtype()?, &data);
+        Some((dim.clone(), labels))
+    };
+    meta.dims.iter().filter_map(labels).collect()
+}
+
+/// A closed pipe is no error: whoever reads has seen enough.
+fn print(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    match write(out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("print", e)),
+        _ => Ok(()),
+    }
+}

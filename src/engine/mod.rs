@@ -1,0 +1,126 @@
+//! The local scheduler: runs a [`Plan`](crate::plan::Plan) with a few threads inside a memory limit.
+//!
+//! Workers take tasks in the plan's order, and take the memory for a task in that order too. Whoever holds memory can
+//! finish with what it holds, so nobody waits for ever; see [`Need::least`](crate::plan::Need::least) for the law.
+
+mod copy;
+mod fold;
+mod memory;
+mod pieces;
+
+pub use memory::{Held, MemorySink};
+
+use crate::{
+    budget::Budget,
+    error::{Error, Problem, Result},
+    events::{Event, Observer},
+    plan::{Need, Plan, Stage},
+    source::{Sink, Source},
+    units::Bytes,
+};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// What a run may use, and whom it tells.
+pub struct Executor {
+    /// The memory that data may take.
+    pub budget: Budget,
+    /// The most workers.
+    pub threads: usize,
+    /// Who listens.
+    pub observer: Arc<dyn Observer>,
+    /// Set from outside to stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Executor {
+    /// Runs all stages, and leaves their results in `sink`, which is not finished.
+    ///
+    /// # Errors
+    /// The first that any worker met. Before anything is read: [`Problem::BudgetTooSmall`] when a stage cannot fit.
+    pub fn run(&self, plan: &Plan, sink: &dyn Sink) -> Result<()> {
+        if let Some((least, variable)) = plan.least(Some(sink))?
+            && least > self.budget.limit()
+        {
+            let what = "the plan".to_string();
+            return Err(Error::from(Problem::BudgetTooSmall { what, need: least, limit: self.budget.limit() }).in_variable(variable));
+        }
+        self.observer.on(&Event::Started { stored: Bytes(plan.cost().stored), limit: self.budget.limit() });
+        for stage in &plan.stages {
+            let need = stage.need(stage.sink_scratch(Some(sink))?)?;
+            let crew = self.crew(&need);
+            match stage {
+                Stage::Fold(fold) => fold::run(fold, self, sink, crew)?,
+                Stage::Copy(copy) => copy::run(copy, self, sink, crew)?,
+            }
+        }
+        self.observer.on(&Event::Finished);
+        Ok(())
+    }
+
+    /// How many workers fit, and how many chunks each can have in hand. Neither changes any result.
+    fn crew(&self, need: &Need) -> Crew {
+        let limit = self.budget.limit().0.saturating_sub(self.budget.held().0);
+        let fits = |workers: u64, batch: u64| need.with(workers, batch) <= limit;
+        let workers = (1..=self.threads.max(1) as u64).rev().find(|&w| fits(w, 1)).unwrap_or(1);
+        // Several small chunks at once spare the state some trips through the cache.
+        let most = (BATCH_BYTES / need.chunk.max(1)).clamp(1, BATCH_CHUNKS);
+        let batch = (1..=most).rev().find(|&b| fits(workers, b)).unwrap_or(1);
+        Crew { workers: workers as usize, batch: batch as usize, need: *need }
+    }
+}
+
+/// Chunks in hand at once, in bytes and in number.
+const BATCH_BYTES: u64 = 4 << 20;
+const BATCH_CHUNKS: u64 = 8;
+
+/// The workers of one stage.
+#[derive(Clone, Copy)]
+struct Crew {
+    workers: usize,
+    batch: usize,
+    need: Need,
+}
+
+/// The first failure of a stage, and the sign for the other workers to stop.
+struct Outcome<'a> {
+    failed: AtomicBool,
+    first: Mutex<Option<Error>>,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Outcome<'a> {
+    fn new(stop: &'a AtomicBool) -> Outcome<'a> {
+        Outcome { failed: AtomicBool::new(false), first: Mutex::new(None), stop }
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.failed.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed) {
+            return Err(Problem::Stopped.into());
+        }
+        Ok(())
+    }
+
+    fn fail(&self, error: Error) {
+        lock(&self.first).get_or_insert(error);
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    fn result(self) -> Result<()> {
+        self.first.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads one chunk, with file, variable and chunk in its error.
+fn read(source: &dyn Source, chunk: &crate::shape::ChunkIndex, scratch: &mut crate::codec::Scratch, out: &mut [u8]) -> Result<()> {
+    source.read(chunk, scratch, out).map_err(|e| {
+        let origin = source.origin();
+        e.in_chunk(chunk).in_variable(&origin.variable).in_file(origin.file)
+    })
+}

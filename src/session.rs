@@ -1,0 +1,345 @@
+//! [`Session`]: the memory, the threads and the listener that everything runs with. The public facade.
+
+use crate::{
+    array::LazyArray,
+    attrs::Attrs,
+    budget::Budget,
+    codec::{Scratch, ScratchSize},
+    dataset::{Computation, Dataset, Range},
+    dtype::DType,
+    engine::{Executor, Held, MemorySink},
+    error::{Error, Problem, Result},
+    events::{Observer, Silent},
+    formats::{self, OutputFormat},
+    kernels::fold::{FoldOptions, Op},
+    plan::{self, Target},
+    shape::Shape,
+    source::{Group, Sink, VarMeta},
+    units::Bytes,
+};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+/// What the process needs beside its data, above what it holds when a run begins: stacks, the containers' metadata
+/// and what the allocator keeps.
+const OVERHEAD: u64 = 6 << 20;
+const STACK: u64 = 256 << 10;
+
+/// How things run: memory limit, threads, listener.
+///
+/// # Example
+/// ```no_run
+/// use aosx::prelude::*;
+///
+/// let session = Session::new().memory("512MiB".parse()?);
+/// let dataset = Dataset::open("in.nc")?;
+/// let mean = Reduction::new([Op::Mean], Axes::Named(vec!["time".into()])).var("t").of(&dataset)?;
+/// session.write(&dataset, &mean, "out.nc".as_ref(), OutputFormat::NetCdf4)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Session {
+    memory: Bytes,
+    threads: usize,
+    observer: Arc<dyn Observer>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Default for Session {
+    fn default() -> Session {
+        Session::new()
+    }
+}
+
+/// Results in memory.
+pub struct Results {
+    schema: Group,
+    held: Arc<Held>,
+}
+
+impl Results {
+    /// A variable, without its values.
+    pub fn variable(&self, path: &str) -> Option<&VarMeta> {
+        self.schema.var(path)
+    }
+
+    /// What the results are declared as.
+    pub fn schema(&self) -> &Group {
+        &self.schema
+    }
+
+    /// The values of a variable, row-major in native byte order.
+    pub fn values(&self, path: &str) -> Option<Vec<u8>> {
+        self.held.values(path)
+    }
+
+    /// The values of a variable of strings.
+    pub fn texts(&self, path: &str) -> Option<Vec<String>> {
+        self.held.texts(path)
+    }
+}
+
+impl Session {
+    /// All threads of the machine, a quarter of its memory (or of its control group's), nobody listening.
+    pub fn new() -> Session {
+        Session {
+            memory: default_memory(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            observer: Arc::new(Silent),
+            stop: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// The same with another limit for the whole process.
+    pub fn memory(mut self, limit: Bytes) -> Session {
+        self.memory = limit;
+        self
+    }
+
+    /// The same with at most so many workers.
+    pub fn threads(mut self, threads: usize) -> Session {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// The same with a listener.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Session {
+        self.observer = observer;
+        self
+    }
+
+    /// The same, stopped when somebody sets `stop`.
+    pub fn stop(mut self, stop: Arc<AtomicBool>) -> Session {
+        self.stop = stop;
+        self
+    }
+
+    /// The limit for the whole process.
+    pub fn limit(&self) -> Bytes {
+        self.memory
+    }
+
+    /// Computes into a file, which appears when it is whole.
+    ///
+    /// # Errors
+    /// When a value cannot be read or written, or the memory does not suffice; then no file has appeared, and one
+    /// that was there is as it was.
+    pub fn write(&self, dataset: &Dataset, computation: &Computation, path: &Path, format: OutputFormat) -> Result<()> {
+        refuse_same(dataset.path(), path)?;
+        let (schema, types) = adapt(computation, format);
+        let sink = formats::create(path, format, &schema)?;
+        self.fill(dataset, computation, &types, sink.as_ref())?;
+        sink.finish().map_err(|e| e.in_file(path))
+    }
+
+    /// Computes into memory.
+    ///
+    /// # Errors
+    /// When a value cannot be read, or the memory does not suffice.
+    pub fn collect(&self, dataset: &Dataset, computation: &Computation) -> Result<Results> {
+        let executor = self.executor()?;
+        let sink = MemorySink::new(&computation.schema, &executor.budget)?;
+        let types: Vec<DType> = computation.wanted.iter().map(|w| w.stored).collect();
+        self.run(dataset, computation, &types, &sink, &executor)?;
+        Ok(Results { schema: computation.schema.clone(), held: sink.held() })
+    }
+
+    /// The plan as a tree, with its cost, without running it.
+    ///
+    /// # Errors
+    /// When sizes overflow.
+    pub fn explain(&self, computation: &Computation) -> Result<String> {
+        let types: Vec<DType> = computation.wanted.iter().map(|w| w.stored).collect();
+        let targets = targets(computation, &types, |path| {
+            let meta = computation.schema.var(path).ok_or_else(|| Error::usage(format!("no output '{path}'")))?;
+            let chunk = meta.storage.chunk.clone().unwrap_or_else(|| meta.shape.iter().map(|&n| n.max(1)).collect());
+            crate::grid::Grid::new(meta.shape.clone(), chunk)
+        })?;
+        plan::explain(&plan::lower(targets)?, None, self.threads as u64, self.data_limit()?)
+    }
+
+    fn fill(&self, dataset: &Dataset, computation: &Computation, types: &[DType], sink: &dyn Sink) -> Result<()> {
+        let executor = self.executor()?;
+        self.run(dataset, computation, types, sink, &executor)
+    }
+
+    fn run(&self, dataset: &Dataset, computation: &Computation, types: &[DType], sink: &dyn Sink, executor: &Executor) -> Result<()> {
+        let targets = targets(computation, types, |path| sink.grid(path).cloned())?;
+        let plan = plan::lower(targets)?;
+        self.check(&plan, sink, executor)?;
+        executor.run(&plan, sink)?;
+        for range in &computation.ranges {
+            write_range(range, sink, executor)?;
+        }
+        for path in &computation.texts {
+            let texts = dataset.container().texts(path).map_err(|e| e.in_variable(path).in_file(dataset.path()))?;
+            sink.write_texts(path, &texts)?;
+        }
+        Ok(())
+    }
+
+    /// Says before anything is read what `--memory` would have to be.
+    fn check(&self, plan: &plan::Plan, sink: &dyn Sink, executor: &Executor) -> Result<()> {
+        let Some((least, variable)) = plan.least(Some(sink))? else { return Ok(()) };
+        let room = executor.budget.limit();
+        let held = executor.budget.held();
+        if least.0 + held.0 <= room.0 {
+            return Ok(());
+        }
+        // What the process itself takes differs a little from run to run; what is asked for must do.
+        let need = (least.0 + held.0 + (self.memory.0 - room.0)).next_multiple_of(1 << 20) + (1 << 20);
+        let problem = Problem::BudgetTooSmall { what: "the plan".into(), need: Bytes(need), limit: self.memory };
+        Err(Error::from(problem).in_variable(variable))
+    }
+
+    fn executor(&self) -> Result<Executor> {
+        let limit = self.data_limit()?;
+        Ok(Executor {
+            budget: Budget::new(limit),
+            threads: self.threads,
+            observer: self.observer.clone(),
+            stop: self.stop.clone(),
+        })
+    }
+
+    /// What data may take: the limit less what the process holds already and will need beside.
+    fn data_limit(&self) -> Result<Bytes> {
+        let beside = resident().0 + OVERHEAD + STACK * self.threads as u64;
+        if beside >= self.memory.0 {
+            let need = Bytes((beside + (16 << 20)).next_multiple_of(1 << 20));
+            return Err(Problem::BudgetTooSmall { what: "the program itself".into(), need, limit: self.memory }.into());
+        }
+        Ok(Bytes(self.memory.0 - beside))
+    }
+}
+
+fn targets(computation: &Computation, types: &[DType], grid: impl Fn(&str) -> Result<crate::grid::Grid>) -> Result<Vec<Target>> {
+    let one = |(wanted, stored): (&crate::dataset::Wanted, &DType)| {
+        Ok(Target {
+            variable: wanted.path.clone(),
+            array: wanted.array.clone(),
+            pieces: grid(&wanted.path)?,
+            ones: wanted.ones.clone(),
+            stored: *stored,
+        })
+    };
+    computation.wanted.iter().zip(types).map(one).collect()
+}
+
+/// Computes what a reduced coordinate covered, and writes its middle and its ends.
+fn write_range(range: &Range, sink: &dyn Sink, executor: &Executor) -> Result<()> {
+    let axes: Vec<usize> = (0..range.array.shape().len()).collect();
+    let mut ends = [f64::NAN; 2];
+    for (end, op) in ends.iter_mut().zip([Op::Min, Op::Max]) {
+        let array = range.array.reduce(op, &axes, FoldOptions::default())?;
+        *end = scalar(array, executor)?;
+    }
+    let middle = if ends[0] == ends[1] { ends[0] } else { ends[0] + (ends[1] - ends[0]) / 2.0 };
+    write_all(sink, &range.path, bytemuck::cast_slice(&[middle]), executor)?;
+    write_all(sink, &range.bounds, bytemuck::cast_slice(&ends), executor)
+}
+
+fn scalar(array: LazyArray, executor: &Executor) -> Result<f64> {
+    let meta = VarMeta {
+        path: "x".into(),
+        stored: crate::source::StoredType::native(DType::F64),
+        shape: Shape::default(),
+        dims: Vec::new(),
+        dims_named: true,
+        attrs: Attrs::new(),
+        fill: None,
+        storage: Default::default(),
+    };
+    let sink = MemorySink::new(&Group { vars: vec![meta], ..Group::default() }, &executor.budget)?;
+    let pieces = sink.grid("x")?.clone();
+    let target = Target { variable: "x".into(), array, pieces, ones: Vec::new(), stored: DType::F64 };
+    let silent = Executor { observer: Arc::new(Silent), budget: executor.budget.clone(), stop: executor.stop.clone(), threads: 1 };
+    silent.run(&plan::lower(vec![target])?, &sink)?;
+    Ok(sink.held().values("x").map_or(f64::NAN, |bytes| bytemuck::pod_read_unaligned(&bytes)))
+}
+
+/// Writes all values of a small variable.
+fn write_all(sink: &dyn Sink, path: &str, data: &[u8], executor: &Executor) -> Result<()> {
+    let size: ScratchSize = sink.scratch(path)?;
+    let mut scratch = Scratch::new(size, executor.budget.lease(size.bytes(), "writing a coordinate")?);
+    let grid = sink.grid(path)?;
+    for n in 0..grid.chunks() {
+        let chunk = grid.index(n);
+        let bytes = grid.region(&chunk).shape.bytes(8)?;
+        if bytes != data.len() {
+            return Err(Error::unsupported("a scalar coordinate in several chunks").in_variable(path));
+        }
+        sink.write(path, &chunk, data, &mut scratch)?;
+    }
+    Ok(())
+}
+
+/// The schema as a format can hold it, and the type of each wanted variable there.
+///
+/// NetCDF classic has no 64-bit integers in its older form: counts and positions become 32-bit integers where they
+/// fit and doubles where not. Only one dimension can be unlimited, and only as the first of a variable.
+fn adapt(computation: &Computation, format: OutputFormat) -> (Group, Vec<DType>) {
+    let mut schema = computation.schema.clone();
+    let mut types: Vec<DType> = computation.wanted.iter().map(|w| w.stored).collect();
+    if !matches!(format, OutputFormat::NetCdf3 | OutputFormat::NetCdf5) {
+        return (schema, types);
+    }
+    let first: Vec<String> = schema.all_vars().iter().filter_map(|v| v.dims.first().cloned()).collect();
+    let later: Vec<String> = schema.all_vars().iter().flat_map(|v| v.dims.iter().skip(1).cloned()).collect();
+    let mut unlimited = 0;
+    for dim in &mut schema.dims {
+        dim.unlimited &= unlimited == 0 && first.contains(&dim.name) && !later.contains(&dim.name);
+        unlimited += usize::from(dim.unlimited);
+    }
+    if format == OutputFormat::NetCdf3 {
+        for (wanted, stored) in computation.wanted.iter().zip(&mut types) {
+            let computed = computation.results.contains(&wanted.path);
+            if !computed || !matches!(stored, DType::I64 | DType::U64 | DType::U32) {
+                continue;
+            }
+            *stored = if wanted.array.counts_below(i32::MAX as u64) { DType::I32 } else { DType::F64 };
+            if let Some(meta) = schema.vars.iter_mut().find(|v| v.path == wanted.path) {
+                meta.stored = crate::source::StoredType::native(*stored);
+                if meta.attrs.get("_FillValue").is_some() && *stored == DType::I32 {
+                    meta.attrs.set("_FillValue", crate::attrs::Value::I32(vec![-1]));
+                } else {
+                    meta.attrs.remove("_FillValue");
+                }
+            }
+        }
+    }
+    (schema, types)
+}
+
+fn refuse_same(input: &Path, output: &Path) -> Result<()> {
+    let same = match (input.canonicalize(), output.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b || b.starts_with(&a),
+        _ => false,
+    };
+    // A new file inside an input folder (a Zarr store) would become part of it.
+    let inside = match (input.canonicalize(), output.parent().map(Path::canonicalize)) {
+        (Ok(a), Some(Ok(parent))) => a.is_dir() && parent.starts_with(&a),
+        _ => false,
+    };
+    if same || inside { Err(Error::from(Problem::OutputIsInput).in_file(output)) } else { Ok(()) }
+}
+
+/// The memory that this process holds now, by the kernel's figure.
+fn resident() -> Bytes {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
+    Bytes(pages.map_or(16 << 20, |pages| pages * 4096))
+}
+
+/// A quarter of what the machine has, or of what its control group allows.
+fn default_memory() -> Bytes {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|l| l.starts_with("MemTotal:"))?.split_whitespace().nth(1)?.parse::<u64>().ok()?;
+        Some(line * 1024)
+    });
+    let group = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()).min();
+    let all = machine.into_iter().chain(group).min().unwrap_or(4 << 30);
+    Bytes((all / 4).max(64 << 20))
+}
