@@ -4,22 +4,22 @@
 #![warn(missing_docs)]
 
 // words
-pub mod attrs;
-pub mod dtype;
 pub mod error;
-pub mod grid;
-pub mod shape;
 pub mod units;
+pub mod shape;
+pub mod grid;
+pub mod dtype;
+pub mod attrs;
 // memory
-pub mod block;
 pub mod budget;
+pub mod block;
 // compute
 pub mod kernels;
 // files
 pub mod codec;
-pub mod formats;
-pub mod source;
 pub mod store;
+pub mod source;
+pub mod formats;
 // lazy
 pub mod array;
 pub mod plan;

@@ -6,8 +6,11 @@ pub mod info;
 pub mod json;
 mod number;
 mod numpy;
+mod progress;
 mod text;
 pub mod values;
+
+pub use progress::Progress;
 
 use crate::source::{Container, Group, VarMeta};
 use std::path::Path;

@@ -147,6 +147,11 @@ fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
 }
 
+/// The values of a coordinate as labels, exact.
+pub fn labels(dtype: DType, data: &[u8]) -> Vec<String> {
+    (0..data.len() / dtype.size()).filter_map(|n| Number::at(dtype, data, n)).map(Number::exact).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
