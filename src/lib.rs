@@ -20,3 +20,6 @@ pub mod codec;
 pub mod formats;
 pub mod source;
 pub mod store;
+// front
+pub mod cli;
+pub mod report;
