@@ -18,6 +18,7 @@ pub mod kernels;
 // files
 pub mod codec;
 pub mod store;
+<<<<<<< HEAD
 pub mod source;
 pub mod formats;
 // lazy
@@ -45,3 +46,8 @@ pub mod prelude {
         units::Bytes,
     };
 }
+=======
+// front
+pub mod cli;
+pub mod report;
+>>>>>>> front

@@ -126,7 +126,11 @@ impl Format {
             let len = if n == f64::NEG_INFINITY { 4 } else { 3 };
             left = left.max(usize::saturating_sub(len, right + 1));
         }
-        if exponent { Format::Exponent { left, digits: fraction, exponent: digits } } else { Format::Positional { left, right } }
+        if exponent {
+            Format::Exponent { left, digits: fraction, exponent: digits }
+        } else {
+            Format::Positional { left, right }
+        }
     }
 
     fn word(&self, n: Number) -> String {
@@ -152,9 +156,10 @@ impl Format {
                 format!("{:>left$}.{:<right$}", p.whole, p.fraction)
             }
             (Format::Exponent { left, digits, exponent }, None) => {
-                let p = scientific_parts(n);
+                // Not the shortest digits with zeros behind them: NumPy goes on with the exact ones.
+                let p = split_exponent(&format!("{:.digits$e}", n.float().unwrap_or(0.0)));
                 let (sign, power) = p.exponent.split_at(1);
-                format!("{:>left$}.{:0<digits$}e{sign}{power:0>exponent$}", p.whole, p.fraction)
+                format!("{:>left$}.{}e{sign}{power:0>exponent$}", p.whole, p.fraction)
             }
         }
     }
@@ -200,14 +205,17 @@ fn scientific_parts(n: Number) -> Parts {
         len if len > PRECISION + 1 => format!("{x:.PRECISION$e}"),
         _ => n.scientific().unwrap_or_default(),
     };
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let mut parts = split_exponent(&text);
+    parts.fraction.truncate(parts.fraction.trim_end_matches('0').len());
+    parts
+}
+
+/// `-1.25e-7` as `-1`, `25` and `-07`.
+fn split_exponent(text: &str) -> Parts {
+    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let (sign, power) = exponent.strip_prefix('-').map_or(('+', exponent), |power| ('-', power));
-    Parts {
-        whole: whole.into(),
-        fraction: fraction.trim_end_matches('0').into(),
-        exponent: format!("{sign}{power:0>2}"),
-    }
+    Parts { whole: whole.into(), fraction: fraction.into(), exponent: format!("{sign}{power:0>2}") }
 }
 
 /// The shortest digits that name the number in its own type, and the power of ten of the first.
@@ -230,7 +238,8 @@ mod tests {
             let (head, expected) = case.split_once('\n').unwrap();
             let [name, lengths, hex] = head.split(' ').collect::<Vec<_>>()[..] else { panic!("{head}") };
             let dtype = DType::ALL.into_iter().find(|d| d.name() == name).unwrap();
-            let shape: Shape = lengths.split('x').filter(|t| !t.is_empty()).map(|t| t.parse::<u64>().unwrap()).collect();
+            let shape: Shape =
+                lengths.split('x').filter(|t| !t.is_empty()).map(|t| t.parse::<u64>().unwrap()).collect();
             let mut data: Vec<u8> =
                 (0..hex.len() / 2).map(|k| u8::from_str_radix(&hex[2 * k..2 * k + 2], 16).unwrap()).collect();
             if cfg!(target_endian = "big") {

@@ -58,7 +58,8 @@ pub fn repr(w: &mut dyn Write, p: &Printed) -> Result<()> {
         writeln!(w, "Coordinates:")?;
         let width = p.coords.iter().map(|(name, _)| escape(name).chars().count()).max().unwrap_or(0);
         for (name, labels) in p.coords {
-            let (mark, of) = if p.dims.contains(name) { ('*', format!("({})", escape(name))) } else { (' ', "()".into()) };
+            let (mark, of) =
+                if p.dims.contains(name) { ('*', format!("({})", escape(name))) } else { (' ', "()".into()) };
             let labels: Vec<String> = labels.iter().map(|l| escape(l)).collect();
             writeln!(w, "  {mark} {:<width$}  {of} {}", escape(name), abbreviate(&labels, 4, " "))?;
         }
@@ -164,13 +165,22 @@ mod tests {
 
     #[test]
     fn the_three_forms_of_one_result() {
-        let data: Vec<u8> = [0.1f32, f32::NAN, -2.5, f32::INFINITY, 1e10, 0.0].iter().flat_map(|x| x.to_ne_bytes()).collect();
+        let data: Vec<u8> =
+            [0.1f32, f32::NAN, -2.5, f32::INFINITY, 1e10, 0.0].iter().flat_map(|x| x.to_ne_bytes()).collect();
         let mut attrs = Attrs::new();
         attrs.set("units", "K");
         let dims = ["lat".to_string(), "x,y".to_string()];
         let coords = [("lat".to_string(), vec!["-45.5".to_string(), "45.5".into()])];
         let shape = vec![2, 3].into();
-        let p = Printed { name: "t", dims: &dims, shape: &shape, dtype: DType::F32, attrs: &attrs, data: &data, coords: &coords };
+        let p = Printed {
+            name: "t",
+            dims: &dims,
+            shape: &shape,
+            dtype: DType::F32,
+            attrs: &attrs,
+            data: &data,
+            coords: &coords,
+        };
         assert_eq!(
             text(repr, &p),
             "<t (lat: 2, x,y: 3) float32> units: K\n\
@@ -180,11 +190,11 @@ mod tests {
         assert_eq!(
             text(json, &p),
             "{\"name\":\"t\",\"dims\":[\"lat\",\"x,y\"],\"shape\":[2,3],\"dtype\":\"float32\",\"attrs\":{\"units\":\"K\"},\
-             \"coords\":{\"lat\":[\"-45.5\",\"45.5\"]},\"data\":[[0.1,null,-2.5],[\"Infinity\",1e10,0.0]]}\n"
+             \"coords\":{\"lat\":[\"-45.5\",\"45.5\"]},\"data\":[[0.1,null,-2.5],[\"Infinity\",10000000000.0,0.0]]}\n"
         );
         assert_eq!(
             text(csv, &p),
-            "lat,\"x,y\",t\n-45.5,0,0.1\n-45.5,1,NaN\n-45.5,2,-2.5\n45.5,0,inf\n45.5,1,1e10\n45.5,2,0.0\n"
+            "lat,\"x,y\",t\n-45.5,0,0.1\n-45.5,1,NaN\n-45.5,2,-2.5\n45.5,0,inf\n45.5,1,10000000000.0\n45.5,2,0.0\n"
         );
     }
 
@@ -193,7 +203,8 @@ mod tests {
         let attrs = Attrs::new();
         let data = 5i64.to_ne_bytes();
         let shape = Shape::default();
-        let p = Printed { name: "n", dims: &[], shape: &shape, dtype: DType::I64, attrs: &attrs, data: &data, coords: &[] };
+        let p =
+            Printed { name: "n", dims: &[], shape: &shape, dtype: DType::I64, attrs: &attrs, data: &data, coords: &[] };
         assert_eq!(text(repr, &p), "<n () int64>\n5\n");
         assert_eq!(text(csv, &p), "n\n5\n");
         assert!(text(json, &p).ends_with("\"data\":5}\n"));
