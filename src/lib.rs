@@ -18,7 +18,6 @@ pub mod kernels;
 // files
 pub mod codec;
 pub mod store;
-<<<<<<< HEAD
 pub mod source;
 pub mod formats;
 // lazy
@@ -46,8 +45,3 @@ pub mod prelude {
         units::Bytes,
     };
 }
-=======
-// front
-pub mod cli;
-pub mod report;
->>>>>>> front

@@ -164,7 +164,14 @@ impl Session {
         self.run(dataset, computation, types, sink, &executor)
     }
 
-    fn run(&self, dataset: &Dataset, computation: &Computation, types: &[DType], sink: &dyn Sink, executor: &Executor) -> Result<()> {
+    fn run(
+        &self,
+        dataset: &Dataset,
+        computation: &Computation,
+        types: &[DType],
+        sink: &dyn Sink,
+        executor: &Executor,
+    ) -> Result<()> {
         let targets = targets(computation, types, |path| sink.grid(path).cloned())?;
         let plan = plan::lower(targets)?;
         self.check(&plan, sink, executor)?;
@@ -214,7 +221,11 @@ impl Session {
     }
 }
 
-fn targets(computation: &Computation, types: &[DType], grid: impl Fn(&str) -> Result<crate::grid::Grid>) -> Result<Vec<Target>> {
+fn targets(
+    computation: &Computation,
+    types: &[DType],
+    grid: impl Fn(&str) -> Result<crate::grid::Grid>,
+) -> Result<Vec<Target>> {
     let one = |(wanted, stored): (&crate::dataset::Wanted, &DType)| {
         Ok(Target {
             variable: wanted.path.clone(),
@@ -254,7 +265,12 @@ fn scalar(array: LazyArray, executor: &Executor) -> Result<f64> {
     let sink = MemorySink::new(&Group { vars: vec![meta], ..Group::default() }, &executor.budget)?;
     let pieces = sink.grid("x")?.clone();
     let target = Target { variable: "x".into(), array, pieces, ones: Vec::new(), stored: DType::F64 };
-    let silent = Executor { observer: Arc::new(Silent), budget: executor.budget.clone(), stop: executor.stop.clone(), threads: 1 };
+    let silent = Executor {
+        observer: Arc::new(Silent),
+        budget: executor.budget.clone(),
+        stop: executor.stop.clone(),
+        threads: 1,
+    };
     silent.run(&plan::lower(vec![target])?, &sink)?;
     Ok(sink.held().values("x").map_or(f64::NAN, |bytes| bytemuck::pod_read_unaligned(&bytes)))
 }
@@ -327,7 +343,8 @@ fn refuse_same(input: &Path, output: &Path) -> Result<()> {
 
 /// The memory that this process holds now, by the kernel's figure.
 fn resident() -> Bytes {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok()
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
         .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
     Bytes(pages.map_or(16 << 20, |pages| pages * 4096))
 }
@@ -338,8 +355,10 @@ fn default_memory() -> Bytes {
         let line = text.lines().find(|l| l.starts_with("MemTotal:"))?.split_whitespace().nth(1)?.parse::<u64>().ok()?;
         Some(line * 1024)
     });
-    let group = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].iter()
-        .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()).min();
+    let group = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok())
+        .min();
     let all = machine.into_iter().chain(group).min().unwrap_or(4 << 30);
     Bytes((all / 4).max(64 << 20))
 }

@@ -130,7 +130,9 @@ impl LazyArray {
 
     /// Whether it is a count or a position among fewer than `limit` values, as its form says before it is computed.
     pub fn counts_below(&self, limit: u64) -> bool {
-        let Operation::Reduce { input, op: Op::Count | Op::ArgMin | Op::ArgMax, .. } = self.operation() else { return false };
+        let Operation::Reduce { input, op: Op::Count | Op::ArgMin | Op::ArgMax, .. } = self.operation() else {
+            return false;
+        };
         input.shape().elements().is_ok_and(|n| n < limit)
     }
 

@@ -90,7 +90,10 @@ mod tests {
         assert_eq!(after(Op::Var, &["time"], &[("units", "K")]).text("units"), Some("K2"));
         assert_eq!(after(Op::Var, &["time"], &[("units", "m s-1")]).text("units"), Some("(m s-1)2"));
         let a = after(Op::Count, &["time"], &[("units", "K"), ("standard_name", "air_temperature")]);
-        assert_eq!((a.text("units"), a.text("standard_name")), (Some("1"), Some("air_temperature number_of_observations")));
+        assert_eq!(
+            (a.text("units"), a.text("standard_name")),
+            (Some("1"), Some("air_temperature number_of_observations"))
+        );
         assert_eq!(after(Op::ArgMax, &["time"], &[("units", "K")]).text("units"), None);
     }
 }

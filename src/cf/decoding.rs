@@ -20,8 +20,16 @@ pub enum ValidRange {
 
 /// The attributes that say how numbers are stored, which a computed variable must not carry on.
 pub const ENCODING: [&str; 10] = [
-    "_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", "valid_min", "valid_max", "valid_range",
-    "actual_range", "_ChunkSizes",
+    "_FillValue",
+    "missing_value",
+    "scale_factor",
+    "add_offset",
+    "_Unsigned",
+    "valid_min",
+    "valid_max",
+    "valid_range",
+    "actual_range",
+    "_ChunkSizes",
 ];
 
 /// How the stored numbers of a variable are to be read, by xarray's rules.

@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Adds this command to the attributes' `history`. `SOURCE_DATE_EPOCH` stands for the time where it is set.
 pub fn append(attrs: &mut Attrs) {
-    let now = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|s| s.trim().parse::<u64>().ok())
+    let now = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|s| s.trim().parse::<u64>().ok())
         .or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|d| d.as_secs()))
         .unwrap_or(0);
     let command: Vec<String> = std::env::args().skip(1).collect();

@@ -3,7 +3,7 @@
 use super::{Global, history};
 use crate::{
     cf::decoding::ValidRange,
-    dataset::{Axes, Computation, Dataset, KeepDims, Reduction, closest},
+    dataset::{Axes, Computation, Dataset, KeepDims, Reduction},
     error::{Error, Result},
     formats::OutputFormat,
     kernels::fold::{FoldOptions, Op},
@@ -11,11 +11,16 @@ use crate::{
     session::{Results, Session},
     source::VarMeta,
 };
-use std::{io::Write, path::{Path, PathBuf}};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --op max --axis time --explain")]
+#[command(
+    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --op max --axis time --explain"
+)]
 pub struct ReduceArgs {
     /// A NetCDF, HDF5 or Zarr file
     pub file: PathBuf,
@@ -97,13 +102,7 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
 }
 
 fn request(args: &ReduceArgs) -> Result<Reduction> {
-    let ops = args.op.iter().map(|name| {
-        Op::from_name(name.trim()).ok_or_else(|| {
-            let known = closest(name, Op::ALL.iter().map(|op| op.name()));
-            Error::usage(format!("no operation '{name}'; there are {}", known.join(", ")))
-        })
-    });
-    let ops = ops.collect::<Result<Vec<Op>>>()?;
+    let ops = args.op.iter().map(|name| Op::from_name(name.trim())).collect::<Result<Vec<Op>>>()?;
     if let Some(twice) = ops.iter().enumerate().find(|(k, op)| ops[..*k].contains(op)) {
         return Err(Error::usage(format!("--op names {} twice", twice.1.name())));
     }
@@ -129,7 +128,9 @@ fn destination(args: &ReduceArgs) -> Result<Destination> {
             None => Ok(Destination::Screen(Print::Repr)),
             Some("json") => Ok(Destination::Screen(Print::Json)),
             Some("csv") => Ok(Destination::Screen(Print::Csv)),
-            Some(other) => Err(Error::usage(format!("--format {other} needs -o FILE; without it there are json and csv"))),
+            Some(other) => {
+                Err(Error::usage(format!("--format {other} needs -o FILE; without it there are json and csv")))
+            }
         };
     };
     let format = match format {
@@ -138,7 +139,9 @@ fn destination(args: &ReduceArgs) -> Result<Destination> {
         Some("nc5") => OutputFormat::NetCdf5,
         Some("zarr2") => OutputFormat::Zarr2,
         Some("zarr3" | "zarr") => OutputFormat::Zarr3,
-        Some(other) => return Err(Error::usage(format!("no file format '{other}'; there are nc4, nc3, nc5, zarr3, zarr2"))),
+        Some(other) => {
+            return Err(Error::usage(format!("no file format '{other}'; there are nc4, nc3, nc5, zarr3, zarr2")));
+        }
         None => by_name(path)?,
     };
     Ok(Destination::File(path.clone(), format))
@@ -149,7 +152,10 @@ fn by_name(path: &Path) -> Result<OutputFormat> {
         Some("nc" | "nc4" | "cdf" | "h5" | "hdf5") => Ok(OutputFormat::NetCdf4),
         Some("nc3") => Ok(OutputFormat::NetCdf3),
         Some("zarr") => Ok(OutputFormat::Zarr3),
-        _ => Err(Error::usage("the output's name says no format; end it in .nc or .zarr, or give --format").in_file(path)),
+        _ => {
+            Err(Error::usage("the output's name says no format; end it in .nc or .zarr, or give --format")
+                .in_file(path))
+        }
     }
 }
 
@@ -164,7 +170,13 @@ fn show(out: &mut dyn Write, computation: &Computation, results: &Results, how: 
         let Some(dtype) = meta.stored.dtype() else { continue };
         let coords = coords(meta, results);
         let printed = Printed {
-            name: path, dims: &meta.dims, shape: &meta.shape, dtype, attrs: &meta.attrs, data: &data, coords: &coords,
+            name: path,
+            dims: &meta.dims,
+            shape: &meta.shape,
+            dtype,
+            attrs: &meta.attrs,
+            data: &data,
+            coords: &coords,
         };
         match how {
             Print::Repr => values::repr(out, &printed)?,

@@ -14,7 +14,10 @@ use crate::{
     formats,
     source::{Container, Group, Source, VarMeta},
 };
-use std::{path::{Path, PathBuf}, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// An open file or store. Cloning is cheap.
 #[derive(Clone)]

@@ -1,7 +1,8 @@
 /// The names, those most like `wanted` first, and then in the order given.
 pub fn closest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
-    let mut all: Vec<(usize, String)> = known.map(|name| (distance(&wanted, &name.to_lowercase()), name.to_string())).collect();
+    let mut all: Vec<(usize, String)> =
+        known.map(|name| (distance(&wanted, &name.to_lowercase()), name.to_string())).collect();
     all.sort_by_key(|(far, name)| if *far * 3 <= name.len().max(wanted.len()) { *far } else { usize::MAX });
     all.into_iter().map(|(_, name)| name).collect()
 }

@@ -31,7 +31,8 @@ pub fn storage_for(source: &dyn Source, kept: &[usize], dtype: DType) -> Storage
 }
 
 fn enlarge(chunk: &mut [u64], shape: &Shape, element: u64) {
-    let bytes = |chunk: &[u64]| chunk.iter().zip(shape.iter()).map(|(c, n)| (*c).min((*n).max(1))).product::<u64>() * element;
+    let bytes =
+        |chunk: &[u64]| chunk.iter().zip(shape.iter()).map(|(c, n)| (*c).min((*n).max(1))).product::<u64>() * element;
     if bytes(chunk) >= TINY_BYTES {
         return;
     }
@@ -52,7 +53,8 @@ fn lossless(codecs: &[CodecMeta]) -> Vec<CodecMeta> {
 ///
 /// `dims` are the dimensions in the input with the group that declares each, where one does.
 pub fn insert(out: &mut Group, input: &Group, mut meta: VarMeta, dims: &[(Option<String>, Dimension)]) {
-    meta.dims = dims.iter().map(|(home, dim)| declare(out, input, home.as_deref().unwrap_or(meta.group()), dim)).collect();
+    meta.dims =
+        dims.iter().map(|(home, dim)| declare(out, input, home.as_deref().unwrap_or(meta.group()), dim)).collect();
     let path = meta.group().to_string();
     group_at(out, input, &path).vars.push(meta);
 }

@@ -4,7 +4,11 @@ use super::{Dataset, closest, output, scope};
 use crate::{
     array::LazyArray,
     attrs::{Attrs, Value},
-    cf::{cell_methods, decoding::{self, ValidRange}, references},
+    cf::{
+        cell_methods,
+        decoding::{self, ValidRange},
+        references,
+    },
     dtype::DType,
     error::{Error, Problem, Result},
     kernels::fold::{FoldOptions, Op},
@@ -134,20 +138,29 @@ impl Reduction {
         let root = dataset.root();
         if !self.variables.is_empty() {
             let mut seen = BTreeSet::new();
-            return self.variables.iter().filter(|v| seen.insert(v.trim_start_matches('/').to_string())).map(|path| {
-                let meta = dataset.variable(path)?.clone();
-                if meta.stored.dtype().is_none() {
-                    let problem = Problem::NotNumeric { dtype: meta.stored.to_string() };
-                    return Err(Error::from(problem).in_variable(&meta.path));
-                }
-                let axes = self.positions(&meta).map_err(|e| e.in_variable(&meta.path))?;
-                Ok(Chosen { meta, axes })
-            }).collect();
+            return self
+                .variables
+                .iter()
+                .filter(|v| seen.insert(v.trim_start_matches('/').to_string()))
+                .map(|path| {
+                    let meta = dataset.variable(path)?.clone();
+                    if meta.stored.dtype().is_none() {
+                        let problem = Problem::NotNumeric { dtype: meta.stored.to_string() };
+                        return Err(Error::from(problem).in_variable(&meta.path));
+                    }
+                    let axes = self.positions(&meta).map_err(|e| e.in_variable(&meta.path))?;
+                    Ok(Chosen { meta, axes })
+                })
+                .collect();
         }
         let coordinates = coordinates(root);
-        let numeric: Vec<&VarMeta> = root.all_vars().into_iter()
-            .filter(|v| v.stored.dtype().is_some() && !coordinates.contains(&v.path)).collect();
-        let chosen: Vec<Chosen> = numeric.iter()
+        let numeric: Vec<&VarMeta> = root
+            .all_vars()
+            .into_iter()
+            .filter(|v| v.stored.dtype().is_some() && !coordinates.contains(&v.path))
+            .collect();
+        let chosen: Vec<Chosen> = numeric
+            .iter()
             .filter_map(|meta| {
                 let axes = self.positions_present(meta);
                 (!axes.is_empty()).then(|| Chosen { meta: (*meta).clone(), axes })
@@ -241,14 +254,22 @@ impl<'a> Builder<'a> {
     fn new(dataset: &'a Dataset, request: &'a Reduction, chosen: &[Chosen]) -> Builder<'a> {
         let root = dataset.root();
         let keys = |pick: bool| -> BTreeSet<DimKey> {
-            chosen.iter()
-                .flat_map(|c| (0..c.meta.dims.len()).filter(|k| c.axes.contains(k) == pick).map(|k| key(root, &c.meta, k)))
+            chosen
+                .iter()
+                .flat_map(|c| {
+                    (0..c.meta.dims.len()).filter(|k| c.axes.contains(k) == pick).map(|k| key(root, &c.meta, k))
+                })
                 .collect()
         };
         let gone = keys(true).difference(&keys(false)).cloned().collect();
         let schema = Group { attrs: root.attrs.clone(), ..Group::default() };
         let done = Computation {
-            schema, wanted: Vec::new(), ranges: Vec::new(), texts: Vec::new(), results: Vec::new(), left_out: Vec::new(),
+            schema,
+            wanted: Vec::new(),
+            ranges: Vec::new(),
+            texts: Vec::new(),
+            results: Vec::new(),
+            left_out: Vec::new(),
         };
         Builder { dataset, request, gone, done }
     }
@@ -270,7 +291,8 @@ impl<'a> Builder<'a> {
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !one.axes.contains(k)).collect();
         for &op in &self.request.ops {
             let array = input.reduce(op, &one.axes, self.request.options.clone())?;
-            let path = if self.request.ops.len() > 1 { format!("{}_{}", meta.path, op.name()) } else { meta.path.clone() };
+            let path =
+                if self.request.ops.len() > 1 { format!("{}_{}", meta.path, op.name()) } else { meta.path.clone() };
             let mut storage = output::storage_for(source.as_ref(), &kept, array.dtype());
             storage.chunk = storage.chunk.map(|chunk| with_ones(&chunk, &ones));
             let out = VarMeta {
@@ -284,7 +306,8 @@ impl<'a> Builder<'a> {
                 storage,
             };
             let dims = self.dims_of(one, &kept);
-            output::insert(&mut self.done.schema, self.root(), out, &dims);
+            let root = self.root();
+            output::insert(&mut self.done.schema, root, out, &dims);
             self.done.results.push(path.clone());
             let stored = array.dtype();
             self.done.wanted.push(Wanted { path, array, ones: ones.clone(), stored });
@@ -300,7 +323,8 @@ impl<'a> Builder<'a> {
                 dim = Dimension { len: 1, unlimited: false, ..dim };
             }
             (home, dim)
-        }).collect()
+        })
+        .collect()
     }
 
     fn result_attrs(&self, one: &Chosen, op: Op, dtype: DType) -> Attrs {
@@ -351,11 +375,15 @@ impl<'a> Builder<'a> {
     }
 
     fn is_reduced_coordinate(&self, v: &VarMeta) -> bool {
-        v.dims.len() == 1 && v.dims[0] == v.name() && v.stored.dtype().is_some() && self.gone.contains(&key(self.root(), v, 0))
+        v.dims.len() == 1
+            && v.dims[0] == v.name()
+            && v.stored.dtype().is_some()
+            && self.gone.contains(&key(self.root(), v, 0))
     }
 
     fn reducible_coordinate(&self, group: &str, dim: &str) -> Option<&'a VarMeta> {
-        scope::coordinate(self.root(), group, dim).filter(|v| v.stored.dtype().is_some() && v.shape.elements().is_ok_and(|n| n > 0))
+        scope::coordinate(self.root(), group, dim)
+            .filter(|v| v.stored.dtype().is_some() && v.shape.elements().is_ok_and(|n| n > 0))
     }
 
     /// Adds the variables that are not computed: coordinates and what describes the results, or, where no variable
@@ -371,7 +399,8 @@ impl<'a> Builder<'a> {
             while let Some(v) = todo.pop() {
                 let ancillary = references::named(&v.attrs, "ancillary_variables");
                 let named = references::all(&v.attrs).into_iter().filter(|n| !ancillary.contains(n));
-                let found = named.filter_map(|name| scope::variable(root, v.group(), &name))
+                let found = named
+                    .filter_map(|name| scope::variable(root, v.group(), &name))
                     .chain(v.dims.iter().filter_map(|dim| scope::coordinate(root, v.group(), dim)));
                 for next in found {
                     // What loses a dimension is gone itself, and so is what only it names.
@@ -382,7 +411,10 @@ impl<'a> Builder<'a> {
             }
         }
         for v in root.all_vars() {
-            if !along.contains(v.path.as_str()) || chosen_paths.contains(v.path.as_str()) || self.is_reduced_coordinate(v) {
+            if !along.contains(v.path.as_str())
+                || chosen_paths.contains(v.path.as_str())
+                || self.is_reduced_coordinate(v)
+            {
                 continue;
             }
             if self.stays(v) && self.done.schema.var(&v.path).is_none() {
@@ -410,7 +442,8 @@ impl<'a> Builder<'a> {
         } else {
             self.done.texts.push(v.path.clone());
         }
-        output::insert(&mut self.done.schema, self.root(), meta, &dims);
+        let root = self.root();
+        output::insert(&mut self.done.schema, root, meta, &dims);
         Ok(())
     }
 
@@ -424,7 +457,8 @@ impl<'a> Builder<'a> {
                     continue;
                 }
                 if let Some(coordinate) = self.reducible_coordinate(one.meta.group(), &one.meta.dims[k]) {
-                    self.reduce_coordinate(coordinate).map_err(|e| e.in_variable(&coordinate.path).in_file(self.dataset.path()))?;
+                    self.reduce_coordinate(coordinate)
+                        .map_err(|e| e.in_variable(&coordinate.path).in_file(self.dataset.path()))?;
                 }
             }
         }
@@ -436,9 +470,12 @@ impl<'a> Builder<'a> {
         if self.done.schema.var(&coordinate.path).is_some() {
             return Ok(());
         }
-        let old_bounds = ["bounds", "climatology"].iter()
+        let old_bounds = ["bounds", "climatology"]
+            .iter()
             .find_map(|a| scope::variable(root, coordinate.group(), coordinate.attrs.text(a)?))
-            .filter(|b| b.stored.dtype().is_some() && b.dims.len() == 2 && b.shape[1] == 2 && b.shape[0] == coordinate.shape[0]);
+            .filter(|b| {
+                b.stored.dtype().is_some() && b.dims.len() == 2 && b.shape[1] == 2 && b.shape[0] == coordinate.shape[0]
+            });
         let covered = old_bounds.unwrap_or(coordinate);
         let source = self.dataset.source(&covered.path)?;
         let decode = decoding::decoding(covered, source.layout(), ValidRange::Ignore)?;
@@ -458,7 +495,13 @@ impl<'a> Builder<'a> {
         decoding::ENCODING.iter().chain(&["climatology"]).for_each(|n| drop(attrs.remove(n)));
         attrs.set("bounds", name.as_str());
         let of_shape = |path: String, shape: Shape, attrs: Attrs| VarMeta {
-            path, stored: StoredType::native(DType::F64), shape, dims: Vec::new(), dims_named: true, attrs, fill: None,
+            path,
+            stored: StoredType::native(DType::F64),
+            shape,
+            dims: Vec::new(),
+            dims_named: true,
+            attrs,
+            fill: None,
             storage: Storage { kind: "contiguous", ..Storage::default() },
         };
         let group = coordinate.group();
@@ -479,7 +522,10 @@ impl<'a> Builder<'a> {
 fn dimension(root: &Group, meta: &VarMeta, axis: usize) -> (Option<String>, Dimension) {
     let (name, len) = (&meta.dims[axis], meta.shape[axis]);
     let home = scope::declaring(root, meta.group(), name);
-    let declared = home.as_deref().and_then(|h| root.group(h)).and_then(|g| g.dims.iter().find(|d| d.name == *name && d.len == len));
+    let declared = home
+        .as_deref()
+        .and_then(|h| root.group(h))
+        .and_then(|g| g.dims.iter().find(|d| d.name == *name && d.len == len));
     let unlimited = declared.is_some_and(|d| d.unlimited);
     (home, Dimension { name: name.clone(), len, unlimited })
 }

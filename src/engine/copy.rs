@@ -80,7 +80,9 @@ impl Job<'_> {
     fn step(&self, piece: &ChunkIndex, worker: &mut Worker) -> Result<()> {
         let source = self.copy.source.as_ref();
         let meta = source.meta();
-        let element = meta.stored.element_bytes()
+        let element = meta
+            .stored
+            .element_bytes()
             .ok_or_else(|| Error::unsupported(format!("copying {}", meta.stored)).in_variable(&meta.path))?;
         let region = self.copy.pieces.region(piece);
         let bytes = region.shape.bytes(element)?;
@@ -89,7 +91,15 @@ impl Job<'_> {
             let from = source.grid().region(&chunk);
             let native = &mut worker.native.bytes_mut()[..from.shape.bytes(element)?];
             let layout = source.layout();
-            to_native(worker.chunk.bytes(), layout.order, &layout.axes, source.grid().chunk(), &from.shape, element, native);
+            to_native(
+                worker.chunk.bytes(),
+                layout.order,
+                &layout.axes,
+                source.grid().chunk(),
+                &from.shape,
+                element,
+                native,
+            );
             self.place(native, &from, &mut worker.piece.bytes_mut()[..bytes], &region, element)?;
             self.executor.observer.on(&Event::Chunk {
                 stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
@@ -112,7 +122,8 @@ impl Job<'_> {
         let rows = crate::grid::Grid::new(shared.shape.clone(), last_axis(&shared))?;
         for n in 0..rows.chunks() {
             let row = rows.region(&rows.index(n));
-            let row = Region { start: row.start.iter().zip(&shared.start).map(|(a, b)| a + b).collect(), shape: row.shape };
+            let row =
+                Region { start: row.start.iter().zip(&shared.start).map(|(a, b)| a + b).collect(), shape: row.shape };
             let (src, dst) = (linear(&row, from), linear(&row, region));
             let n = row.shape.bytes(element)?;
             piece[dst * element..dst * element + n].copy_from_slice(&native[src * element..src * element + n]);

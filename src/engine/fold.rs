@@ -162,14 +162,15 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn step(&self, mut task: Task, worker: &mut Worker) -> Result<()> {
-        let number = self.fold.columns.kept().number(&task.column);
-        let cells = self.cells(&task.column)?;
-        let bytes = self.fold.folds.state_bytes(cells);
-        self.fold.folds.init(&mut task.state.bytes_mut()[..bytes], cells);
-        self.fold_run(&mut task, cells, worker)?;
-        if let Some(state) = self.merge(number, &mut task, cells)? {
-            self.finish(&task, cells, &state, worker)?;
+    fn step(&self, task: Task, worker: &mut Worker) -> Result<()> {
+        let Task { tile, column, run, mut state } = task;
+        let number = self.fold.columns.kept().number(&column);
+        let cells = self.cells(&column)?;
+        let bytes = &mut state.bytes_mut()[..self.fold.folds.state_bytes(cells)];
+        self.fold.folds.init(bytes, cells);
+        self.fold_run(&column, run, bytes, cells, worker)?;
+        if let Some(state) = self.merge(number, run, state, cells)? {
+            self.finish(tile, &column, cells, &state, worker)?;
         }
         Ok(())
     }
@@ -179,12 +180,18 @@ impl Job<'_> {
     }
 
     /// Reads, decodes and folds the chunks of one run, a few at a time.
-    fn fold_run(&self, task: &mut Task, cells: usize, worker: &mut Worker) -> Result<()> {
+    fn fold_run(
+        &self,
+        column: &ChunkIndex,
+        run: u64,
+        state: &mut [u8],
+        cells: usize,
+        worker: &mut Worker,
+    ) -> Result<()> {
         let source = self.fold.source.as_ref();
         let chunk_bytes = self.crew.need.chunk as usize;
-        let bytes = self.fold.folds.state_bytes(cells);
         let mut batch: Vec<ChunkIndex> = Vec::with_capacity(self.crew.batch);
-        let mut chunks = self.fold.columns.run(&task.column, task.run);
+        let mut chunks = self.fold.columns.run(column, run);
         loop {
             batch.clear();
             batch.extend(chunks.by_ref().take(self.crew.batch));
@@ -196,18 +203,23 @@ impl Job<'_> {
                 read(source, chunk, &mut worker.scratch, out)?;
                 self.tell(chunk_bytes);
             }
-            self.push(&batch, &worker.chunks, chunk_bytes, &mut task.state.bytes_mut()[..bytes], cells, &mut worker.segment)
-                .map_err(|e| {
-                    let origin = source.origin();
-                    e.in_variable(&origin.variable).in_file(origin.file)
-                })?;
+            self.push(&batch, &worker.chunks, chunk_bytes, state, cells, &mut worker.segment).map_err(|e| {
+                let origin = source.origin();
+                e.in_variable(&origin.variable).in_file(origin.file)
+            })?;
         }
     }
 
     /// Folds chunks that lie one behind the other in `data`. Those that are cut at an edge have other shapes than
     /// their neighbours, and are folded on their own.
     fn push(
-        &self, batch: &[ChunkIndex], data: &Block, chunk_bytes: usize, state: &mut [u8], cells: usize, segment: &mut Segment,
+        &self,
+        batch: &[ChunkIndex],
+        data: &Block,
+        chunk_bytes: usize,
+        state: &mut [u8],
+        cells: usize,
+        segment: &mut Segment,
     ) -> Result<()> {
         let places: Vec<Region> = batch.iter().map(|c| self.fold.source.grid().region(c)).collect();
         let mut from = 0;
@@ -270,23 +282,23 @@ impl Job<'_> {
     }
 
     /// Adds a run's state to its column in the order of runs. Gives the column's state with its last run.
-    fn merge(&self, number: u64, task: &mut Task, cells: usize) -> Result<Option<Block>> {
+    fn merge(&self, number: u64, run: u64, state: Block, cells: usize) -> Result<Option<Block>> {
         let runs = self.fold.columns.runs();
         let bytes = self.fold.folds.state_bytes(cells);
-        let lease = self.executor.budget.lease(0, "nothing")?;
-        let state = std::mem::replace(&mut task.state, Block::new(0, lease));
         if runs == 1 {
             return Ok(Some(state));
         }
         let column = lock(&self.columns).entry(number).or_default().clone();
         let mut column = lock(&column);
-        column.waiting.insert(task.run, state);
+        column.waiting.insert(run, state);
         loop {
             let next = column.next;
             let Some(state) = column.waiting.remove(&next) else { break };
             match &mut column.merged {
                 None => column.merged = Some(state),
-                Some(merged) => self.fold.folds.merge(&mut merged.bytes_mut()[..bytes], &state.bytes()[..bytes], cells)?,
+                Some(merged) => {
+                    self.fold.folds.merge(&mut merged.bytes_mut()[..bytes], &state.bytes()[..bytes], cells)?
+                }
             }
             column.next += 1;
         }
@@ -298,9 +310,9 @@ impl Job<'_> {
     }
 
     /// Turns a column's state into values of its tile, and writes the tile when it was the last.
-    fn finish(&self, task: &Task, cells: usize, state: &Block, worker: &mut Worker) -> Result<()> {
-        let Some(tile) = lock(&self.tiles).get(&task.tile).cloned() else { return self.outcome.check() };
-        let place_of = self.fold.columns.kept().region(&task.column);
+    fn finish(&self, number: u64, column: &ChunkIndex, cells: usize, state: &Block, worker: &mut Worker) -> Result<()> {
+        let Some(tile) = lock(&self.tiles).get(&number).cloned() else { return self.outcome.check() };
+        let place_of = self.fold.columns.kept().region(column);
         let bytes = self.fold.folds.state_bytes(cells);
         let per_cell = self.fold.columns.per_cell();
         let (values, converted) = worker.result.bytes_mut().split_at_mut(8 * cells.max(1));
@@ -320,11 +332,18 @@ impl Job<'_> {
         if guard.columns_left > 0 {
             return Ok(());
         }
-        lock(&self.tiles).remove(&task.tile);
+        lock(&self.tiles).remove(&number);
         for (output, block) in self.fold.outputs.iter().zip(&guard.blocks) {
             let (cut, element) = (worker.result.bytes_mut(), output.stored.size());
             pieces::write(
-                self.sink, &output.variable, &output.pieces, &output.ones, &tile.region, block.bytes(), element, cut,
+                self.sink,
+                &output.variable,
+                &output.pieces,
+                &output.ones,
+                &tile.region,
+                block.bytes(),
+                element,
+                cut,
                 &mut worker.scratch,
             )?;
         }

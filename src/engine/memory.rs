@@ -8,7 +8,10 @@ use crate::{
     shape::ChunkIndex,
     source::{Group, Sink, VarMeta},
 };
-use std::{collections::HashMap, sync::{Arc, Mutex}};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use super::lock;
 
@@ -74,7 +77,8 @@ impl Held {
 
     fn get(&self, variable: &str) -> Result<&Variable> {
         let known = || self.variables.keys().cloned().collect();
-        self.variables.get(variable)
+        self.variables
+            .get(variable)
             .ok_or_else(|| Problem::NoSuchVariable { name: variable.to_string(), known: known() }.into())
     }
 }

@@ -45,7 +45,8 @@ impl Executor {
             && least > self.budget.limit()
         {
             let what = "the plan".to_string();
-            return Err(Error::from(Problem::BudgetTooSmall { what, need: least, limit: self.budget.limit() }).in_variable(variable));
+            return Err(Error::from(Problem::BudgetTooSmall { what, need: least, limit: self.budget.limit() })
+                .in_variable(variable));
         }
         self.observer.on(&Event::Started { stored: Bytes(plan.cost().stored), limit: self.budget.limit() });
         for stage in &plan.stages {
@@ -118,7 +119,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Reads one chunk, with file, variable and chunk in its error.
-fn read(source: &dyn Source, chunk: &crate::shape::ChunkIndex, scratch: &mut crate::codec::Scratch, out: &mut [u8]) -> Result<()> {
+fn read(
+    source: &dyn Source,
+    chunk: &crate::shape::ChunkIndex,
+    scratch: &mut crate::codec::Scratch,
+    out: &mut [u8],
+) -> Result<()> {
     source.read(chunk, scratch, out).map_err(|e| {
         let origin = source.origin();
         e.in_chunk(chunk).in_variable(&origin.variable).in_file(origin.file)

@@ -3,7 +3,7 @@ use crate::{
     error::Result,
     grid::Grid,
     kernels::cast::extract,
-    shape::{ChunkIndex, Region, Shape},
+    shape::{ChunkIndex, Region},
     source::Sink,
 };
 
@@ -12,8 +12,15 @@ use crate::{
 /// `region` is the block in the coordinates of `pieces`, `data` its elements; `ones` says where the variable in the
 /// sink has axes of length 1 that `pieces` leaves out. `cut` holds at least one piece.
 pub fn write(
-    sink: &dyn Sink, variable: &str, pieces: &Grid, ones: &[bool], region: &Region, data: &[u8], element: usize,
-    cut: &mut [u8], scratch: &mut Scratch,
+    sink: &dyn Sink,
+    variable: &str,
+    pieces: &Grid,
+    ones: &[bool],
+    region: &Region,
+    data: &[u8],
+    element: usize,
+    cut: &mut [u8],
+    scratch: &mut Scratch,
 ) -> Result<()> {
     for piece in pieces.overlapping(region) {
         let place = pieces.region(&piece);
@@ -35,9 +42,4 @@ pub fn write(
 fn with_ones(index: &[u64], ones: &[bool]) -> ChunkIndex {
     let mut rest = index.iter();
     ChunkIndex(ones.iter().map(|&one| if one { 0 } else { rest.next().copied().unwrap_or(0) }).collect())
-}
-
-/// The shape without its axes of length 1 that `ones` marks.
-pub fn without_ones(shape: &[u64], ones: &[bool]) -> Shape {
-    shape.iter().zip(ones).filter(|(_, one)| !**one).map(|(n, _)| *n).collect()
 }

@@ -1,4 +1,8 @@
-use crate::{error::Result, grid::Grid, shape::{ChunkIndex, Shape}};
+use crate::{
+    error::Result,
+    grid::Grid,
+    shape::{ChunkIndex, Shape},
+};
 
 /// The number of pieces that a whole fold is cut into at least, where it has the chunks: enough for any number of
 /// threads that read one disk. It is fixed, and so is the order in which partial results are merged; that makes the

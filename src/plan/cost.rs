@@ -152,10 +152,9 @@ impl Stage {
         let Some(sink) = sink else { return Ok(ScratchSize::default()) };
         match self {
             Stage::Copy(copy) => sink.scratch(&copy.variable),
-            Stage::Fold(fold) => fold
-                .outputs
-                .iter()
-                .try_fold(ScratchSize::default(), |most, o| Ok(most.max(sink.scratch(&o.variable)?))),
+            Stage::Fold(fold) => {
+                fold.outputs.iter().try_fold(ScratchSize::default(), |most, o| Ok(most.max(sink.scratch(&o.variable)?)))
+            }
         }
     }
 }

@@ -37,7 +37,9 @@ pub fn lower(targets: Vec<Target>) -> Result<Plan> {
             }
             Operation::Decode { .. } => return Err(Error::unsupported("writing a decoded array without a reduction")),
             Operation::Reduce { input, op, reduced, options } => {
-                let same = |g: &&mut (LazyArray, Vec<bool>, FoldOptions, _)| g.0.is(&input) && g.1 == reduced && g.2 == options;
+                let same = |g: &&mut (LazyArray, Vec<bool>, FoldOptions, _)| {
+                    g.0.is(&input) && g.1 == reduced && g.2 == options
+                };
                 match groups.iter_mut().find(same) {
                     Some(group) => group.3.push((op, target)),
                     None => groups.push((input, reduced, options, vec![(op, target)])),

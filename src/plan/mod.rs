@@ -15,7 +15,10 @@ pub use lower::{Target, lower};
 
 use crate::{
     grid::Grid,
-    kernels::{decode::Decode, fold::{Folds, Op}},
+    kernels::{
+        decode::Decode,
+        fold::{Folds, Op},
+    },
     source::Source,
 };
 use std::sync::Arc;

@@ -1,8 +1,14 @@
 //! One line on a terminal while a run goes on: bytes, rate, memory held of limit, time left.
 
-use crate::{events::{Event, Observer}, units::Bytes};
+use crate::{
+    events::{Event, Observer},
+    units::Bytes,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::sync::{Mutex, PoisonError, atomic::{AtomicU64, Ordering}};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// Draws a progress line on stderr.
 #[derive(Default)]
