@@ -3,6 +3,7 @@
 use crate::dtype::{ByteOrder, DType, Element, NumberKind};
 use crate::with_dtype;
 use half::f16;
+use std::ops::BitOr;
 
 /// A value as written in metadata.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,8 +87,10 @@ pub trait Value: Element + Default {
     type Shift: Value;
     /// As a shift.
     fn shift(self) -> Self::Shift;
+    /// Holds [`missing_bits`](Value::missing_bits), as wide as the value, so that a loop over both is vectorised.
+    type Bits: Copy + Default + PartialEq + BitOr<Output = Self::Bits>;
     /// Not zero for a missing value.
-    fn missing_bits(self) -> u64;
+    fn missing_bits(self) -> Self::Bits;
     /// Exactly, for integers; floats are cut to integers.
     fn to_i128(self) -> i128;
     /// Exactly, for stored integers of at most 32 bits.
@@ -112,6 +115,7 @@ macro_rules! value {
             const SMALLEST: $t = $smallest;
             const MISSING: $t = $missing;
             type Shift = $shift;
+            type Bits = $bits;
             #[inline(always)]
             fn shift(self) -> $shift {
                 self as $shift
@@ -122,8 +126,8 @@ macro_rules! value {
             }
             #[inline(always)]
             #[allow(clippy::eq_op)]
-            fn missing_bits(self) -> u64 {
-                (self != self) as $bits as u64
+            fn missing_bits(self) -> $bits {
+                (self != self) as $bits
             }
             #[inline(always)]
             fn to_i128(self) -> i128 {
@@ -332,7 +336,7 @@ impl Decoder {
             (None, true, true) => scaled::<S, W, true>(raw, out, scale, offset),
             (Some(m), _, false) => masked::<S, W, false>(raw, out, m, scale, offset),
             (Some(m), _, true) => masked::<S, W, true>(raw, out, m, scale, offset),
-        } != 0;
+        };
         for &bits in self.missing.iter().skip(1) {
             let m = from_bits::<S>(bits);
             any |= mask(raw, out, self.swap, |x: S| x == m);
@@ -358,42 +362,43 @@ fn stored<S: Element, const SWAP: bool>(bytes: &[u8]) -> S {
 vectorised! {
     fn any_missing[W: Value](values: &[W]) -> bool {
         // Blocks, so that the search can stop early without a branch an element.
-        values.chunks(256).any(|block| block.iter().fold(0, |bad, x| bad | x.missing_bits()) != 0)
+        let none = W::Bits::default();
+        values.chunks(512).any(|block| block.iter().fold(none, |bad, x| bad | x.missing_bits()) != none)
     }
 }
 
 vectorised! {
-    fn plain[S: Stored<W>, W: Value; const SWAP: bool](raw: &[u8], out: &mut [W]) -> u64 {
-        let mut bad = 0;
+    fn plain[S: Stored<W>, W: Value; const SWAP: bool](raw: &[u8], out: &mut [W]) -> bool {
+        let mut bad = W::Bits::default();
         for (y, x) in out.iter_mut().zip(raw.chunks_exact(size_of::<S>())) {
             *y = stored::<S, SWAP>(x).value();
-            bad |= y.missing_bits();
+            bad = bad | y.missing_bits();
         }
-        bad
+        bad != W::Bits::default()
     }
 }
 
 vectorised! {
-    fn scaled[S: Stored<W>, W: Value; const SWAP: bool](raw: &[u8], out: &mut [W], scale: W, offset: W) -> u64 {
-        let mut bad = 0;
+    fn scaled[S: Stored<W>, W: Value; const SWAP: bool](raw: &[u8], out: &mut [W], scale: W, offset: W) -> bool {
+        let mut bad = W::Bits::default();
         for (y, x) in out.iter_mut().zip(raw.chunks_exact(size_of::<S>())) {
             *y = stored::<S, SWAP>(x).value().scaled(scale, offset);
-            bad |= y.missing_bits();
+            bad = bad | y.missing_bits();
         }
-        bad
+        bad != W::Bits::default()
     }
 }
 
 vectorised! {
-    fn masked[S: Stored<W>, W: Value; const SWAP: bool](raw: &[u8], out: &mut [W], missing: S, scale: W, offset: W) -> u64 {
-        let mut bad = 0;
+    fn masked[S: Stored<W>, W: Value; const SWAP: bool](raw: &[u8], out: &mut [W], missing: S, scale: W, offset: W) -> bool {
+        let mut bad = W::Bits::default();
         for (y, x) in out.iter_mut().zip(raw.chunks_exact(size_of::<S>())) {
             let x = stored::<S, SWAP>(x);
             let value = x.value().scaled(scale, offset);
             *y = if x == missing { W::MISSING } else { value };
-            bad |= y.missing_bits();
+            bad = bad | y.missing_bits();
         }
-        bad
+        bad != W::Bits::default()
     }
 }
 

@@ -17,6 +17,8 @@ mod op;
 mod planes;
 mod prod;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use op::Op;

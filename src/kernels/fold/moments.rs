@@ -77,7 +77,8 @@ pub(crate) fn variance(n: u64, s1: f64, s2: f64, ddof: f64) -> f64 {
 
 vectorised! {
     fn any_unset[K: Value](k: &[K]) -> bool {
-        k.iter().fold(0, |bad, k| bad | k.missing_bits()) != 0
+        let none = K::Bits::default();
+        k.iter().fold(none, |bad, k| bad | k.missing_bits()) != none
     }
 }
 
