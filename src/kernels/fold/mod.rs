@@ -1,0 +1,480 @@
+//! Reductions: each accumulator is said once, in a file of its own, as a [`Fold`](planes::Fold); [`Folds`] runs several
+//! of them over one stream of values and turns their state into results.
+//!
+//! # State
+//!
+//! The state of `cells` cells is plain bytes, 64-byte aligned as a [`Block`](crate::block::Block) is: a header of one
+//! cache line, then one plane a number. Partial results are therefore ordinary blocks, and merging is a loop.
+
+mod arg;
+mod ends;
+mod extremes;
+mod finish;
+mod logic;
+mod missing;
+mod moments;
+mod op;
+mod planes;
+mod prod;
+mod sum;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use op::Op;
+
+use super::decode::{Decode, Decoder, SEGMENT, Segment, Value, Work};
+use crate::{dtype::DType, error::Result};
+use planes::{Counts, Fold, Indices, Planes, View};
+use std::ops::Range;
+use walk::{Inner, Walk};
+
+/// What a reduction can be told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FoldOptions {
+    /// What variance and standard deviation take off the count.
+    pub ddof: f64,
+    /// Whether a single missing value makes the result missing.
+    pub keep_missing: bool,
+    /// The least number of values that are not missing, below which the result is.
+    pub min_count: u64,
+}
+
+impl Default for FoldOptions {
+    fn default() -> FoldOptions {
+        FoldOptions { ddof: 0.0, keep_missing: false, min_count: 0 }
+    }
+}
+
+/// A chunk, or the part of it that is reduced.
+#[derive(Debug, Clone, Copy)]
+pub struct ChunkView<'a> {
+    /// The stored elements, from the view's first one on.
+    pub bytes: &'a [u8],
+    /// Its dimensions in storage order, slowest first.
+    pub dims: &'a [ViewDim],
+    /// The flat index of its first element among the reduced dimensions.
+    pub first_index: u64,
+}
+
+/// One dimension of a [`ChunkView`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewDim {
+    /// How far it goes.
+    pub len: usize,
+    /// Stored elements from one position to the next.
+    pub stride: usize,
+    /// What becomes of it.
+    pub role: Role,
+}
+
+/// What becomes of a dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It stays. All views of one state have the same kept dimensions, and together they are its cells.
+    Kept {
+        /// Cells from one position to the next.
+        cell_stride: usize,
+    },
+    /// It is reduced.
+    Reduced {
+        /// Flat indices from one position to the next.
+        index_stride: u64,
+    },
+}
+
+/// What is kept for each cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accumulator {
+    Missing,
+    FloatSum,
+    NarrowSum,
+    WideSum,
+    FloatProd,
+    IntegerProd,
+    Least,
+    Most,
+    Moments,
+    AnyOf,
+    AllOf,
+    ArgLeast,
+    ArgMost,
+    Front,
+    Back,
+}
+
+/// Binds a type name to the [`Fold`] of an [`Accumulator`].
+macro_rules! with_fold {
+    ($accumulator:expr, $F:ident => $body:expr) => {
+        with_fold!(@ $accumulator, $F, $body;
+            Missing missing::Missing,
+            FloatSum sum::FloatSum,
+            NarrowSum sum::IntegerSum<i64>,
+            WideSum sum::IntegerSum<i128>,
+            FloatProd prod::FloatProd,
+            IntegerProd prod::IntegerProd,
+            Least extremes::Extreme<extremes::Least>,
+            Most extremes::Extreme<extremes::Most>,
+            Moments moments::Moments,
+            AnyOf logic::AnyOf,
+            AllOf logic::AllOf,
+            ArgLeast arg::Arg<extremes::Least>,
+            ArgMost arg::Arg<extremes::Most>,
+            Front ends::Endmost<ends::Front>,
+            Back ends::Endmost<ends::Back>)
+    };
+    (@ $accumulator:expr, $F:ident, $body:expr; $($name:ident $fold:ty),*) => {
+        match $accumulator {
+            $(Accumulator::$name => {
+                type $F = $fold;
+                $body
+            })*
+        }
+    };
+}
+
+/// Binds a type name to the [`Value`] of a [`Work`].
+macro_rules! with_work {
+    ($work:expr, $W:ident => $body:expr) => {
+        match $work {
+            Work::F32 => {
+                type $W = f32;
+                $body
+            }
+            Work::F64 => {
+                type $W = f64;
+                $body
+            }
+            Work::I64 => {
+                type $W = i64;
+                $body
+            }
+            Work::U64 => {
+                type $W = u64;
+                $body
+            }
+        }
+    };
+}
+use with_work;
+
+/// Several reductions over one stream of values, which share what they can.
+#[derive(Debug, Clone)]
+pub struct Folds {
+    ops: Vec<Op>,
+    work: Work,
+    result: DType,
+    wide: bool,
+    decoder: Decoder,
+    options: FoldOptions,
+    accumulators: Vec<Accumulator>,
+}
+
+/// The first cache line of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+struct Header {
+    /// Values that every cell was given, missing ones included.
+    pushed: u64,
+    rest: [u64; 7],
+}
+
+const HEADER: usize = size_of::<Header>();
+
+impl Folds {
+    /// The reductions `ops` of values that are stored as `decode` says.
+    pub fn new(ops: &[Op], decode: &Decode, options: FoldOptions) -> Folds {
+        let work = decode.work();
+        let wide = decode.read_as().size() == 8;
+        let mut accumulators = if is_float(work) { vec![Accumulator::Missing] } else { vec![] };
+        for &op in ops {
+            for &accumulator in needs(op, is_float(work), wide) {
+                if !accumulators.contains(&accumulator) {
+                    accumulators.push(accumulator);
+                }
+            }
+        }
+        Folds {
+            ops: ops.to_vec(),
+            work,
+            result: decode.result,
+            wide,
+            decoder: Decoder::new(decode),
+            options,
+            accumulators,
+        }
+    }
+
+    /// The reductions.
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// The type of a result: that of the values where it is one of them, else wide enough for it.
+    pub fn result_dtype(&self, op: Op) -> DType {
+        let exact = if self.work == Work::I64 { DType::I64 } else { DType::U64 };
+        match op {
+            Op::Count | Op::ArgMin | Op::ArgMax => DType::I64,
+            Op::Any | Op::All => DType::Bool,
+            Op::Min | Op::Max | Op::First | Op::Last => self.result,
+            _ if is_float(self.work) => self.result,
+            Op::Sum | Op::Prod | Op::Range => exact,
+            Op::Mean | Op::Var | Op::Std => DType::F64,
+        }
+    }
+
+    /// Bytes of the state of `cells` cells.
+    pub fn state_bytes(&self, cells: usize) -> usize {
+        self.accumulators
+            .iter()
+            .fold(HEADER, |n, a| n + self.planes(*a).iter().map(|p| padded(p * cells)).sum::<usize>())
+    }
+
+    /// Makes `state` that of no values.
+    ///
+    /// # Panics
+    /// When it is shorter than [`state_bytes`](Folds::state_bytes), or not aligned as a block is.
+    pub fn init(&self, state: &mut [u8], cells: usize) {
+        let (header, mut rest) = self.split(state, cells);
+        *header = Header { pushed: 0, rest: [0; 7] };
+        for &accumulator in &self.accumulators {
+            let planes = self.take(&mut rest, accumulator, cells, 0..cells);
+            with_work!(self.work, W => with_fold!(accumulator, F => <F as Fold<W>>::init(planes)));
+        }
+    }
+
+    /// Adds the values of chunks, one after the other.
+    ///
+    /// Gives the same bits as a call for each of them.
+    ///
+    /// # Errors
+    /// None at present: overflow is asked for at the end.
+    ///
+    /// # Panics
+    /// When a view reaches beyond its bytes, its kept dimensions are not the cells, or `state` is too short.
+    pub fn push(&self, state: &mut [u8], cells: usize, views: &[ChunkView<'_>], segment: &mut Segment) -> Result<()> {
+        for view in views {
+            self.check(view, cells);
+        }
+        with_work!(self.work, W => self.push_all::<W>(state, cells, views, segment));
+        Ok(())
+    }
+
+    fn push_all<W: Value>(&self, state: &mut [u8], cells: usize, views: &[ChunkView<'_>], segment: &mut Segment) {
+        let (header, planes) = self.split(state, cells);
+        header.pushed += views.iter().map(values_per_cell).sum::<u64>();
+        let walks: Vec<(Walk, &[u8])> = views.iter().filter_map(|v| Some((Walk::new(v)?, v.bytes))).collect();
+        for together in walks.chunk_by(|a, b| a.0.same_lanes(&b.0)) {
+            match together[0].0.inner {
+                Inner::Lane { .. } => self.push_lanes::<W>(planes, cells, together, segment),
+                Inner::Run { .. } => together.iter().for_each(|(walk, bytes)| {
+                    self.push_runs::<W>(planes, cells, walk, bytes, segment);
+                }),
+            }
+        }
+    }
+
+    /// A segment of cells outermost, so that its state stays in cache while all values are added to it.
+    fn push_lanes<W: Value>(&self, planes: &mut [u8], cells: usize, together: &[(Walk, &[u8])], segment: &mut Segment) {
+        let Inner::Lane { len, .. } = together[0].0.inner else { return };
+        for n in 0..together[0].0.cell_loops() {
+            for from in (0..len).step_by(SEGMENT) {
+                let some = SEGMENT.min(len - from);
+                for (walk, bytes) in together {
+                    let Inner::Lane { stride, .. } = walk.inner else { continue };
+                    let (start, cell) = walk.cell_start(n);
+                    let range = cell + from..cell + from + some;
+                    walk.for_values(start + from * stride, &mut |element, index| {
+                        let x = self.decoder.decode::<W>(bytes, element, stride, some, segment);
+                        let mut rest = &mut *planes;
+                        for &accumulator in &self.accumulators {
+                            let state = self.take(&mut rest, accumulator, cells, range.clone());
+                            with_fold!(accumulator, F => <F as Fold<W>>::push_lane(state, x.values, x.missing, index));
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    fn push_runs<W: Value>(&self, planes: &mut [u8], cells: usize, walk: &Walk, bytes: &[u8], segment: &mut Segment) {
+        let Inner::Run { len, stride, ref parts } = walk.inner else { return };
+        for n in 0..walk.cell_loops() {
+            let (start, cell) = walk.cell_start(n);
+            walk.for_values(start, &mut |element, first| {
+                for from in (0..len).step_by(SEGMENT) {
+                    let some = SEGMENT.min(len - from);
+                    let x = self.decoder.decode::<W>(bytes, element + from * stride, stride, some, segment);
+                    let indices = Indices { first, skipped: from as u64, parts };
+                    let mut rest = &mut *planes;
+                    for &accumulator in &self.accumulators {
+                        let state = self.take(&mut rest, accumulator, cells, cell..cell + 1);
+                        with_fold!(accumulator, F => <F as Fold<W>>::push_run(state, x.values, x.missing, indices));
+                    }
+                }
+            });
+        }
+    }
+
+    /// Adds what `from` has seen, which comes later in chunk order.
+    ///
+    /// # Errors
+    /// None at present: overflow is asked for at the end.
+    ///
+    /// # Panics
+    /// When a state is too short, or not aligned as a block is.
+    pub fn merge(&self, into: &mut [u8], from: &[u8], cells: usize) -> Result<()> {
+        let (header, planes) = self.split(into, cells);
+        let (from_header, from_planes) = self.split_shared(from, cells);
+        // The counts change last: the variance needs those from before.
+        for &accumulator in self.accumulators.iter().rev() {
+            let (missing, rest) = planes.split_at_mut(self.missing_bytes(cells));
+            let counts = [
+                Counts { pushed: header.pushed, missing: bytemuck::cast_slice(missing) },
+                Counts { pushed: from_header.pushed, missing: self.missing(from_planes, cells) },
+            ];
+            let view = self.view(from_planes, accumulator, cells);
+            with_work!(self.work, W => with_fold!(accumulator, F => {
+                if accumulator == Accumulator::Missing {
+                    let none = [Counts { pushed: 0, missing: &[] }; 2];
+                    <F as Fold<W>>::merge(Planes([&mut *missing, &mut [], &mut []]), view, none);
+                } else {
+                    let state = self.planes_after_missing(rest, accumulator, cells);
+                    <F as Fold<W>>::merge(state, view, counts);
+                }
+            }));
+        }
+        header.pushed += from_header.pushed;
+        Ok(())
+    }
+
+    /// The results of one reduction, as native elements of its [`result_dtype`](Folds::result_dtype).
+    ///
+    /// `per_cell` is how many values each cell should have had, missing ones included; those never pushed are missing.
+    /// Missing results are NaN; -1 for argmin and argmax.
+    ///
+    /// # Errors
+    /// When an exact result does not fit its type, or there is none for zero integers.
+    ///
+    /// # Panics
+    /// When `op` is none of [`ops`](Folds::ops), or a buffer is too short.
+    pub fn finish(&self, op: Op, state: &[u8], cells: usize, per_cell: u64, out: &mut [u8]) -> Result<()> {
+        assert!(self.ops.contains(&op), "{op} was not folded");
+        finish::finish(self, op, state, cells, per_cell, out)
+    }
+
+    fn check(&self, view: &ChunkView<'_>, cells: usize) {
+        let kept: usize = view.dims.iter().filter(|d| is_kept(d)).map(|d| d.len).product();
+        assert_eq!(kept, cells, "the kept dimensions are the cells");
+        if view.dims.iter().any(|d| d.len == 0) {
+            return;
+        }
+        let last: usize = view.dims.iter().map(|d| (d.len - 1) * d.stride).sum();
+        assert!((last + 1) * self.decoder.element() <= view.bytes.len(), "a view inside its chunk");
+        let cell = |d: &ViewDim| match d.role {
+            Role::Kept { cell_stride } => (d.len - 1) * cell_stride,
+            Role::Reduced { .. } => 0,
+        };
+        assert!(view.dims.iter().map(cell).sum::<usize>() < cells, "cells inside the state");
+    }
+
+    fn planes(&self, accumulator: Accumulator) -> [usize; 3] {
+        with_work!(self.work, W => with_fold!(accumulator, F => <F as Fold<W>>::PLANES))
+    }
+
+    fn split<'a>(&self, state: &'a mut [u8], cells: usize) -> (&'a mut Header, &'a mut [u8]) {
+        let (header, planes) = state[..self.state_bytes(cells)].split_at_mut(HEADER);
+        (bytemuck::from_bytes_mut(header), planes)
+    }
+
+    fn split_shared<'a>(&self, state: &'a [u8], cells: usize) -> (&'a Header, &'a [u8]) {
+        let (header, planes) = state[..self.state_bytes(cells)].split_at(HEADER);
+        (bytemuck::from_bytes(header), planes)
+    }
+
+    /// Takes an accumulator's planes off the front of `rest`, cut to a range of cells.
+    #[inline]
+    fn take<'a>(
+        &self,
+        rest: &mut &'a mut [u8],
+        accumulator: Accumulator,
+        cells: usize,
+        range: Range<usize>,
+    ) -> Planes<'a> {
+        Planes(self.planes(accumulator).map(|size| {
+            let (plane, after) = std::mem::take(rest).split_at_mut(padded(size * cells));
+            *rest = after;
+            &mut plane[size * range.start..size * range.end]
+        }))
+    }
+
+    /// Where an accumulator's planes start, and how long each is.
+    fn offset(&self, accumulator: Accumulator, cells: usize) -> usize {
+        let before = self.accumulators.iter().take_while(|a| **a != accumulator);
+        before.map(|a| self.planes(*a).iter().map(|p| padded(p * cells)).sum::<usize>()).sum()
+    }
+
+    fn planes_after_missing<'a>(&self, rest: &'a mut [u8], accumulator: Accumulator, cells: usize) -> Planes<'a> {
+        let mut rest = &mut rest[self.offset(accumulator, cells) - self.missing_bytes(cells)..];
+        self.take(&mut rest, accumulator, cells, 0..cells)
+    }
+
+    fn view<'a>(&self, planes: &'a [u8], accumulator: Accumulator, cells: usize) -> View<'a> {
+        let mut at = self.offset(accumulator, cells);
+        View(self.planes(accumulator).map(|size| {
+            let plane = &planes[at..at + size * cells];
+            at += padded(size * cells);
+            plane
+        }))
+    }
+
+    fn missing_bytes(&self, cells: usize) -> usize {
+        if is_float(self.work) { padded(8 * cells) } else { 0 }
+    }
+
+    fn missing<'a>(&self, planes: &'a [u8], cells: usize) -> &'a [u64] {
+        let bytes = if is_float(self.work) { 8 * cells } else { 0 };
+        bytemuck::cast_slice(&planes[..bytes])
+    }
+}
+
+fn is_float(work: Work) -> bool {
+    matches!(work, Work::F32 | Work::F64)
+}
+
+fn is_kept(dim: &ViewDim) -> bool {
+    matches!(dim.role, Role::Kept { .. })
+}
+
+/// The product of the reduced lengths.
+fn values_per_cell(view: &ChunkView<'_>) -> u64 {
+    view.dims.iter().filter(|d| !is_kept(d)).map(|d| d.len as u64).product()
+}
+
+/// Rounded up to whole cache lines.
+const fn padded(bytes: usize) -> usize {
+    bytes.next_multiple_of(64)
+}
+
+/// What a reduction is made from.
+fn needs(op: Op, float: bool, wide: bool) -> &'static [Accumulator] {
+    use Accumulator::*;
+    match op {
+        Op::Sum | Op::Mean if float => &[FloatSum],
+        Op::Sum | Op::Mean if wide => &[WideSum],
+        Op::Sum | Op::Mean => &[NarrowSum],
+        Op::Prod if float => &[FloatProd],
+        Op::Prod => &[IntegerProd],
+        Op::Min => &[Least],
+        Op::Max => &[Most],
+        Op::Range => &[Least, Most],
+        Op::Var | Op::Std => &[Moments],
+        Op::Count => &[],
+        Op::Any => &[AnyOf],
+        Op::All => &[AllOf],
+        Op::ArgMin => &[ArgLeast],
+        Op::ArgMax => &[ArgMost],
+        Op::First => &[Front],
+        Op::Last => &[Back],
+    }
+}

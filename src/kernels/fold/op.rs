@@ -1,0 +1,128 @@
+//! The reductions there are: [`Op`].
+
+use crate::error::{Error, Result};
+use std::fmt;
+
+/// A reduction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // the names say it
+pub enum Op {
+    Sum,
+    Prod,
+    Mean,
+    Min,
+    Max,
+    /// Largest less smallest.
+    Range,
+    Var,
+    Std,
+    /// How many values are not missing.
+    Count,
+    /// Whether any value is not zero.
+    Any,
+    /// Whether no value is zero.
+    All,
+    /// Where the smallest is: its flat index over the reduced dimensions, the first of equals.
+    ArgMin,
+    /// Where the largest is.
+    ArgMax,
+    /// The first value that is not missing.
+    First,
+    /// The last value that is not missing.
+    Last,
+}
+
+impl Op {
+    /// Every reduction there is.
+    pub const ALL: [Op; 15] = [
+        Op::Sum,
+        Op::Prod,
+        Op::Mean,
+        Op::Min,
+        Op::Max,
+        Op::Range,
+        Op::Var,
+        Op::Std,
+        Op::Count,
+        Op::Any,
+        Op::All,
+        Op::ArgMin,
+        Op::ArgMax,
+        Op::First,
+        Op::Last,
+    ];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Op::Sum => "sum",
+            Op::Prod => "prod",
+            Op::Mean => "mean",
+            Op::Min => "min",
+            Op::Max => "max",
+            Op::Range => "range",
+            Op::Var => "var",
+            Op::Std => "std",
+            Op::Count => "count",
+            Op::Any => "any",
+            Op::All => "all",
+            Op::ArgMin => "argmin",
+            Op::ArgMax => "argmax",
+            Op::First => "first",
+            Op::Last => "last",
+        }
+    }
+
+    /// The reduction of that name.
+    ///
+    /// # Errors
+    /// With all names there are, nearest first.
+    pub fn from_name(name: &str) -> Result<Op> {
+        let name = name.trim().to_ascii_lowercase();
+        Op::ALL.into_iter().find(|op| op.name() == name).ok_or_else(|| {
+            let mut known = Op::ALL.map(Op::name);
+            known.sort_by_key(|other| distance(&name, other));
+            Error::usage(format!("no operation '{name}'; there are {}", known.join(", ")))
+        })
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Levenshtein's.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let best = (corner + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
+            corner = std::mem::replace(&mut row[j + 1], best);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found_again() {
+        for op in Op::ALL {
+            assert_eq!(Op::from_name(op.name()).unwrap(), op);
+        }
+        assert_eq!(Op::from_name(" MEAN ").unwrap(), Op::Mean);
+    }
+
+    #[test]
+    fn a_wrong_name_shows_the_nearest_first() {
+        let text = Op::from_name("meen").unwrap_err().to_string();
+        assert!(text.starts_with("no operation 'meen'; there are mean, "), "{text}");
+    }
+}
