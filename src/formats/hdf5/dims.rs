@@ -87,7 +87,10 @@ fn grow(node: &mut Node, lengths: &HashMap<i64, u64>) {
     for dim in node.dims.iter_mut().filter(|d| d.unlimited) {
         dim.len = lengths.get(&dim.id).copied().unwrap_or(0);
     }
+    // Links to one scale by several names make one dimension, called as the last of them.
+    node.dims.reverse();
     node.dims.sort_by_key(|d| d.id);
+    node.dims.dedup_by_key(|d| d.id);
     node.groups.iter_mut().for_each(|g| grow(g, lengths));
 }
 
