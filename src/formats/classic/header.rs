@@ -235,7 +235,10 @@ impl Cursor<'_> {
         if n > NAME_BYTES_MAX {
             return Err(corrupt(format!("a name has {n} bytes")));
         }
-        Ok(String::from_utf8_lossy(&self.padded(n)?).into_owned())
+        let bytes = self.padded(n)?;
+        // Some writers count a closing NUL.
+        let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+        Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
     }
 
     fn kind(&mut self) -> Result<Kind> {
