@@ -238,14 +238,20 @@ fn under<'a>(archive: &'a ZipArchive, folder: &'a str) -> impl Iterator<Item = (
 fn root_in_zip(archive: &ZipArchive) -> String {
     let mut prefix = String::new();
     while !under(archive, &prefix).any(|(name, _)| !name[prefix.len()..].contains('/') && is_document(name)) {
-        let mut tops = under(archive, &prefix).map(|(name, _)| name[prefix.len()..].split_once('/').map(|s| s.0));
-        prefix = match tops.next() {
-            Some(Some(top)) if tops.all(|t| t == Some(top)) => format!("{prefix}{top}/"),
+        match only_folder(archive, &prefix) {
+            Some(top) => prefix = top,
             // Nothing is shared: the groups above the arrays are implicit.
-            _ => return String::new(),
-        };
+            None => return String::new(),
+        }
     }
     prefix
+}
+
+/// The folder in a folder that has all that is in it.
+fn only_folder(archive: &ZipArchive, folder: &str) -> Option<String> {
+    let mut tops = under(archive, folder).map(|(name, _)| name[folder.len()..].split_once('/').map(|s| s.0));
+    let top = tops.next()??;
+    tops.all(|t| t == Some(top)).then(|| format!("{folder}{top}/"))
 }
 
 fn walk_sizes(folder: &Path, depth: usize, budget: &mut usize, sizes: &mut Sizes) -> bool {
