@@ -188,7 +188,7 @@ impl Sink for ZarrSink {
 
     fn write(&self, variable: &str, chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch) -> Result<()> {
         let array = self.of(variable)?;
-        let write = || {
+        let mut write = || {
             let padded = array.padded(chunk, data)?;
             let data = padded.as_deref().unwrap_or(data);
             if array.pipeline.codecs().is_empty() {
