@@ -3,6 +3,7 @@
 pub mod classic;
 pub mod hdf5;
 pub mod netcdf_out;
+pub mod whole;
 pub mod zarr;
 
 use crate::{
