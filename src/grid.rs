@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(of(&[1460, 10, 10]), [1460, 10, 10]);
         assert_eq!(of(&[1 << 40]), [1 << 18]);
         assert_eq!(of(&[0, 5]), [1, 5]);
-        assert_eq!(of(&[]), []);
+        assert_eq!(of(&[]), [0u64; 0]);
     }
 
     #[test]
