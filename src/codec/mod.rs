@@ -7,12 +7,19 @@ mod pipeline;
 mod scratch;
 mod step;
 
+mod bits;
+mod bitshuffle;
 mod blosc;
 mod bytes;
+mod bzip2;
 mod checksum;
 mod deflate;
 mod lz4;
+mod lzf;
+mod nbit;
+mod scale_offset;
 mod shuffle;
+mod szip;
 mod zstd;
 
 pub use pipeline::Pipeline;

@@ -59,4 +59,6 @@ impl Scratch {
 pub(super) struct Contexts {
     pub deflate: deflate::Contexts,
     pub zstd: zstd::Contexts,
+    /// One block of bitshuffle between its two steps.
+    pub block: Vec<u8>,
 }

@@ -1,6 +1,9 @@
 //! One codec applied or undone: where [`Codec`] meets the functions that do it.
 
-use super::{Codec, blosc, checksum, deflate, deflate::Wrapper, lz4, scratch::Contexts, shuffle, zstd};
+use super::{
+    BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, lz4, lzf, nbit,
+    scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
+};
 use crate::error::{Error, Problem, Result};
 
 /// What is known of a length before the codec has run.
@@ -44,7 +47,7 @@ impl Codec {
     /// The length after the codec was applied to data of `length`.
     pub(super) fn length_after(&self, length: Length) -> Length {
         match self {
-            Codec::Shuffle { .. } => length,
+            Codec::Shuffle { .. } | Codec::BitShuffle { inner: BitShuffleInner::None, .. } => length,
             Codec::Fletcher32 | Codec::Crc32c | Codec::Crc32 | Codec::Adler32 => {
                 length.map(|n| n.saturating_add(checksum::BYTES))
             }
@@ -69,7 +72,19 @@ impl Codec {
             Codec::Lz4Numcodecs => lz4::decode_numcodecs(input, out),
             Codec::Zstd { .. } => zstd::decode(&mut contexts.zstd, input, out),
             Codec::Blosc { .. } => blosc::decode(input, out),
-            _ => Err(Error::unsupported(format!("decoding {}", self.name()))),
+            Codec::Bzip2 { .. } => bzip2::decode(input, out),
+            Codec::Lzf => lzf::decode(input, out),
+            Codec::Nbit(values) => nbit::decode(values, input, out),
+            Codec::ScaleOffset(values) => scale_offset::decode(values, input, out),
+            &Codec::BitShuffle { element, block, inner } => {
+                BitShuffle { element, block, inner }.decode(contexts, input, out)
+            }
+            &Codec::Szip { mask, bits_per_pixel, pixels_per_block, pixels_per_scanline } => {
+                Szip { mask, bits_per_pixel, pixels_per_block, pixels_per_scanline }.decode(input, out)
+            }
+            Codec::Fletcher32 | Codec::Crc32c | Codec::Crc32 | Codec::Adler32 => {
+                unreachable!("a pipeline verifies checksums in place")
+            }
         }
     }
 
@@ -87,6 +102,7 @@ impl Codec {
             Codec::Deflate { level } => Wrapper::Zlib.encode(&mut contexts.deflate, *level, input, out),
             Codec::Gzip { level } => Wrapper::Gzip.encode(&mut contexts.deflate, *level, input, out),
             Codec::Lz4Numcodecs => lz4::encode_numcodecs(input, out),
+            Codec::Bzip2 { level } => bzip2::encode(*level, input, out),
             Codec::Zstd { level } => zstd::encode(&mut contexts.zstd, *level, input, out),
             Codec::Blosc { cname, level, shuffle, element } => {
                 let how = blosc::Encode { cname, level: *level, shuffle: *shuffle, element: *element };
@@ -102,6 +118,8 @@ impl Codec {
             Codec::Deflate { .. } | Codec::Gzip { .. } => deflate::DECODE_STATE_BYTES,
             Codec::Zstd { .. } => zstd::DECODE_STATE_BYTES,
             Codec::Blosc { .. } => blosc::state_bytes(bytes),
+            Codec::Bzip2 { .. } => bzip2::DECODE_STATE_BYTES,
+            &Codec::BitShuffle { element, block, inner } => BitShuffle { element, block, inner }.state_bytes(bytes),
             _ => 0,
         }
     }
@@ -112,6 +130,7 @@ impl Codec {
             Codec::Deflate { level } | Codec::Gzip { level } => deflate::encode_state_bytes(*level),
             Codec::Zstd { level } => zstd::encode_state_bytes(*level, bytes),
             Codec::Lz4Numcodecs => lz4::ENCODE_STATE_BYTES,
+            Codec::Bzip2 { level } => bzip2::encode_state_bytes(*level),
             Codec::Blosc { .. } => blosc::state_bytes(bytes),
             _ => 0,
         }

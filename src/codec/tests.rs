@@ -41,6 +41,7 @@ fn encodable() -> impl Strategy<Value = Codec> {
         Just(Codec::Crc32c),
         (-5i32..=12).prop_map(|level| Codec::Zstd { level }),
         Just(Codec::Lz4Numcodecs),
+        (1u8..=9).prop_map(|level| Codec::Bzip2 { level }),
         (cname, 0u8..=9, 0u8..=2, element).prop_map(|(cname, level, shuffle, element)| Codec::Blosc {
             cname: cname.to_string(),
             level,
