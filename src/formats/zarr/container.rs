@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Problem, Result},
+    formats::whole::texts_of_chars,
     source::{Container, Dimension, Group, Source, Storage, StoredType, VarMeta},
 };
 use std::{
@@ -113,8 +114,11 @@ impl Container for ZarrStore {
         let failed = |e: Error| e.in_variable(&var.path).in_file(&self.path);
         match var.stored {
             StoredType::Text => text::variable(&self.keys, array).map_err(failed),
-            StoredType::FixedText(_) | StoredType::Char => {
+            StoredType::FixedText(_) => {
                 self.source_of(variable).and_then(|s| text::fixed(&s, &array.meta.element)).map_err(failed)
+            }
+            StoredType::Char => {
+                self.source_of(variable).and_then(|s| texts_of_chars(&s, text::BYTES_MAX)).map_err(failed)
             }
             _ => Err(failed(Error::usage(format!("{} is no text", var.stored)))),
         }

@@ -19,7 +19,11 @@ mod text;
 
 mod container;
 
+mod documents;
 mod sink;
+
+#[cfg(test)]
+mod tests;
 
 use super::OutputFormat;
 use crate::{

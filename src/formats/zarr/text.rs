@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Strings are labels: whole arrays of them are read at once, so there may not be too many.
 const STRINGS_MAX: u64 = 1 << 26;
-const BYTES_MAX: u64 = 1 << 30;
+pub(super) const BYTES_MAX: u64 = 1 << 30;
 
 /// The strings of an array of variable length.
 pub(super) fn variable(keys: &Arc<Keys>, array: &StoredArray) -> Result<Vec<String>> {

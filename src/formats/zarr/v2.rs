@@ -1,7 +1,7 @@
 //! Version 2 metadata: `.zarray` and `.zattrs`.
 
 use super::{
-    array::{ArrayMeta, Chain, ElementForm, KeyStyle, chunk_shape, lengths, number},
+    array::{ArrayMeta, ElementForm, KeyStyle, chunk_shape, lengths, number},
     codecs,
     json::{self, Json, Map},
 };
@@ -41,9 +41,7 @@ pub(super) fn array(document: &Json, attributes: &Json) -> Result<ArrayMeta> {
     };
     let dims = dims(attributes, fields).filter(|names| names.len() == shape.len());
     let mut attrs = attrs(attributes);
-    for name in [DIMENSIONS] {
-        attrs.remove(name);
-    }
+    attrs.remove(DIMENSIONS);
     declare_fill(&mut attrs, &element, fill.as_ref());
     let document = for_library(fields);
     let keys = KeyStyle { c: false, separator };
@@ -84,17 +82,13 @@ fn dims(attributes: &Json, fields: &Map<String, Json>) -> Option<Vec<Option<Stri
     if let Some(list) = attributes.get(DIMENSIONS) {
         return names(list);
     }
-    let own = |map: &Json| {
+    let own = |get: &dyn Fn(&str) -> Option<Json>| {
         ["_NCZARR_ARRAY", "_nczarr_array"].into_iter().find_map(|key| {
-            let array = map.get(key)?;
+            let array = get(key)?;
             array.get("dimrefs").or_else(|| array.get("dimension_references")).and_then(names)
         })
     };
-    let in_document = ["_NCZARR_ARRAY", "_nczarr_array"].into_iter().find_map(|key| {
-        let array = fields.get(key)?;
-        array.get("dimrefs").or_else(|| array.get("dimension_references")).and_then(names)
-    });
-    in_document.or_else(|| own(attributes))
+    own(&|key| fields.get(key).cloned()).or_else(|| own(&|key| attributes.get(key).cloned()))
 }
 
 /// The document as the zarrs library takes it: without what it does not know.
@@ -171,12 +165,5 @@ fn object(filters: Option<&Json>) -> ElementForm {
         ElementForm::Other("variable-length arrays".into())
     } else {
         ElementForm::Other("Python objects".into())
-    }
-}
-
-impl ArrayMeta {
-    /// Whether chunks can be read without the zarrs library.
-    pub(super) fn is_native(&self) -> bool {
-        matches!(self.chain, Chain::Chunk(_) | Chain::Shard { .. })
     }
 }
