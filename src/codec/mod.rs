@@ -3,60 +3,20 @@
 //! A [`Pipeline`] is what the formats build from their metadata, in the order in which it is applied when writing.
 //! It works in a [`Scratch`] that belongs to one worker and is paid for by a lease.
 
-use crate::{
-    block::Block,
-    budget::Lease,
-    error::{Error, Result},
-};
+mod pipeline;
+mod scratch;
+mod step;
 
-/// The space that one worker's decoding or encoding needs beside the data itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ScratchSize {
-    /// Bytes of stored data: the largest chunk as it lies in the file.
-    pub stored: usize,
-    /// Bytes between two codecs.
-    pub work: usize,
-    /// Bytes that the codecs' own libraries take.
-    pub state: usize,
-}
+mod blosc;
+mod bytes;
+mod checksum;
+mod deflate;
+mod lz4;
+mod shuffle;
+mod zstd;
 
-impl ScratchSize {
-    /// All of it.
-    pub fn bytes(&self) -> u64 {
-        self.stored as u64 + self.work as u64 + self.state as u64
-    }
-
-    /// Enough for either.
-    pub fn max(self, other: ScratchSize) -> ScratchSize {
-        ScratchSize {
-            stored: self.stored.max(other.stored),
-            work: self.work.max(other.work),
-            state: self.state.max(other.state),
-        }
-    }
-}
-
-/// One worker's buffers and codec contexts, used for one chunk after another.
-pub struct Scratch {
-    /// Stored bytes go here before they are decoded, and come from here after they were encoded.
-    pub stored: Block,
-    /// Bytes between two codecs.
-    pub work: Block,
-    /// Pays for the codec libraries' own state.
-    _state: Lease,
-}
-
-impl Scratch {
-    /// Buffers of `size`.
-    ///
-    /// # Panics
-    /// When `lease` is smaller than `size.bytes()`.
-    pub fn new(size: ScratchSize, mut lease: Lease) -> Scratch {
-        let stored = Block::new(size.stored, lease.split(size.stored as u64));
-        let work = Block::new(size.work, lease.split(size.work as u64));
-        Scratch { stored, work, _state: lease.split(size.state as u64) }
-    }
-}
+pub use pipeline::Pipeline;
+pub use scratch::{Scratch, ScratchSize};
 
 /// One step of a pipeline, with all that its stored form says.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,53 +106,29 @@ pub enum BitShuffleInner {
     Zstd,
 }
 
-/// Codecs in the order in which they are applied when writing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pipeline {
-    codecs: Vec<Codec>,
-    decoded_bytes: usize,
-}
-
-impl Pipeline {
-    /// The pipeline for chunks of `decoded_bytes`.
-    pub fn new(codecs: Vec<Codec>, decoded_bytes: usize) -> Pipeline {
-        Pipeline { codecs, decoded_bytes }
-    }
-
-    /// Its codecs in the order in which they are applied when writing.
-    pub fn codecs(&self) -> &[Codec] {
-        &self.codecs
-    }
-
-    /// The scratch that decoding needs for stored chunks of at most `stored_max` bytes; `None` where the index does
-    /// not say, which reserves what any of the codecs could make of a chunk.
-    pub fn scratch(&self, stored_max: Option<usize>) -> ScratchSize {
-        let bound = self.decoded_bytes + self.decoded_bytes / 4 + (64 << 10);
-        ScratchSize { stored: stored_max.unwrap_or(bound), work: bound, state: 0 }
-    }
-
-    /// The scratch that [`encode`](Pipeline::encode) needs.
-    pub fn encode_scratch(&self) -> ScratchSize {
-        self.scratch(None)
-    }
-
-    /// Decodes `scratch.stored[..stored_len]` into `out`, which has the chunk's decoded size.
-    ///
-    /// Bit `k` of `skip` says that codec `k` was not applied to this chunk (HDF5's filter mask).
-    ///
-    /// # Errors
-    /// When the stored bytes are not what the codecs write, or decode to another length than `out`'s.
-    pub fn decode(&self, stored_len: usize, skip: u32, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
-        let _ = (stored_len, skip, scratch, out);
-        Err(Error::unsupported("decoding"))
-    }
-
-    /// Encodes `data` into `scratch.stored` and says how many bytes it became.
-    ///
-    /// # Errors
-    /// When one of the codecs cannot be written.
-    pub fn encode(&self, data: &[u8], scratch: &mut Scratch) -> Result<usize> {
-        let _ = (data, scratch);
-        Err(Error::unsupported("encoding"))
+impl Codec {
+    /// Its registered name, as errors say it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Codec::Shuffle { .. } => "shuffle",
+            Codec::BitShuffle { .. } => "bitshuffle",
+            Codec::Deflate { .. } => "deflate",
+            Codec::Gzip { .. } => "gzip",
+            Codec::Fletcher32 => "fletcher32",
+            Codec::Crc32c => "crc32c",
+            Codec::Crc32 => "crc32",
+            Codec::Adler32 => "adler32",
+            Codec::Szip { .. } => "szip",
+            Codec::Nbit(_) => "nbit",
+            Codec::ScaleOffset(_) => "scaleoffset",
+            Codec::Bzip2 { .. } => "bzip2",
+            Codec::Lzf => "lzf",
+            Codec::Lz4Hdf5 | Codec::Lz4Numcodecs => "lz4",
+            Codec::Zstd { .. } => "zstd",
+            Codec::Blosc { .. } => "blosc",
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,271 @@
-use crate::{
-    error::{Error, Result},
-    source::Container,
-};
-use std::{path::Path, sync::Arc};
+//! NetCDF-4 and any other HDF5: the library reads what a file says about itself, and its chunks are read without it.
+//!
+//! HDF5's library has one lock for the whole process. It is held while a file is opened and while a variable's chunk
+//! index is read, and not while bulk data is: see [`direct`]. What only the library can read goes [`through`] it.
 
-/// Opens.
-pub fn open(_path: &Path) -> Result<Arc<dyn Container>> {
-    Err(Error::unsupported("hdf5"))
-}
+mod attributes;
+mod dims;
+mod direct;
+mod id;
+mod index;
+mod storage;
+mod text;
+mod through;
+mod tree;
+mod types;
+
+use crate::{
+    codec::Pipeline,
+    dtype::ByteOrder,
+    error::{Error, Problem, Result},
+    formats::whole,
+    grid::Grid,
+    shape::Shape,
+    source::{Container, Dimension, Group, Layout, Source, StoredType, VarMeta},
+    store::LocalFile,
+};
+use direct::{Direct, Fill, Place};
+use hdf5::sync::sync;
+use hdf5_sys::{
+    h5::HADDR_UNDEF,
+    h5d::{H5Dget_offset, H5Dget_type},
+    h5f::{H5F_ACC_RDONLY, H5F_close_degree_t::H5F_CLOSE_WEAK, H5Fget_name, H5Fopen},
+    h5p::{H5P_CLS_FILE_ACCESS, H5Pcreate, H5Pset_fclose_degree, H5Pset_file_locking},
+};
+use id::{Id, c_name, check};
+use index::Index;
+use std::{
+    collections::HashMap,
+    ffi::{CString, OsStr},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use storage::Stored;
+use through::{Memory, Through};
+use tree::{Key, Node, Scale, Var, Walk};
+use types::Typed;
+
+const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
 /// Whether the file has HDF5's signature, at its start or behind a user block.
-pub fn is_hdf5(_path: &Path) -> Result<bool> {
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn is_hdf5(path: &Path) -> Result<bool> {
+    let file = LocalFile::open(path)?;
+    let mut at = 0u64;
+    while at.saturating_add(8) <= file.len() {
+        let mut head = [0; 8];
+        file.read_at(at, &mut head, "signature")?;
+        if head == SIGNATURE {
+            return Ok(true);
+        }
+        at = if at == 0 { 512 } else { at.saturating_mul(2) };
+    }
     Ok(false)
+}
+
+/// Opens a file and reads what it holds.
+///
+/// # Errors
+/// When the library refuses the file.
+pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
+    let data = LocalFile::open(path)?;
+    sync(|| {
+        let file = open_file(path)?;
+        let mut walk = Walk::new(data.len());
+        let mut node = walk.root(&file)?;
+        dims::resolve(&mut node, &mut walk);
+        let mut numbers = HashMap::new();
+        dims::by_number(&node, &mut numbers);
+        let (_, root_key, _) = tree::open(&file, c"/")?;
+        let mut datasets = HashMap::new();
+        let root = build(node, "", &numbers, &mut datasets);
+        let format = match (walk.is_classic_model, walk.is_netcdf) {
+            (true, _) => "NetCDF-4 classic model",
+            (_, true) => "NetCDF-4",
+            _ => "HDF5",
+        };
+        let opened = Hdf5 { file, data: Arc::new(data), number: root_key.0, root, datasets, format };
+        Ok(Arc::new(opened) as Arc<dyn Container>)
+    })
+    .map_err(|e: Error| e.in_file(path))
+}
+
+/// An open file.
+struct Hdf5 {
+    file: Id,
+    data: Arc<LocalFile>,
+    /// The library's number of the file.
+    number: u64,
+    root: Group,
+    datasets: HashMap<String, Dataset>,
+    format: &'static str,
+}
+
+/// What is kept of a dataset to open it again.
+struct Dataset {
+    link: CString,
+    key: Key,
+    typed: Typed,
+    stored: Stored,
+    extent: Shape,
+}
+
+fn open_file(path: &Path) -> Result<Id> {
+    let name = c_name(path.as_os_str().as_bytes());
+    // SAFETY: the name ends with a NUL, and the list is ours.
+    unsafe {
+        let access = Id::new(H5Pcreate(*H5P_CLS_FILE_ACCESS), "file access")?;
+        check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_WEAK), "file access")?;
+        // A reader needs no lock, and some file systems have none.
+        check(H5Pset_file_locking(access.get(), 0, 1), "file access")?;
+        Id::new(H5Fopen(name.as_ptr(), H5F_ACC_RDONLY, access.get()), "open")
+    }
+}
+
+/// Turns what was found into what is shown, and keeps what is needed to read it.
+fn build(node: Node, path: &str, numbers: &HashMap<i64, Scale>, datasets: &mut HashMap<String, Dataset>) -> Group {
+    let inside = |name: &str| if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
+    let mut group = Group { name: node.name, attrs: node.attrs, ..Group::default() };
+    for dim in node.dims {
+        group.dims.push(Dimension { name: dim.name, len: dim.len, unlimited: dim.unlimited });
+    }
+    for var in node.vars {
+        let Var { name, link, key, typed, extent, attrs, stored, dims, .. } = var;
+        let scales: Vec<Option<&Scale>> = dims.iter().map(|id| numbers.get(&(*id)?)).collect();
+        let lengths = scales.iter().zip(&extent).map(|(s, n)| s.filter(|s| s.unlimited).map_or(*n, |s| s.len.max(*n)));
+        let meta = VarMeta {
+            path: inside(&name),
+            stored: typed.stored.clone(),
+            shape: lengths.collect(),
+            dims: scales.iter().map(|s| s.map_or_else(String::new, |s| s.name.clone())).collect(),
+            dims_named: scales.iter().all(|s| s.is_some_and(|s| s.key.is_some())),
+            attrs,
+            fill: stored.fill_value.clone(),
+            storage: stored.storage.clone(),
+        };
+        datasets.insert(meta.path.clone(), Dataset { link, key, typed, stored, extent: Shape(extent) });
+        group.vars.push(meta);
+    }
+    for inner in node.groups {
+        let path = inside(&inner.name);
+        group.groups.push(build(inner, &path, numbers, datasets));
+    }
+    group
+}
+
+impl Hdf5 {
+    fn find(&self, variable: &str) -> Result<(&VarMeta, &Dataset)> {
+        let name = variable.trim_start_matches('/');
+        let meta = self.root.var(name);
+        meta.and_then(|meta| Some((meta, self.datasets.get(name)?))).ok_or_else(|| {
+            let known = self.root.all_vars().iter().map(|v| v.path.clone()).collect();
+            Problem::NoSuchVariable { name: name.to_string(), known }.into()
+        })
+    }
+
+    fn dataset(&self, of: &Dataset) -> Result<Id> {
+        Ok(tree::open(&self.file, &of.link)?.0)
+    }
+
+    /// The file that the bytes of a dataset are in: an external link may lead to another one.
+    fn data_of(&self, dataset: &Id, key: Key) -> Result<Arc<LocalFile>> {
+        if key.0 == self.number {
+            return Ok(self.data.clone());
+        }
+        let mut name = vec![0u8; 4096];
+        // SAFETY: the buffer is passed with its length.
+        let len = unsafe { H5Fget_name(dataset.get(), name.as_mut_ptr().cast(), name.len()) };
+        name.truncate(usize::try_from(len).unwrap_or(0));
+        Ok(Arc::new(LocalFile::open(&PathBuf::from(OsStr::from_bytes(&name)))?))
+    }
+
+    fn make_source(&self, variable: &str) -> Result<Arc<dyn Source>> {
+        let (meta, of) = self.find(variable)?;
+        let Some(size) = meta.stored.element_bytes() else {
+            return Err(Problem::NotNumeric { dtype: meta.stored.to_string() }.into());
+        };
+        let order = match meta.stored {
+            StoredType::Number { order, .. } => order,
+            _ => ByteOrder::NATIVE,
+        };
+        let dataset = self.dataset(of)?;
+        let beyond = match (&of.stored.fill_value, &meta.stored) {
+            (None, StoredType::Number { dtype, order }) => storage::netcdf_default(*dtype, *order),
+            _ => of.stored.fill.clone(),
+        };
+        let fill = Fill { extent: of.extent.clone(), unwritten: of.stored.fill.clone(), beyond };
+        let layout = Layout::row_major(order, meta.shape.len());
+        let is_whole = meta.shape == of.extent;
+        let (meta, origin) = (meta.clone(), self.data.path().to_path_buf());
+        match (meta.storage.kind, &meta.storage.chunk) {
+            ("chunked", Some(chunk)) if of.typed.is_direct => {
+                let grid = Grid::new(meta.shape.clone(), chunk.clone())?;
+                let pipeline = pipeline(&of.stored, size, grid.chunk().bytes(size)?)?;
+                let file = self.data_of(&dataset, of.key)?;
+                let place = Place::Chunked(Index::read(&dataset, &grid, file.len())?);
+                let stored = of.stored.clone();
+                Ok(Arc::new(Direct { origin, file, meta, grid, layout, place, pipeline, stored, fill }))
+            }
+            ("contiguous", _) if of.typed.is_direct && is_whole => {
+                // SAFETY: the dataset is open.
+                let offset = Some(unsafe { H5Dget_offset(dataset.get()) }).filter(|&n| n != HADDR_UNDEF);
+                let file = self.data_of(&dataset, of.key)?;
+                let grid = Grid::of_contiguous(meta.shape.clone(), size)?;
+                let (place, stored) = (Place::Contiguous(offset), of.stored.clone());
+                Ok(Arc::new(Direct { origin, file, meta, grid, layout, place, pipeline: None, stored, fill }))
+            }
+            (_, chunk) => {
+                let grid = match chunk {
+                    Some(chunk) => Grid::new(meta.shape.clone(), chunk.clone())?,
+                    None => Grid::of_contiguous(meta.shape.clone(), size)?,
+                };
+                let memory = match meta.stored {
+                    StoredType::Number { dtype, .. } if !of.typed.is_direct => Memory::Constant(types::native(dtype)),
+                    // SAFETY: the dataset is open.
+                    _ => Memory::Own(Id::new(unsafe { H5Dget_type(dataset.get()) }, "type")?),
+                };
+                Ok(Arc::new(Through { origin, dataset, memory, meta, grid, layout, fill }))
+            }
+        }
+    }
+}
+
+/// The codecs of a dataset's filters; `None` where there are none.
+fn pipeline(stored: &Stored, element: usize, chunk_bytes: usize) -> Result<Option<Pipeline>> {
+    if stored.filters.is_empty() {
+        return Ok(None);
+    }
+    let codecs = stored.filters.iter().map(|f| f.codec(element)).collect::<Result<Vec<_>>>()?;
+    Ok(Some(Pipeline::new(codecs, chunk_bytes)))
+}
+
+impl Container for Hdf5 {
+    fn root(&self) -> &Group {
+        &self.root
+    }
+
+    fn format(&self) -> &str {
+        self.format
+    }
+
+    fn source(&self, variable: &str) -> Result<Arc<dyn Source>> {
+        sync(|| self.make_source(variable)).map_err(|e| e.in_file(self.data.path()).in_variable(variable))
+    }
+
+    fn texts(&self, variable: &str) -> Result<Vec<String>> {
+        let fail = |e: Error| e.in_file(self.data.path()).in_variable(variable);
+        let (meta, of) = self.find(variable).map_err(fail)?;
+        match meta.stored {
+            StoredType::Text | StoredType::FixedText(_) => sync(|| text::read_all(&self.dataset(of)?)).map_err(fail),
+            StoredType::Char => {
+                // Compressed text may be longer than its file, but not by more than this.
+                let bytes_max = self.data.len().saturating_mul(1024).min(256 << 20);
+                whole::texts_of_chars(&*self.source(variable)?, bytes_max)
+            }
+            _ => Err(fail(Error::usage(format!("it holds {}, not text", meta.stored)))),
+        }
+    }
 }

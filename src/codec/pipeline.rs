@@ -1,0 +1,206 @@
+//! [`Pipeline`]: codecs one behind the other, over two buffers and the data itself.
+
+use super::{
+    Codec, Scratch, ScratchSize,
+    checksum::{self, Checksum},
+    step::{Length, bound},
+};
+use crate::error::{Error, Problem, Result};
+use std::ops::Range;
+
+/// Codecs in the order in which they are applied when writing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipeline {
+    codecs: Vec<Codec>,
+    decoded_bytes: usize,
+}
+
+/// Which buffer holds the bytes between two steps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Data,
+    Stored,
+    Work,
+}
+
+impl Pipeline {
+    /// The pipeline for chunks of `decoded_bytes`.
+    pub fn new(codecs: Vec<Codec>, decoded_bytes: usize) -> Pipeline {
+        Pipeline { codecs, decoded_bytes }
+    }
+
+    /// Its codecs in the order in which they are applied when writing.
+    pub fn codecs(&self) -> &[Codec] {
+        &self.codecs
+    }
+
+    /// The scratch that decoding needs for stored chunks of at most `stored_max` bytes; `None` where the index does
+    /// not say, which reserves what any of the codecs could make of a chunk.
+    pub fn scratch(&self, stored_max: Option<usize>) -> ScratchSize {
+        // All lengths between codecs; a skipped codec only makes them shorter.
+        let lengths = self.lengths_max();
+        let stored_max = stored_max.unwrap_or_else(|| lengths.last().map_or(self.decoded_bytes, |&n| bound(n)));
+        let between = lengths[..lengths.len().saturating_sub(1)].iter().copied().max().unwrap_or(0);
+        let state = self.codecs.iter().zip(self.lengths_before()).map(|(codec, n)| codec.undo_state_bytes(n)).sum();
+        ScratchSize {
+            stored: if lengths.len() > 2 { stored_max.max(between) } else { stored_max },
+            work: between,
+            state,
+        }
+    }
+
+    /// The scratch that [`encode`](Pipeline::encode) needs.
+    pub fn encode_scratch(&self) -> ScratchSize {
+        let lengths = self.lengths_max();
+        let most = lengths.iter().copied().max().unwrap_or(0).max(self.decoded_bytes);
+        let state = self.codecs.iter().zip(self.lengths_before()).map(|(codec, n)| codec.apply_state_bytes(n)).sum();
+        ScratchSize { stored: most, work: if lengths.len() > 1 { most } else { 0 }, state }
+    }
+
+    /// The most bytes that each codec may have been given.
+    fn lengths_before(&self) -> impl Iterator<Item = usize> {
+        (0..self.codecs.len()).map(|k| self.length_before(k, 0).max())
+    }
+
+    /// The most bytes that each codec may have made.
+    fn lengths_max(&self) -> Vec<usize> {
+        (0..self.codecs.len()).map(|k| self.length_before(k + 1, 0).max()).collect()
+    }
+
+    /// The length of the data that codec `k` was applied to.
+    fn length_before(&self, k: usize, skip: u32) -> Length {
+        let applied = self.codecs[..k].iter().enumerate().filter(|&(k, _)| applied(k, skip));
+        applied.fold(Length::Exactly(self.decoded_bytes), |length, (_, codec)| codec.length_after(length))
+    }
+
+    /// Decodes `scratch.stored[..stored_len]` into `out`, which has the chunk's decoded size.
+    ///
+    /// Bit `k` of `skip` says that codec `k` was not applied to this chunk (HDF5's filter mask).
+    ///
+    /// # Errors
+    /// When the stored bytes are not what the codecs write, or decode to another length than `out`'s.
+    pub fn decode(&self, stored_len: usize, skip: u32, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
+        let Scratch { stored, work, contexts, .. } = scratch;
+        let (stored, work) = (stored.bytes_mut(), work.bytes_mut());
+        if out.len() != self.decoded_bytes {
+            return Err(length_mismatch("chunk", self.decoded_bytes, out.len()));
+        }
+        if stored_len > stored.len() {
+            let detail = format!("{stored_len} stored bytes, at most {} were reserved", stored.len());
+            return Err(Error::corrupt("chunk", detail));
+        }
+        let (mut at, mut range) = (Place::Stored, 0..stored_len);
+        for (k, codec) in self.codecs.iter().enumerate().rev().filter(|&(k, _)| applied(k, skip)) {
+            let length = self.length_before(k, skip);
+            if let Some(checksum) = Checksum::of(codec) {
+                let held: &[u8] = match at {
+                    Place::Stored => &stored[range.clone()],
+                    Place::Work => &work[range.clone()],
+                    Place::Data => &out[range.clone()],
+                };
+                let data = checksum.verify(codec.name(), held)?;
+                length.check(codec, data.len())?;
+                range = range.start + data.start..range.start + data.end;
+                continue;
+            }
+            let last = !(0..k).any(|k| applied(k, skip));
+            let (input, room, next): (&[u8], &mut [u8], Place) = match at {
+                _ if last => (if at == Place::Stored { &stored[range] } else { &work[range] }, &mut *out, Place::Data),
+                Place::Stored => (&stored[range], &mut *work, Place::Work),
+                Place::Work | Place::Data => (&work[range], &mut *stored, Place::Stored),
+            };
+            let got = codec.undo(contexts, input, reserve(codec, room, length)?)?;
+            length.check(codec, got)?;
+            (at, range) = (next, 0..got);
+        }
+        let held: &[u8] = match at {
+            Place::Data => return Ok(()),
+            Place::Stored => &stored[range],
+            Place::Work => &work[range],
+        };
+        if held.len() != out.len() {
+            return Err(length_mismatch("chunk", out.len(), held.len()));
+        }
+        out.copy_from_slice(held);
+        Ok(())
+    }
+
+    /// Encodes `data` into `scratch.stored` and says how many bytes it became.
+    ///
+    /// # Errors
+    /// When one of the codecs cannot be written.
+    pub fn encode(&self, data: &[u8], scratch: &mut Scratch) -> Result<usize> {
+        let Scratch { stored, work, contexts, .. } = scratch;
+        let (stored, work) = (stored.bytes_mut(), work.bytes_mut());
+        // What makes the last bytes writes them to `stored`; so count from the end which buffer each writes to.
+        let mut left = self.codecs.iter().filter(|codec| Checksum::of(codec).is_none()).count();
+        let here = |left: usize| if left.is_multiple_of(2) { Place::Stored } else { Place::Work };
+        let (mut at, mut range) = (Place::Data, 0..data.len());
+        for codec in &self.codecs {
+            if let Some(checksum) = Checksum::of(codec) {
+                let buffer = if here(left) == Place::Stored { &mut *stored } else { &mut *work };
+                if at == Place::Data {
+                    copy(data, buffer)?;
+                    at = here(left);
+                }
+                range = append(codec, checksum, buffer, range)?;
+                continue;
+            }
+            left -= 1;
+            let (input, output): (&[u8], &mut [u8]) = match (at, here(left)) {
+                (Place::Data, Place::Stored) => (data, &mut *stored),
+                (Place::Data, _) => (data, &mut *work),
+                (_, Place::Stored) => (&work[range], &mut *stored),
+                (_, _) => (&stored[range], &mut *work),
+            };
+            let n = codec.apply(contexts, input, output)?;
+            (at, range) = (here(left), 0..n);
+        }
+        if at == Place::Data {
+            copy(data, stored)?;
+        }
+        Ok(range.end)
+    }
+}
+
+/// Whether codec `k` was applied to a chunk; the mask has no bits for codecs behind the 32nd.
+fn applied(k: usize, skip: u32) -> bool {
+    k >= u32::BITS as usize || skip & 1 << k == 0
+}
+
+/// The part of `room` that `codec` may fill.
+fn reserve<'a>(codec: &Codec, room: &'a mut [u8], length: Length) -> Result<&'a mut [u8]> {
+    let there = room.len();
+    let need = match length {
+        Length::Exactly(n) => n,
+        Length::AtMost(n) => n.min(there),
+    };
+    let too_short = || Error::codec(codec.name(), format!("{need} bytes between codecs, {there} were reserved"));
+    room.get_mut(..need).ok_or_else(too_short)
+}
+
+/// Puts the checksum of `buffer[range]` behind it.
+fn append(codec: &Codec, checksum: Checksum, buffer: &mut [u8], range: Range<usize>) -> Result<Range<usize>> {
+    if matches!(checksum, Checksum::Crc32 | Checksum::Adler32) {
+        return Err(Error::unsupported(format!("encoding {}", codec.name())));
+    }
+    let sum = checksum.compute(&buffer[range.clone()]);
+    let reserved = buffer.len();
+    let behind = buffer.get_mut(range.end..range.end + checksum::BYTES).ok_or_else(|| {
+        Error::codec(codec.name(), format!("no room for the checksum of {} bytes in {reserved}", range.len()))
+    })?;
+    behind.copy_from_slice(&sum.to_le_bytes());
+    Ok(range.start..range.end + checksum::BYTES)
+}
+
+/// Copies `data` to the start of `buffer`.
+fn copy(data: &[u8], buffer: &mut [u8]) -> Result<()> {
+    let reserved = buffer.len();
+    let room = buffer.get_mut(..data.len()).ok_or_else(|| length_mismatch("chunk", data.len(), reserved))?;
+    room.copy_from_slice(data);
+    Ok(())
+}
+
+fn length_mismatch(what: &str, expected: usize, got: usize) -> Error {
+    Problem::Truncated { what: what.to_string(), expected: expected as u64, got: got as u64 }.into()
+}

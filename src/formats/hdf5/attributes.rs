@@ -1,0 +1,221 @@
+//! Attributes of groups and datasets.
+
+use super::{
+    id::{Id, check, forget},
+    text, types,
+};
+use crate::{
+    attrs::{Attrs, Value},
+    dtype::DType,
+    error::{Error, Result},
+    source::StoredType,
+};
+use hdf5_sys::{
+    h5::{H5_index_t::H5_INDEX_CRT_ORDER, H5_iter_order_t::H5_ITER_INC},
+    h5a::{H5A_info_t, H5Aget_space, H5Aget_type, H5Aiterate2, H5Aopen, H5Aread},
+    h5i::hid_t,
+    h5p::H5P_DEFAULT,
+    h5s::{H5S_class_t, H5Sget_simple_extent_npoints, H5Sget_simple_extent_type},
+    h5t::{self, H5T_class_t},
+};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+
+/// No attribute is read that has more bytes.
+const BYTES_MAX: usize = 64 << 20;
+/// Names that netCDF and HDF5's dimension scales keep to themselves.
+const HIDDEN: [&str; 8] = [
+    "_NCProperties",
+    "_Netcdf4Dimid",
+    "_Netcdf4Coordinates",
+    "_nc3_strict",
+    "CLASS",
+    "NAME",
+    "DIMENSION_LIST",
+    "REFERENCE_LIST",
+];
+
+/// The names of an object's attributes in their order of creation, where that is known.
+pub(super) fn names(object: &Id) -> Vec<CString> {
+    extern "C" fn each(_: hid_t, name: *const c_char, _: *const H5A_info_t, found: *mut c_void) -> c_int {
+        // SAFETY: the library hands in a valid name and our own `found`, both for this call.
+        unsafe { (*found.cast::<Vec<CString>>()).push(CStr::from_ptr(name).to_owned()) };
+        0
+    }
+    let mut found: Vec<CString> = Vec::new();
+    let data = (&raw mut found).cast();
+    // SAFETY: `each` gets `found` back, which outlives the iteration.
+    let status =
+        unsafe { H5Aiterate2(object.get(), H5_INDEX_CRT_ORDER, H5_ITER_INC, std::ptr::null_mut(), Some(each), data) };
+    if status < 0 {
+        forget();
+    }
+    found
+}
+
+/// The attributes that are not hidden. One that cannot be read is left out.
+pub(super) fn visible(object: &Id, names: &[CString], file_bytes: u64) -> Attrs {
+    let mut attrs = Attrs::new();
+    for name in names {
+        let shown = name.to_string_lossy();
+        if HIDDEN.contains(&&*shown) {
+            continue;
+        }
+        match read(object, name, file_bytes) {
+            Ok(Some(value)) => attrs.set(&shown, value),
+            Ok(None) => {}
+            Err(_) => forget(),
+        }
+    }
+    attrs
+}
+
+/// One attribute by name, `None` for references.
+pub(super) fn read(object: &Id, name: &CStr, file_bytes: u64) -> Result<Option<Value>> {
+    let open = Open::new(object, name, file_bytes)?;
+    let size = |n: usize| open.bytes(n);
+    // SAFETY: the handles are ours; every buffer has the size that the type and the space ask for.
+    match unsafe { h5t::H5Tget_class(open.kind.get()) } {
+        H5T_class_t::H5T_STRING => {
+            let texts = open.texts()?;
+            Ok(Some(match (texts.len(), open.is_array) {
+                (0, false) => Value::Text(String::new()),
+                (1, _) => Value::Text(texts.into_iter().next().unwrap_or_default()),
+                _ => Value::Texts(texts),
+            }))
+        }
+        H5T_class_t::H5T_ENUM => {
+            let is_bool = types::describe(&open.kind)?.stored.dtype() == Some(DType::Bool);
+            let native = Id::new(
+                unsafe { h5t::H5Tget_native_type(open.kind.get(), h5t::H5T_direction_t::H5T_DIR_DEFAULT) },
+                "enum",
+            )?;
+            let (width, unsigned) = unsafe {
+                let base = Id::new(h5t::H5Tget_super(native.get()), "enum")?;
+                (h5t::H5Tget_size(native.get()), h5t::H5Tget_sign(base.get()) == h5t::H5T_sign_t::H5T_SGN_NONE)
+            };
+            let mut bytes = vec![0; size(width)?];
+            open.read(native.get(), &mut bytes)?;
+            if is_bool {
+                return Ok(Some(Value::Bool(bytes.iter().map(|&b| b != 0).collect())));
+            }
+            let dtype = match (width, unsigned) {
+                (1, false) => DType::I8,
+                (1, true) => DType::U8,
+                (2, false) => DType::I16,
+                (2, true) => DType::U16,
+                (4, false) => DType::I32,
+                (4, true) => DType::U32,
+                (8, false) => DType::I64,
+                _ => DType::U64,
+            };
+            Ok(Some(numbers(dtype, &bytes)))
+        }
+        H5T_class_t::H5T_INTEGER | H5T_class_t::H5T_FLOAT | H5T_class_t::H5T_BITFIELD => {
+            let StoredType::Number { dtype, .. } = types::describe(&open.kind)?.stored else {
+                return Ok(Some(open.in_words()));
+            };
+            let dtype = if dtype == DType::F16 { DType::F32 } else { dtype };
+            let mut bytes = vec![0; size(dtype.size())?];
+            if unsafe { h5t::H5Tget_class(open.kind.get()) } == H5T_class_t::H5T_BITFIELD {
+                // Bit fields convert only among themselves.
+                open.read(open.kind.get(), &mut bytes)?;
+                if unsafe { h5t::H5Tget_order(open.kind.get()) } == h5t::H5T_order_t::H5T_ORDER_BE {
+                    crate::dtype::swap_in_place(&mut bytes, dtype.size());
+                }
+            } else {
+                open.read(types::native(dtype), &mut bytes)?;
+            }
+            Ok(Some(numbers(dtype, &bytes)))
+        }
+        H5T_class_t::H5T_REFERENCE => Ok(None),
+        _ => Ok(Some(open.in_words())),
+    }
+}
+
+/// An attribute with its type and space.
+struct Open {
+    id: Id,
+    kind: Id,
+    space: Id,
+    count: usize,
+    is_array: bool,
+    file_bytes: u64,
+}
+
+impl Open {
+    fn new(object: &Id, name: &CStr, file_bytes: u64) -> Result<Open> {
+        // SAFETY: `object` is open and `name` ends with a NUL.
+        unsafe {
+            let id = Id::new(H5Aopen(object.get(), name.as_ptr(), H5P_DEFAULT), "attribute")?;
+            let kind = Id::new(H5Aget_type(id.get()), "attribute's type")?;
+            let space = Id::new(H5Aget_space(id.get()), "attribute's space")?;
+            let class = H5Sget_simple_extent_type(space.get());
+            let count = if class == H5S_class_t::H5S_NULL { 0 } else { H5Sget_simple_extent_npoints(space.get()) };
+            let count = usize::try_from(count).map_err(|_| Error::corrupt("attribute", "its length is no number"))?;
+            Ok(Open { id, kind, space, count, is_array: class == H5S_class_t::H5S_SIMPLE, file_bytes })
+        }
+    }
+
+    /// Bytes of all elements of `width`, which cannot be many more than the file has.
+    fn bytes(&self, width: usize) -> Result<usize> {
+        let max = usize::try_from(self.file_bytes.saturating_mul(8)).unwrap_or(usize::MAX).min(BYTES_MAX);
+        let bytes = self.count.checked_mul(width.max(1)).filter(|&n| n <= max);
+        bytes.ok_or_else(|| Error::corrupt("attribute", format!("it has {} elements of {width} bytes", self.count)))
+    }
+
+    fn read(&self, kind: hid_t, bytes: &mut [u8]) -> Result<()> {
+        if self.count > 0 {
+            // SAFETY: `bytes` holds `count` elements of `kind`.
+            check(unsafe { H5Aread(self.id.get(), kind, bytes.as_mut_ptr().cast()) }, "read attribute")?;
+        }
+        Ok(())
+    }
+
+    fn texts(&self) -> Result<Vec<String>> {
+        let variable = check(unsafe { h5t::H5Tis_variable_str(self.kind.get()) }, "string type")? > 0;
+        let width = if variable { size_of::<*mut c_char>() } else { unsafe { h5t::H5Tget_size(self.kind.get()) } };
+        let mut buffer = vec![0u64; self.bytes(width)?.div_ceil(8)];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut buffer);
+        if self.count == 0 {
+            return Ok(Vec::new());
+        }
+        self.read(self.kind.get(), bytes)?;
+        if variable {
+            Ok(text::take_variable(&self.kind, &self.space, &mut buffer, self.count))
+        } else {
+            Ok(bytes.chunks_exact(width.max(1)).take(self.count).map(|b| text::fixed(&self.kind, b)).collect())
+        }
+    }
+
+    fn in_words(&self) -> Value {
+        Value::Json(format!("\"{} x {}\"", self.count, types::words(&self.kind, 0).replace(['"', '\\'], "'")))
+    }
+}
+
+/// Numbers from bytes in this machine's order.
+pub(super) fn numbers(dtype: DType, bytes: &[u8]) -> Value {
+    macro_rules! collect {
+        ($t:ty) => {
+            bytes.chunks_exact(size_of::<$t>()).map(|b| <$t>::from_ne_bytes(b.try_into().unwrap_or_default())).collect()
+        };
+    }
+    match dtype {
+        DType::Bool => Value::Bool(bytes.iter().map(|&b| b != 0).collect()),
+        DType::I8 => Value::I8(collect!(i8)),
+        DType::I16 => Value::I16(collect!(i16)),
+        DType::I32 => Value::I32(collect!(i32)),
+        DType::I64 => Value::I64(collect!(i64)),
+        DType::U8 => Value::U8(bytes.to_vec()),
+        DType::U16 => Value::U16(collect!(u16)),
+        DType::U32 => Value::U32(collect!(u32)),
+        DType::U64 => Value::U64(collect!(u64)),
+        DType::F16 => Value::F32(
+            bytes
+                .chunks_exact(2)
+                .map(|b| half::f16::from_ne_bytes(b.try_into().unwrap_or_default()).to_f32())
+                .collect(),
+        ),
+        DType::F32 => Value::F32(collect!(f32)),
+        DType::F64 => Value::F64(collect!(f64)),
+    }
+}
