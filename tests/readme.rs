@@ -29,7 +29,8 @@ fn every_command_of_the_readme_works() {
     let aosx = assert_cmd::cargo::cargo_bin("aosx");
     let path = format!("{}:{}", aosx.parent().unwrap().display(), std::env::var("PATH").unwrap_or_default());
     for command in commands {
-        let run = Command::new("sh").args(["-c", &command]).env("PATH", &path).current_dir(dir.path()).output().unwrap();
+        let run =
+            Command::new("sh").args(["-c", &command]).env("PATH", &path).current_dir(dir.path()).output().unwrap();
         let said = String::from_utf8_lossy(&run.stderr);
         assert!(run.status.success(), "`{command}` exits with {:?}: {said}", run.status.code());
         assert!(!run.stdout.is_empty() || command.contains(" -o "), "`{command}` prints nothing");
