@@ -190,14 +190,12 @@ fn constant(value: &Value, lines: Lines) -> String {
     match value {
         Value::Text(t) | Value::Json(t) => {
             let t = t.trim_end_matches('\0');
-            let inner = t.strip_suffix('\n').unwrap_or(t);
-            match lines {
-                Lines::Broken if inner.contains('\n') => {
-                    let pieces: Vec<String> = t.split_inclusive('\n').map(quoted).collect();
-                    pieces.join(",\n\t\t\t")
-                }
-                _ => quoted(t),
+            if lines == Lines::Whole {
+                return quoted(t);
             }
+            // A newline at the end leaves an empty piece behind it, as in ncdump.
+            let rest = if t.is_empty() || t.ends_with('\n') { Some("") } else { None };
+            t.split_inclusive('\n').chain(rest).map(quoted).collect::<Vec<_>>().join(",\n\t\t\t")
         }
         Value::Texts(t) if !t.is_empty() => texts(t),
         numbers => {
@@ -330,7 +328,7 @@ mod tests {
         let text = "he said \"hi\"\nline two\ttab\\ back \x01 \x7f é";
         assert_eq!(quoted(text), "\"he said \\\"hi\\\"\\nline two\\ttab\\\\ back \\001 \\177 é\"");
         assert_eq!(name("w e.ird+"), "w\\ e.ird+");
-        assert_eq!(constant(&"a\nb's\n".into(), Lines::Broken), "\"a\\n\",\n\t\t\t\"b\\'s\\n\"");
+        assert_eq!(constant(&"a\nb's\n".into(), Lines::Broken), "\"a\\n\",\n\t\t\t\"b\\'s\\n\",\n\t\t\t\"\"");
         assert_eq!(name("1abc"), "\\1abc");
     }
 
