@@ -1,0 +1,271 @@
+//! The metadata documents of an output.
+
+use super::{
+    array::{KeyStyle, number},
+    json::{self, Json, Map},
+    v2::DIMENSIONS,
+};
+use crate::{
+    attrs::{Attrs, Value},
+    codec::Codec,
+    dtype::{ByteOrder, DType},
+    error::{Error, Result},
+    grid::Grid,
+    source::{CodecMeta, Group, StoredType, VarMeta},
+};
+use serde_json::json;
+
+/// Which metadata is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    V2,
+    V3,
+}
+
+/// What strings, and variables compressed in a way that Zarr does not have, are compressed with.
+pub(super) const ZSTD_LEVEL: i32 = 3;
+/// Steps that do not make data smaller.
+const NOT_COMPRESSORS: [&str; 8] =
+    ["shuffle", "fletcher32", "crc32", "crc32c", "adler32", "transpose", "sharding_indexed", "vlen-utf8"];
+
+impl Version {
+    pub(super) fn keys(self) -> KeyStyle {
+        match self {
+            Version::V2 => KeyStyle { c: false, separator: '.' },
+            Version::V3 => KeyStyle { c: true, separator: '/' },
+        }
+    }
+
+    /// The documents of a group, by name.
+    pub(super) fn group(self, group: &Group) -> Vec<(&'static str, Json)> {
+        let attributes = attributes(&group.attrs);
+        match self {
+            Version::V2 => vec![(".zgroup", json!({"zarr_format": 2})), (".zattrs", Json::Object(attributes))],
+            Version::V3 => {
+                vec![("zarr.json", json!({"attributes": attributes, "zarr_format": 3, "node_type": "group"}))]
+            }
+        }
+    }
+
+    /// The documents of an array, by name.
+    pub(super) fn array(
+        self,
+        var: &VarMeta,
+        grid: &Grid,
+        codecs: &[Codec],
+        fill: Option<&Value>,
+    ) -> Result<Vec<(&'static str, Json)>> {
+        let mut attrs = var.attrs.clone();
+        if fill.is_some() || var.stored.dtype().is_none() {
+            attrs.remove("_FillValue");
+        }
+        match self {
+            Version::V2 => {
+                let mut attributes = attributes(&attrs);
+                attributes.insert(DIMENSIONS.into(), json!(var.dims));
+                Ok(vec![(".zarray", array_v2(var, grid, codecs, fill)?), (".zattrs", Json::Object(attributes))])
+            }
+            Version::V3 => {
+                let mut attributes = attributes(&attrs);
+                if let Some(fill) = fill {
+                    attributes.insert("_FillValue".into(), fill_attribute(fill));
+                }
+                Ok(vec![("zarr.json", array_v3(var, grid, codecs, fill, attributes)?)])
+            }
+        }
+    }
+
+    /// The root's documents again, with those of the whole store (by key) in the place where readers look first.
+    pub(super) fn consolidated(
+        self,
+        root: Vec<(&'static str, Json)>,
+        all: Map<String, Json>,
+    ) -> Vec<(&'static str, Json)> {
+        let mut root = root;
+        match self {
+            Version::V2 => root.push((".zmetadata", json!({"metadata": all, "zarr_consolidated_format": 1}))),
+            Version::V3 => {
+                let inline = json!({"kind": "inline", "must_understand": false, "metadata": all});
+                for (_, document) in &mut root {
+                    document["consolidated_metadata"] = inline.clone();
+                }
+            }
+        }
+        root
+    }
+}
+
+fn attributes(attrs: &Attrs) -> Map<String, Json> {
+    attrs.iter().map(|(name, value)| (name.to_string(), json::from_value(value))).collect()
+}
+
+/// The value that marks missing ones, in the variable's type.
+pub(super) fn declared_fill(var: &VarMeta) -> Option<Value> {
+    number(&json::from_value(var.attrs.get("_FillValue")?), var.stored.dtype()?).ok().flatten()
+}
+
+/// As xarray writes it: floats as base64 of a little-endian double.
+fn fill_attribute(fill: &Value) -> Json {
+    match (fill, fill.number()) {
+        (Value::F32(_) | Value::F64(_), Some(x)) => Json::String(json::to_base64(&x.to_le_bytes())),
+        _ => json::from_value(fill),
+    }
+}
+
+/// As `fill_value` of the metadata: what JSON has no number for is a string.
+fn fill_metadata(fill: &Value) -> Json {
+    let json = json::from_value(fill);
+    json::string(&json).map(Json::from).unwrap_or(json)
+}
+
+/// The codecs that a variable's values are written with: its own where Zarr has them, else zstd.
+pub(super) fn codecs(shown: &[CodecMeta], element: usize) -> Vec<Codec> {
+    let Some(last) = shown.iter().rfind(|c| !NOT_COMPRESSORS.contains(&c.name.as_str())) else {
+        return Vec::new();
+    };
+    let word = |key: &str| last.detail.split(' ').find_map(|w| w.strip_prefix(key)?.strip_prefix('='));
+    let zstd = |level: i32| Codec::Zstd { level: if level == 0 { ZSTD_LEVEL } else { level.clamp(-7, 22) } };
+    vec![match last.name.as_str() {
+        "zstd" => zstd(last.level.unwrap_or(ZSTD_LEVEL)),
+        "gzip" => Codec::Gzip { level: last.level.unwrap_or(5).clamp(0, 9) as u8 },
+        "blosc" if word("cname").is_none_or(|c| ["lz4", "lz4hc", "blosclz", "zstd", "zlib"].contains(&c)) => {
+            Codec::Blosc {
+                cname: word("cname").unwrap_or("lz4").to_string(),
+                level: last.level.unwrap_or(5).clamp(0, 9) as u8,
+                shuffle: word("shuffle").and_then(|s| s.parse().ok()).filter(|n| *n <= 2).unwrap_or(1),
+                element,
+            }
+        }
+        _ => zstd(ZSTD_LEVEL),
+    }]
+}
+
+fn array_v2(var: &VarMeta, grid: &Grid, codecs: &[Codec], fill: Option<&Value>) -> Result<Json> {
+    let (dtype, filters) = match &var.stored {
+        StoredType::Number { dtype, .. } => (numpy(*dtype), Json::Null),
+        StoredType::Char => ("|S1".to_string(), Json::Null),
+        StoredType::Text | StoredType::FixedText(_) => ("|O".to_string(), json!([{"id": "vlen-utf8"}])),
+        StoredType::Other(words) => return Err(Error::unsupported(format!("writing {words} to Zarr"))),
+    };
+    let compressor = match codecs {
+        [] => Json::Null,
+        [Codec::Zstd { level }, ..] => json!({"id": "zstd", "level": level}),
+        [Codec::Gzip { level }, ..] => json!({"id": "gzip", "level": level}),
+        [Codec::Blosc { cname, level, shuffle, .. }, ..] => {
+            json!({"id": "blosc", "cname": cname, "clevel": level, "shuffle": shuffle, "blocksize": 0})
+        }
+        [other, ..] => return Err(Error::unsupported(format!("writing {} to Zarr", other.name()))),
+    };
+    Ok(json!({
+        "shape": grid.shape().0,
+        "chunks": grid.chunk().0,
+        "dtype": dtype,
+        // xarray takes the fill value of version 2 for a missing one: only what was declared may stand here.
+        "fill_value": fill.map_or(Json::Null, fill_metadata),
+        "order": "C",
+        "filters": filters,
+        "dimension_separator": ".",
+        "compressor": compressor,
+        "zarr_format": 2,
+    }))
+}
+
+fn array_v3(
+    var: &VarMeta,
+    grid: &Grid,
+    codecs: &[Codec],
+    fill: Option<&Value>,
+    attributes: Map<String, Json>,
+) -> Result<Json> {
+    let (data_type, zero, to_bytes) = match &var.stored {
+        StoredType::Number { dtype, .. } => {
+            let zero = if *dtype == DType::Bool { json!(false) } else { json!(0) };
+            let bytes = match dtype.size() {
+                1 => json!({"name": "bytes"}),
+                _ => json!({"name": "bytes", "configuration": {"endian": endian()}}),
+            };
+            (json!(dtype.name()), if dtype.is_float() { json!(0.0) } else { zero }, bytes)
+        }
+        StoredType::Char => {
+            let dtype = json!({"name": "null_terminated_bytes", "configuration": {"length_bytes": 1}});
+            (dtype, json!(""), json!({"name": "bytes"}))
+        }
+        StoredType::Text | StoredType::FixedText(_) => {
+            (json!("string"), json!(""), json!({"name": "vlen-utf8", "configuration": {}}))
+        }
+        StoredType::Other(words) => return Err(Error::unsupported(format!("writing {words} to Zarr"))),
+    };
+    let mut chain = vec![to_bytes];
+    for codec in codecs {
+        chain.push(codec_v3(codec)?);
+    }
+    let own = var.fill.as_ref().filter(|v| var.stored.dtype().is_some_and(|d| number(&json::from_value(v), d).is_ok()));
+    let mut document = json!({
+        "shape": grid.shape().0,
+        "data_type": data_type,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": grid.chunk().0}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": fill.or(own).map_or(zero, fill_metadata),
+        "codecs": chain,
+        "attributes": attributes,
+        "zarr_format": 3,
+        "node_type": "array",
+        "storage_transformers": [],
+    });
+    if !var.dims.is_empty() {
+        document["dimension_names"] = json!(var.dims);
+    }
+    Ok(document)
+}
+
+fn codec_v3(codec: &Codec) -> Result<Json> {
+    Ok(match codec {
+        Codec::Zstd { level } => json!({"name": "zstd", "configuration": {"level": level, "checksum": false}}),
+        Codec::Gzip { level } => json!({"name": "gzip", "configuration": {"level": level}}),
+        Codec::Blosc { cname, level, shuffle, element } => {
+            let shuffle = ["noshuffle", "shuffle", "bitshuffle"][usize::from(*shuffle).min(2)];
+            json!({"name": "blosc", "configuration":
+                {"typesize": element, "cname": cname, "clevel": level, "shuffle": shuffle, "blocksize": 0}})
+        }
+        other => return Err(Error::unsupported(format!("writing {} to Zarr", other.name()))),
+    })
+}
+
+fn endian() -> &'static str {
+    if ByteOrder::NATIVE == ByteOrder::Big { "big" } else { "little" }
+}
+
+fn numpy(dtype: DType) -> String {
+    let kind = match dtype {
+        DType::Bool => "b",
+        DType::I8 | DType::I16 | DType::I32 | DType::I64 => "i",
+        DType::U8 | DType::U16 | DType::U32 | DType::U64 => "u",
+        DType::F16 | DType::F32 | DType::F64 => "f",
+    };
+    let order = match dtype.size() {
+        1 => "|",
+        _ if ByteOrder::NATIVE == ByteOrder::Big => ">",
+        _ => "<",
+    };
+    format!("{order}{kind}{}", dtype.size())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codecs_are_kept_where_zarr_has_them() {
+        let of = |name: &str, level, detail: &str| {
+            let shuffle = CodecMeta { name: "shuffle".into(), level: None, detail: String::new() };
+            codecs(&[shuffle, CodecMeta { name: name.into(), level, detail: detail.into() }], 4)
+        };
+        assert_eq!(of("deflate", Some(4), ""), [Codec::Zstd { level: 3 }]);
+        assert_eq!(of("zstd", Some(9), ""), [Codec::Zstd { level: 9 }]);
+        assert_eq!(of("gzip", Some(2), ""), [Codec::Gzip { level: 2 }]);
+        let blosc = Codec::Blosc { cname: "zstd".into(), level: 7, shuffle: 2, element: 4 };
+        assert_eq!(of("blosc", Some(7), "cname=zstd shuffle=2"), [blosc]);
+        assert_eq!(of("blosc", Some(7), "cname=snappy"), [Codec::Zstd { level: 3 }]);
+        assert_eq!(of("fletcher32", None, ""), [], "nothing was compressed");
+    }
+}

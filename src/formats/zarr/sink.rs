@@ -1,0 +1,268 @@
+//! A store being written, as a folder.
+
+use super::{
+    OutputFormat,
+    array::{ElementForm, fill_bytes},
+    documents::{self, Version, ZSTD_LEVEL},
+    json::{self, Json, Map},
+    source::fill_with,
+};
+use crate::{
+    codec::{Codec, Pipeline, Scratch, ScratchSize},
+    error::{Error, Problem, Result},
+    grid::Grid,
+    shape::{ChunkIndex, Region, Shape},
+    source::{Group, Sink, StoredType, VarMeta},
+    store::Pending,
+};
+use std::{
+    collections::HashMap,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+/// A variable that no file cuts into chunks becomes a single one up to this size.
+const WHOLE_BYTES_MAX: usize = 4 << 20;
+
+pub(super) struct ZarrSink {
+    pending: Pending,
+    version: Version,
+    arrays: HashMap<String, OutArray>,
+}
+
+struct OutArray {
+    folder: PathBuf,
+    grid: Grid,
+    element: usize,
+    chunk_bytes: usize,
+    pipeline: Pipeline,
+    /// One element of what pads the chunks at the edges.
+    fill: Vec<u8>,
+    is_text: bool,
+}
+
+impl ZarrSink {
+    pub(super) fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<ZarrSink> {
+        let version = match format {
+            OutputFormat::Zarr2 => Version::V2,
+            _ => Version::V3,
+        };
+        let pending = Pending::new(path)?;
+        let mut sink = ZarrSink { pending, version, arrays: HashMap::new() };
+        let mut all = Map::new();
+        let store = sink.pending.path().to_path_buf();
+        fs::create_dir(&store).map_err(|e| Error::io("create the folder", e).in_file(path))?;
+        sink.declare(root, "", &mut all)?;
+        let documents = version.group(root);
+        for (name, document) in version.consolidated(documents, all) {
+            write_file(&store.join(name), json::text(&document).as_bytes())?;
+        }
+        Ok(sink)
+    }
+
+    /// Writes the documents of a group and all in it, and gathers them in `all`.
+    fn declare(&mut self, group: &Group, path: &str, all: &mut Map<String, Json>) -> Result<()> {
+        self.write_documents(path, self.version.group(group), all)?;
+        for var in &group.vars {
+            let failed = |e: Error| e.in_variable(&var.path);
+            checked_name(var.name()).map_err(failed)?;
+            let (array, documents) = self.array(var).map_err(failed)?;
+            if self.arrays.insert(var.path.clone(), array).is_some() {
+                return Err(failed(Error::usage("there are two variables of this name")));
+            }
+            self.write_documents(&var.path, documents, all)?;
+        }
+        for inner in &group.groups {
+            checked_name(&inner.name)?;
+            let path = if path.is_empty() { inner.name.clone() } else { format!("{path}/{}", inner.name) };
+            if self.arrays.contains_key(&path) {
+                return Err(Error::usage("a group and a variable have the same name").in_variable(&path));
+            }
+            self.declare(inner, &path, all)?;
+        }
+        Ok(())
+    }
+
+    fn write_documents(
+        &self,
+        path: &str,
+        documents: Vec<(&'static str, Json)>,
+        all: &mut Map<String, Json>,
+    ) -> Result<()> {
+        for (name, document) in documents {
+            let key = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
+            write_file(&self.pending.path().join(&key), json::text(&document).as_bytes())?;
+            // Version 3 consolidates by path, and without the root.
+            match self.version {
+                Version::V2 => all.insert(key, document),
+                Version::V3 if path.is_empty() => None,
+                Version::V3 => all.insert(path.to_string(), document),
+            };
+        }
+        Ok(())
+    }
+
+    fn array(&self, var: &VarMeta) -> Result<(OutArray, Vec<(&'static str, Json)>)> {
+        let is_text = matches!(var.stored, StoredType::Text | StoredType::FixedText(_));
+        let element = var.stored.element_bytes().unwrap_or(1);
+        let grid = if is_text { whole(&var.shape)? } else { grid(var, element)? };
+        let chunk_bytes = grid.chunk().bytes(element)?;
+        let codecs = match is_text {
+            true => vec![Codec::Zstd { level: ZSTD_LEVEL }],
+            false => documents::codecs(&var.storage.codecs, element),
+        };
+        let declared = documents::declared_fill(var);
+        let documents = self.version.array(var, &grid, &codecs, declared.as_ref())?;
+        let form = match var.stored.dtype() {
+            Some(dtype) => ElementForm::Number(dtype, crate::dtype::ByteOrder::NATIVE),
+            None => ElementForm::Bytes(element),
+        };
+        let fill = fill_bytes(declared.as_ref().or(var.fill.as_ref()), &form);
+        let pipeline = Pipeline::new(codecs, chunk_bytes);
+        let folder = self.pending.path().join(&var.path);
+        Ok((OutArray { folder, grid, element, chunk_bytes, pipeline, fill, is_text }, documents))
+    }
+
+    fn of(&self, variable: &str) -> Result<&OutArray> {
+        self.arrays.get(variable).ok_or_else(|| {
+            let known = self.arrays.keys().cloned().collect();
+            Error::from(Problem::NoSuchVariable { name: variable.into(), known }).in_file(self.pending.target())
+        })
+    }
+
+    fn write_value(&self, array: &OutArray, chunk: &[u64], bytes: &[u8]) -> Result<()> {
+        write_file(&array.folder.join(self.version.keys().key(chunk)), bytes)
+    }
+}
+
+impl OutArray {
+    /// A clipped chunk made whole, or `None` where it is whole already.
+    fn padded(&self, chunk: &ChunkIndex, data: &[u8]) -> Result<Option<Vec<u8>>> {
+        let Region { start, shape } = self.grid.region(chunk);
+        if chunk.len() != start.len() || chunk.iter().zip(self.grid.counts()).any(|(c, n)| c >= n) {
+            return Err(Error::usage(format!("there is no chunk {chunk} in a grid of {:?}", self.grid.counts())));
+        }
+        let expected = shape.bytes(self.element)?;
+        if expected != data.len() {
+            let (expected, got) = (expected as u64, data.len() as u64);
+            return Err(Problem::Truncated { what: "chunk to write".into(), expected, got }.into());
+        }
+        if shape == *self.grid.chunk() {
+            return Ok(None);
+        }
+        let mut out = vec![0; self.chunk_bytes];
+        fill_with(&mut out, &self.fill);
+        let width = shape.last().map_or(1, |n| *n as usize) * self.element;
+        let strides = self.grid.chunk().strides();
+        for (n, row) in data.chunks_exact(width.max(1)).enumerate() {
+            let (mut rest, mut to) = (n as u64, 0);
+            for k in (0..shape.len().saturating_sub(1)).rev() {
+                to += rest % shape[k] * strides[k];
+                rest /= shape[k];
+            }
+            let to = to as usize * self.element;
+            out[to..to + width].copy_from_slice(row);
+        }
+        Ok(Some(out))
+    }
+}
+
+impl Sink for ZarrSink {
+    fn grid(&self, variable: &str) -> Result<&Grid> {
+        Ok(&self.of(variable)?.grid)
+    }
+
+    fn scratch(&self, variable: &str) -> Result<ScratchSize> {
+        let array = self.of(variable)?;
+        let ragged = array.grid.shape().iter().zip(array.grid.chunk().iter()).any(|(n, c)| !n.is_multiple_of(*c));
+        let mut size = if array.pipeline.codecs().is_empty() || array.is_text {
+            ScratchSize::default()
+        } else {
+            array.pipeline.encode_scratch()
+        };
+        // A chunk at the edge is padded in a buffer of its own.
+        size.state = size.state.saturating_add(if ragged { array.chunk_bytes } else { 0 });
+        Ok(size)
+    }
+
+    fn write(&self, variable: &str, chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch) -> Result<()> {
+        let array = self.of(variable)?;
+        let mut write = || {
+            let padded = array.padded(chunk, data)?;
+            let data = padded.as_deref().unwrap_or(data);
+            if array.pipeline.codecs().is_empty() {
+                return self.write_value(array, chunk, data);
+            }
+            let len = array.pipeline.encode(data, scratch)?;
+            self.write_value(array, chunk, &scratch.stored.bytes()[..len])
+        };
+        write().map_err(|e: Error| e.in_chunk(chunk).in_variable(variable).in_file(self.pending.target()))
+    }
+
+    fn write_texts(&self, variable: &str, values: &[String]) -> Result<()> {
+        let array = self.of(variable)?;
+        let write = || {
+            let expected = array.grid.shape().elements()?;
+            if !array.is_text || expected != values.len() as u64 {
+                let detail = format!("{} strings for a variable of {expected} values", values.len());
+                return Err(Error::usage(detail));
+            }
+            if values.is_empty() {
+                return Ok(());
+            }
+            let packed = zstd::bulk::compress(&strings(values)?, ZSTD_LEVEL).map_err(|e| Error::io("compress", e))?;
+            self.write_value(array, &vec![0; array.grid.shape().len()], &packed)
+        };
+        write().map_err(|e: Error| e.in_variable(variable).in_file(self.pending.target()))
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.pending.commit()
+    }
+}
+
+/// numcodecs' `vlen-utf8`: how many, then each with its length before it.
+fn strings(values: &[String]) -> Result<Vec<u8>> {
+    let length =
+        |n: usize| u32::try_from(n).map(u32::to_le_bytes).map_err(|_| Error::unsupported("more than 4 GiB of strings"));
+    let mut out = length(values.len())?.to_vec();
+    for value in values {
+        out.extend(length(value.len())?);
+        out.extend(value.as_bytes());
+    }
+    Ok(out)
+}
+
+fn whole(shape: &Shape) -> Result<Grid> {
+    Grid::new(shape.clone(), shape.iter().map(|n| (*n).max(1)).collect())
+}
+
+/// The chunks of the variable's own file, cut to the array; a small variable is one chunk.
+fn grid(var: &VarMeta, element: usize) -> Result<Grid> {
+    match &var.storage.chunk {
+        Some(chunk) if chunk.len() == var.shape.len() => {
+            let cut = chunk.iter().zip(var.shape.iter()).map(|(c, n)| (*c).min(*n).max(1)).collect();
+            Grid::new(var.shape.clone(), cut)
+        }
+        _ if var.shape.bytes(element)? < WHOLE_BYTES_MAX => whole(&var.shape),
+        _ => Grid::of_contiguous(var.shape.clone(), element),
+    }
+}
+
+/// A name that is a folder of its own, and no metadata document.
+fn checked_name(name: &str) -> Result<()> {
+    let bad = name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) || name == "zarr.json";
+    if bad { Err(Error::unsupported(format!("the name {name:?} in a Zarr store"))) } else { Ok(()) }
+}
+
+/// Writes a file in one go; its folders are made when it turns out that they are missing.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let done = match fs::write(path, bytes) {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, bytes))
+        }
+        done => done,
+    };
+    done.map_err(|e| Error::io(format!("write {} bytes", bytes.len()), e))
+}

@@ -1,0 +1,187 @@
+//! Version 3 metadata: an array's `zarr.json`.
+
+use super::{
+    array::{ArrayMeta, Chain, ElementForm, KeyStyle, chunk_shape, lengths, number, of_float},
+    codecs,
+    json::{self, Json, Map},
+    v2::{self, DIMENSIONS},
+};
+use crate::{
+    attrs::{Attrs, Value},
+    dtype::{ByteOrder, DType},
+    error::{Error, Result},
+    shape::Shape,
+};
+
+/// Reads an array's document.
+pub(super) fn array(document: &Json) -> Result<ArrayMeta> {
+    let fields = document.as_object().ok_or_else(|| Error::corrupt("zarr.json", "it is no JSON object"))?;
+    let shape = lengths(fields.get("shape"), "shape")?;
+    let (chunk, irregular) = chunks(fields, &shape)?;
+    let mut element = element(fields.get("data_type").unwrap_or(&Json::Null))?;
+    let fill = match (&element, fields.get("fill_value")) {
+        (ElementForm::Number(dtype, _), Some(fill)) => number(fill, *dtype)?,
+        (ElementForm::Bytes(_), Some(Json::String(text))) => {
+            json::from_base64(text).and_then(|b| String::from_utf8(b).ok()).map(Value::Text)
+        }
+        _ => None,
+    };
+    let list = fields.get("codecs").and_then(Json::as_array).map(Vec::as_slice);
+    let list = list.ok_or_else(|| Error::corrupt("zarr.json", "it has no list of codecs"))?;
+    let mut shown = Vec::new();
+    let mut chain = codecs::of_v3(list, &mut element, &chunk, &mut shown)?;
+    if fields.get("storage_transformers").and_then(Json::as_array).is_some_and(|t| !t.is_empty()) {
+        chain = Chain::Unsupported("a Zarr storage transformer".into());
+    }
+    if let Some(name) = irregular {
+        chain = Chain::Unsupported(format!("the Zarr chunk grid '{name}'"));
+    }
+    let attributes = fields.get("attributes").unwrap_or(&Json::Null);
+    let dims = dims(fields, attributes).filter(|names| names.len() == shape.len());
+    let mut attrs = v2::attrs(attributes);
+    attrs.remove(DIMENSIONS);
+    declare_fill(&mut attrs, &element);
+    let keys = key_style(fields)?;
+    let document = for_library(fields);
+    Ok(ArrayMeta { version: 3, shape, chunk, element, fill, chain, keys, dims, attrs, codecs: shown, document })
+}
+
+fn chunks(fields: &Map<String, Json>, shape: &Shape) -> Result<(Shape, Option<String>)> {
+    let grid = fields.get("chunk_grid").unwrap_or(&Json::Null);
+    let name = grid.get("name").and_then(Json::as_str).unwrap_or("regular");
+    if name != "regular" {
+        shape.elements()?;
+        return Ok((shape.iter().map(|n| (*n).max(1)).collect(), Some(name.to_string())));
+    }
+    let lengths = lengths(grid.get("configuration").and_then(|c| c.get("chunk_shape")), "chunk shape")?;
+    Ok((chunk_shape(shape, lengths)?, None))
+}
+
+fn key_style(fields: &Map<String, Json>) -> Result<KeyStyle> {
+    let encoding = fields.get("chunk_key_encoding").unwrap_or(&Json::Null);
+    let name = encoding.as_str().or_else(|| encoding.get("name")?.as_str()).unwrap_or("default");
+    let c = match name {
+        "default" => true,
+        "v2" => false,
+        other => return Err(Error::unsupported(format!("the Zarr chunk key encoding '{other}'"))),
+    };
+    let separator = match encoding.get("configuration").and_then(|c| c.get("separator")).and_then(Json::as_str) {
+        Some("/") => '/',
+        Some(".") => '.',
+        None => ['.', '/'][usize::from(c)],
+        Some(other) => return Err(Error::corrupt("zarr.json", format!("separator '{other}'"))),
+    };
+    Ok(KeyStyle { c, separator })
+}
+
+fn dims(fields: &Map<String, Json>, attributes: &Json) -> Option<Vec<Option<String>>> {
+    let list = match fields.get("dimension_names") {
+        Some(Json::Array(names)) => names,
+        _ => attributes.get(DIMENSIONS)?.as_array()?,
+    };
+    Some(list.iter().map(|j| j.as_str().filter(|n| !n.is_empty()).map(String::from)).collect())
+}
+
+/// xarray writes `_FillValue` of floats as base64 of a little-endian double, of integers as a number.
+fn declare_fill(attrs: &mut Attrs, element: &ElementForm) {
+    let (ElementForm::Number(dtype, _), Some(value)) = (element, attrs.get("_FillValue")) else { return };
+    let coded = value.text().filter(|_| dtype.is_float()).and_then(json::from_base64);
+    let typed = match coded.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()) {
+        // A double that overflows the array's type stays a double.
+        Some(bytes) => {
+            let x = f64::from_le_bytes(bytes);
+            Some(of_float(x, *dtype).unwrap_or(Value::F64(vec![x])))
+        }
+        None => number(&json::from_value(value), *dtype).ok().flatten(),
+    };
+    if let Some(typed) = typed {
+        attrs.set("_FillValue", typed);
+    }
+}
+
+/// The document as the zarrs library takes it: without attributes, which may hold what JSON does not.
+fn for_library(fields: &Map<String, Json>) -> Json {
+    let mut kept = fields.clone();
+    kept.shift_remove("attributes");
+    kept.shift_remove("consolidated_metadata");
+    if let Some(fill) = kept.get_mut("fill_value")
+        && let Some(text) = json::string(fill).map(String::from)
+    {
+        *fill = Json::String(text);
+    }
+    Json::Object(kept)
+}
+
+fn element(data_type: &Json) -> Result<ElementForm> {
+    let name = data_type.as_str().or_else(|| data_type.get("name")?.as_str());
+    let name = name.ok_or_else(|| Error::corrupt("zarr.json", format!("data_type {data_type}")))?;
+    if let Some(dtype) = DType::ALL.into_iter().find(|d| d.name() == name) {
+        return Ok(ElementForm::Number(dtype, ByteOrder::NATIVE));
+    }
+    let config = data_type.get("configuration").unwrap_or(&Json::Null);
+    let length = || {
+        let n = config.get("length_bytes").and_then(Json::as_u64).filter(|n| (1..=1 << 30).contains(n));
+        n.map(|n| n as usize).ok_or_else(|| Error::corrupt("zarr.json", format!("data_type {data_type}")))
+    };
+    let unit = || config.get("unit").and_then(Json::as_str).unwrap_or("generic");
+    Ok(match name {
+        "string" => ElementForm::Text,
+        "null_terminated_bytes" => ElementForm::Bytes(length()?),
+        "fixed_length_utf32" => ElementForm::Utf32(length()? / 4, ByteOrder::NATIVE),
+        "numpy.datetime64" => ElementForm::Other(format!("datetime64[{}]", unit())),
+        "numpy.timedelta64" => ElementForm::Other(format!("timedelta64[{}]", unit())),
+        "raw_bytes" => ElementForm::Other(format!("raw bytes({})", length()?)),
+        "bytes" | "variable_length_bytes" => ElementForm::Other("byte strings".into()),
+        "struct" | "structured" => ElementForm::Other("structure".into()),
+        other => ElementForm::Other(other.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn document(dtype: &str, fill: Json, attributes: Json) -> Json {
+        json!({"zarr_format": 3, "node_type": "array", "shape": [3, 5], "data_type": dtype, "fill_value": fill,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 2]}},
+            "chunk_key_encoding": {"name": "v2"}, "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+            "dimension_names": ["y", null], "attributes": attributes})
+    }
+
+    #[test]
+    fn fill_attributes_are_decoded_as_xarray_does() {
+        let m = array(&document("float32", json!("NaN"), json!({"_FillValue": "AAAAgB2vFUQ=", "u": "K"}))).unwrap();
+        assert_eq!(m.attrs.get("_FillValue"), Some(&Value::F32(vec![1e20])));
+        assert!(matches!(m.fill, Some(Value::F32(v)) if v[0].is_nan()));
+        assert_eq!((m.dims.unwrap(), m.keys.key(&[1, 2])), (vec![Some("y".into()), None], "1.2".into()));
+        let m = array(&document("int16", json!(0), json!({"_FillValue": -99}))).unwrap();
+        assert_eq!(m.attrs.get("_FillValue"), Some(&Value::I16(vec![-99])));
+        let m = array(&document("int16", json!(0), json!({}))).unwrap();
+        assert_eq!(m.attrs.get("_FillValue"), None, "the fill value of version 3 marks nothing");
+    }
+
+    #[test]
+    fn hostile_documents_are_errors() {
+        let good = document("float32", json!(0), json!({}));
+        assert!(array(&good).is_ok());
+        for (key, bad) in [
+            ("shape", json!([-1, 5])),
+            ("shape", json!("x")),
+            ("shape", json!([1u64 << 40, 1u64 << 40])),
+            ("shape", json!([3])),
+            ("chunk_grid", json!({"name": "regular", "configuration": {"chunk_shape": [0, 2]}})),
+            ("chunk_grid", json!({"name": "regular", "configuration": {"chunk_shape": [1u64 << 40, 1u64 << 40]}})),
+            ("chunk_grid", json!({"name": "regular"})),
+            ("data_type", json!(7)),
+            ("fill_value", json!("x")),
+            ("codecs", json!({})),
+            ("chunk_key_encoding", json!({"name": "v2", "configuration": {"separator": "x"}})),
+        ] {
+            let mut document = good.clone();
+            document[key] = bad;
+            assert!(array(&document).is_err(), "{document}");
+        }
+        assert!(array(&json!([])).is_err());
+    }
+}
