@@ -7,7 +7,7 @@ use std::{
 
 /// Every room there may be, in order. One that is not made yet keeps its place.
 const ROOMS: [&str; 22] = [
-    "error", "units", "shape", "grid", "dtype", "attrs", "budget", "block", "kernels", "codec", "store", "source",
+    "units", "error", "shape", "grid", "dtype", "attrs", "budget", "block", "kernels", "codec", "store", "source",
     "formats", "array", "plan", "events", "engine", "cf", "dataset", "session", "report", "cli",
 ];
 

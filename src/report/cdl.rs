@@ -15,12 +15,11 @@ use std::io::{Result, Write};
 pub fn cdl(w: &mut dyn Write, listing: &Listing) -> Result<()> {
     let stem = listing.file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     writeln!(w, "netcdf {} {{", name(&stem))?;
-    let special = format_name(listing.format).map(|f| format!(":_Format = {}", quoted(f)));
-    body(w, listing.root, listing.format, 0, special)?;
+    body(w, listing.root, Model::of(listing.format), 0)?;
     writeln!(w, "}}")
 }
 
-fn body(w: &mut dyn Write, g: &Group, format: &str, depth: usize, special: Option<String>) -> Result<()> {
+fn body(w: &mut dyn Write, g: &Group, model: Model, depth: usize) -> Result<()> {
     let indent = "  ".repeat(depth);
     if !g.dims.is_empty() {
         writeln!(w, "{indent}dimensions:")?;
@@ -38,37 +37,37 @@ fn body(w: &mut dyn Write, g: &Group, format: &str, depth: usize, special: Optio
         let dims: Vec<String> = v.dims.iter().map(|d| name(d)).collect();
         let dims = if dims.is_empty() { String::new() } else { format!("({})", dims.join(", ")) };
         writeln!(w, "{indent}\t{} {}{dims} ;", type_name(&v.stored), name(v.name()))?;
-        attributes(w, &format!("{indent}\t\t"), &name(v.name()), &v.attrs)?;
-        for line in special_attributes(v, format) {
+        attributes(w, &format!("{indent}\t\t"), &name(v.name()), &v.attrs, model.lines())?;
+        for line in special_attributes(v, model) {
             writeln!(w, "{indent}\t\t{}:{line} ;", name(v.name()))?;
         }
     }
     writeln!(w, "\n{indent}// {} attributes:", if depth == 0 { "global" } else { "group" })?;
-    attributes(w, &format!("{indent}\t\t"), "", &g.attrs)?;
-    if let Some(line) = special {
-        writeln!(w, "{indent}\t\t{line} ;")?;
+    attributes(w, &format!("{indent}\t\t"), "", &g.attrs, model.lines())?;
+    if let (Some(format), 0) = (model.name(), depth) {
+        writeln!(w, "{indent}\t\t:_Format = {} ;", quoted(format))?;
     }
     for inner in &g.groups {
         writeln!(w, "\n{indent}group: {} {{", name(&inner.name))?;
-        body(w, inner, format, depth + 1, None)?;
+        body(w, inner, model, depth + 1)?;
         writeln!(w, "{indent}  }} // group {}", name(&inner.name))?;
     }
     Ok(())
 }
 
-fn attributes(w: &mut dyn Write, indent: &str, owner: &str, attrs: &Attrs) -> Result<()> {
+fn attributes(w: &mut dyn Write, indent: &str, owner: &str, attrs: &Attrs, lines: Lines) -> Result<()> {
     for (attr, value) in attrs.iter() {
         let prefix = if matches!(value, Value::Texts(_)) { "string " } else { "" };
-        writeln!(w, "{indent}{prefix}{owner}:{} = {} ;", name(attr), constant(value))?;
+        writeln!(w, "{indent}{prefix}{owner}:{} = {} ;", name(attr), constant(value, lines))?;
     }
     Ok(())
 }
 
 /// What ncdump says of storage: nothing for the classic formats.
-fn special_attributes(v: &VarMeta, format: &str) -> Vec<String> {
+fn special_attributes(v: &VarMeta, model: Model) -> Vec<String> {
     let s = &v.storage;
     let mut out = Vec::new();
-    if format_name(format).is_some_and(|f| !f.starts_with("netCDF-4")) {
+    if model.is_classic() {
         return out;
     }
     if !s.kind.is_empty() {
@@ -105,17 +104,57 @@ fn special_attributes(v: &VarMeta, format: &str) -> Vec<String> {
     out
 }
 
-/// ncdump's name for a format, where it has one.
-fn format_name(format: &str) -> Option<&'static str> {
-    let lower = format.to_ascii_lowercase();
-    let has = |part: &str| lower.contains(part);
-    match () {
-        () if has("netcdf-4") && has("classic") => Some("netCDF-4 classic model"),
-        () if has("netcdf-4") || has("hdf5") => Some("netCDF-4"),
-        () if has("cdf-5") || has("64-bit data") => Some("cdf5"),
-        () if has("cdf-2") || has("64-bit offset") => Some("64-bit offset"),
-        () if has("classic") => Some("classic"),
-        () => None,
+/// The data models that ncdump tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Model {
+    Classic,
+    Offset64,
+    Cdf5,
+    NetCdf4,
+    NetCdf4Classic,
+    /// Zarr, of which ncdump knows no name.
+    Other,
+}
+
+/// Whether text is broken behind its newlines, as ncdump does for the classic formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    Broken,
+    Whole,
+}
+
+impl Model {
+    /// From a format in words.
+    fn of(format: &str) -> Model {
+        let lower = format.to_ascii_lowercase();
+        let has = |part: &str| lower.contains(part);
+        match () {
+            () if has("netcdf-4") && has("classic") => Model::NetCdf4Classic,
+            () if has("netcdf-4") || has("hdf5") => Model::NetCdf4,
+            () if has("cdf-5") || has("64-bit data") => Model::Cdf5,
+            () if has("cdf-2") || has("64-bit offset") => Model::Offset64,
+            () if has("classic") => Model::Classic,
+            () => Model::Other,
+        }
+    }
+
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Model::Classic => Some("classic"),
+            Model::Offset64 => Some("64-bit offset"),
+            Model::Cdf5 => Some("cdf5"),
+            Model::NetCdf4 => Some("netCDF-4"),
+            Model::NetCdf4Classic => Some("netCDF-4 classic model"),
+            Model::Other => None,
+        }
+    }
+
+    fn is_classic(self) -> bool {
+        matches!(self, Model::Classic | Model::Offset64 | Model::Cdf5)
+    }
+
+    fn lines(self) -> Lines {
+        if self.is_classic() { Lines::Broken } else { Lines::Whole }
     }
 }
 
@@ -146,10 +185,18 @@ fn number_type(dtype: DType) -> &'static str {
 }
 
 /// An attribute's value as a CDL constant.
-fn constant(value: &Value) -> String {
+fn constant(value: &Value, lines: Lines) -> String {
     let texts = |all: &[String]| all.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(", ");
     match value {
-        Value::Text(t) | Value::Json(t) => quoted(t.trim_end_matches('\0')),
+        Value::Text(t) | Value::Json(t) => {
+            let t = t.trim_end_matches('\0');
+            if lines == Lines::Whole {
+                return quoted(t);
+            }
+            // A newline at the end leaves an empty piece behind it, as in ncdump.
+            let rest = if t.is_empty() || t.ends_with('\n') { Some("") } else { None };
+            t.split_inclusive('\n').chain(rest).map(quoted).collect::<Vec<_>>().join(",\n\t\t\t")
+        }
         Value::Texts(t) if !t.is_empty() => texts(t),
         numbers => {
             let suffix = numbers.dtype().map_or("", suffix);
@@ -221,6 +268,7 @@ fn quoted(text: &str) -> String {
             '\x0b' => out.push_str("\\v"),
             '\\' => out.push_str("\\\\"),
             '"' => out.push_str("\\\""),
+            '\'' => out.push_str("\\'"),
             c if c.is_ascii_control() => out.push_str(&format!("\\{:03o}", u32::from(c))),
             // ncdump passes these through; a terminal would obey them.
             c if c.is_control() => c.to_string().bytes().for_each(|b| out.push_str(&format!("\\{b:03o}"))),
@@ -269,17 +317,18 @@ mod tests {
             0.0,
         ]);
         assert_eq!(
-            constant(&doubles),
+            constant(&doubles, Lines::Whole),
             "1., 1.5, NaN, Infinity, -Infinity, 1.e+20, 1.e-07, 123456789.123, 0.1, 1.e+15, 1.e+16, 0.0001, 1.e-05, 0."
         );
         let floats = Value::F32(vec![1.0, f32::NAN, f32::INFINITY, 123456789.123, 0.1, 9.96921e36]);
-        assert_eq!(constant(&floats), "1.f, NaNf, Infinityf, 1.234568e+08f, 0.1f, 9.96921e+36f");
-        assert_eq!(constant(&Value::I8(vec![1, -1])), "1b, -1b");
-        assert_eq!(constant(&Value::U64(vec![7])), "7ULL");
-        assert_eq!(constant(&Value::I32(vec![])), "\"\"");
+        assert_eq!(constant(&floats, Lines::Whole), "1.f, NaNf, Infinityf, 1.234568e+08f, 0.1f, 9.96921e+36f");
+        assert_eq!(constant(&Value::I8(vec![1, -1]), Lines::Whole), "1b, -1b");
+        assert_eq!(constant(&Value::U64(vec![7]), Lines::Whole), "7ULL");
+        assert_eq!(constant(&Value::I32(vec![]), Lines::Whole), "\"\"");
         let text = "he said \"hi\"\nline two\ttab\\ back \x01 \x7f é";
         assert_eq!(quoted(text), "\"he said \\\"hi\\\"\\nline two\\ttab\\\\ back \\001 \\177 é\"");
         assert_eq!(name("w e.ird+"), "w\\ e.ird+");
+        assert_eq!(constant(&"a\nb's\n".into(), Lines::Broken), "\"a\\n\",\n\t\t\t\"b\\'s\\n\",\n\t\t\t\"\"");
         assert_eq!(name("1abc"), "\\1abc");
     }
 

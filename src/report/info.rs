@@ -101,7 +101,7 @@ fn storage(var: &VarMeta) -> String {
     if let Some(shard) = &s.shard {
         words.push(format!("shards {shard}"));
     }
-    match &s.chunk {
+    match s.chunk.as_ref().filter(|c| !c.is_empty()) {
         Some(chunk) => words.push(format!("chunks {chunk}")),
         None if s.kind.is_empty() => {}
         None => words.push(s.kind.to_string()),
