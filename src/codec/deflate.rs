@@ -18,15 +18,15 @@ pub(super) enum Wrapper {
 }
 
 /// Bytes of libdeflate's decompressor.
-pub(super) const DECODE_STATE_BYTES: usize = 16 << 10;
+pub(super) const DECODE_STATE_BYTES: usize = 12 << 10;
 
-/// Bytes of libdeflate's compressor of `level`.
+/// Bytes of libdeflate's compressor of `level` (measured with 1.26: 6, 200, 656 and 8804 KiB).
 pub(super) fn encode_state_bytes(level: u8) -> usize {
     match level {
-        0 => 16 << 10,
-        1 => 1 << 20,
-        2..=9 => 1 << 20,
-        _ => 10 << 20,
+        0 => 8 << 10,
+        1 => 204 << 10,
+        2..=9 => 660 << 10,
+        _ => 9 << 20,
     }
 }
 

@@ -106,8 +106,13 @@ impl Layout {
     fn place(&self, line: &[u32], start: usize, out: &mut [u8]) {
         if self.planes > 1 {
             let elements = out.len() / self.planes;
-            for (k, &sample) in (start..).zip(line) {
-                out[k % elements * self.planes + k / elements] = sample as u8;
+            let (mut at, mut line) = (start, line);
+            while !line.is_empty() {
+                let (plane, first) = (at / elements, at % elements);
+                let (here, next) = line.split_at(line.len().min(elements - first));
+                let bytes = out[first * self.planes + plane..].iter_mut().step_by(self.planes);
+                bytes.zip(here).for_each(|(byte, &sample)| *byte = sample as u8);
+                (at, line) = (at + here.len(), next);
             }
             return;
         }
