@@ -283,5 +283,7 @@ fn scratch_reserves_the_work_buffer_only_between_codecs() {
     assert_eq!(size(std::slice::from_ref(&deflate)).work, 0);
     assert_eq!(size(&[shuffle.clone(), deflate.clone()]).work, 1000);
     let with_checksum = size(&[shuffle, deflate.clone(), Codec::Fletcher32]);
-    assert!(with_checksum.stored >= 1000 && with_checksum.state > 0);
+    assert_eq!((with_checksum.stored, with_checksum.work), (70, 1000));
+    let three = size(&[Codec::Shuffle { element: 4 }, deflate.clone(), deflate]);
+    assert!(three.stored == three.work && three.work > 1000, "the second step writes where the stored bytes were");
 }
