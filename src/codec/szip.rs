@@ -192,10 +192,7 @@ impl Line<'_> {
             if code > PAIR_MAX {
                 return Err(Error::codec(NAME, format!("there is no pair of samples with code {code}")));
             }
-            let mut sum = 0;
-            while (sum + 1) * (sum + 2) / 2 <= code {
-                sum += 1;
-            }
+            let sum = (code * 8 + 1).isqrt().div_ceil(2) - 1;
             let second = code - sum * (sum + 1) / 2;
             // Where a reference took the first place of the block, the pair's first is not stored.
             if self.len.is_multiple_of(2) {

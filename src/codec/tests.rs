@@ -116,7 +116,9 @@ fn more_stored_bytes_than_the_scratch_holds_are_an_error() {
 fn gzip_members_are_decoded_one_behind_the_other() {
     let codecs = [Codec::Gzip { level: 6 }];
     let members = [&b"climate"[..], b"climate", b"", b"data"].map(|part| encode(&codecs, part).unwrap());
-    let stored = members.concat();
+    // zlib writes the empty member so that its end begins with zeros that are not of the checksum.
+    let empty = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let stored = [&empty[..], &members.concat()].concat();
     assert_eq!(decode(&codecs, &stored, 0, 18).unwrap(), b"climateclimatedata");
 }
 
