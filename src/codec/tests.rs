@@ -289,3 +289,9 @@ fn scratch_reserves_the_work_buffer_only_between_codecs() {
     let three = size(&[Codec::Shuffle { element: 4 }, deflate.clone(), deflate]);
     assert!(three.stored == three.work && three.work > 1000, "the second step writes where the stored bytes were");
 }
+
+#[test]
+fn a_scratch_goes_to_its_worker() {
+    fn send<T: Send>(_: T) {}
+    send(scratch(ScratchSize { stored: 1, work: 1, state: 1 }));
+}
