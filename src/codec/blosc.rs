@@ -1,7 +1,8 @@
 //! Blosc buffers, by C-Blosc with one thread.
 
+use super::zstd;
 use crate::error::{Error, Result};
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, CString};
 
 const NAME: &str = "blosc";
 
@@ -84,11 +85,23 @@ pub(super) struct Encode<'a> {
     pub element: usize,
 }
 
-/// Bytes that the library takes while it decodes or encodes `bytes`: three of its blocks, and an inner codec's state.
-pub(super) fn state_bytes(bytes: usize) -> usize {
-    let block = bytes.min(BLOCK_MAX);
-    3 * block + 4 * c_int::BITS as usize * 256 + (512 << 10)
+/// Bytes that the library takes while it decodes to `bytes`: three of its blocks, and an inner codec's state.
+pub(super) fn decode_state_bytes(bytes: usize) -> usize {
+    3 * bytes.min(2 * BLOCK_MAX) + INNER_STATE_BYTES
 }
 
-/// The longest block that the library chooses for itself.
-const BLOCK_MAX: usize = 4 << 20;
+/// Bytes that the library takes while it encodes `bytes` at `level`.
+pub(super) fn encode_state_bytes(cname: &str, level: u8, bytes: usize) -> usize {
+    let block = bytes.min(BLOCK_MAX);
+    let inner = match (cname, level) {
+        ("zstd", ..=8) => zstd::encode_state_bytes(2 * level as i32 - 1, block),
+        ("zstd", _) => zstd::encode_state_bytes(i32::MAX, block),
+        _ => 0,
+    };
+    3 * block + INNER_STATE_BYTES + inner
+}
+
+/// The longest block that C-Blosc chooses for itself; a user may have asked for longer ones.
+const BLOCK_MAX: usize = 1 << 20;
+/// More than LZ4HC, zlib and zstd's decompressor take.
+const INNER_STATE_BYTES: usize = 384 << 10;

@@ -18,15 +18,15 @@ pub(super) enum Wrapper {
 }
 
 /// Bytes of libdeflate's decompressor.
-pub(super) const DECODE_STATE_BYTES: usize = 16 << 10;
+pub(super) const DECODE_STATE_BYTES: usize = 12 << 10;
 
-/// Bytes of libdeflate's compressor of `level`.
+/// Bytes of libdeflate's compressor of `level` (measured with 1.26: 6, 200, 656 and 8804 KiB).
 pub(super) fn encode_state_bytes(level: u8) -> usize {
     match level {
-        0 => 16 << 10,
-        1 => 1 << 20,
-        2..=9 => 1 << 20,
-        _ => 10 << 20,
+        0 => 8 << 10,
+        1 => 204 << 10,
+        2..=9 => 660 << 10,
+        _ => 9 << 20,
     }
 }
 
@@ -101,6 +101,9 @@ fn next_member<'a>(input: &'a [u8], data: &[u8]) -> Option<&'a [u8]> {
     let mut end = [0; 8];
     end[..4].copy_from_slice(&libdeflater::crc32(data).to_le_bytes());
     end[4..].copy_from_slice(&(data.len() as u32).to_le_bytes());
-    let at = input.get(HEADER..)?.windows(end.len()).position(|w| w == end)?;
-    input.get(HEADER + at + end.len()..).filter(|next| next.starts_with(&MAGIC))
+    // In short members they can also stand elsewhere; what follows the right place is another member or nothing.
+    let body = input.get(HEADER..)?;
+    let ends = body.windows(end.len()).enumerate().filter(|&(_, w)| w == end);
+    let behind = ends.map(|(at, _)| &body[at + end.len()..]).find(|next| next.is_empty() || next.starts_with(&MAGIC));
+    behind.filter(|next| !next.is_empty())
 }

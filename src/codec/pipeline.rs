@@ -37,34 +37,32 @@ impl Pipeline {
     /// The scratch that decoding needs for stored chunks of at most `stored_max` bytes; `None` where the index does
     /// not say, which reserves what any of the codecs could make of a chunk.
     pub fn scratch(&self, stored_max: Option<usize>) -> ScratchSize {
-        // All lengths between codecs; a skipped codec only makes them shorter.
-        let lengths = self.lengths_max();
-        let stored_max = stored_max.unwrap_or_else(|| lengths.last().map_or(self.decoded_bytes, |&n| bound(n)));
-        let between = lengths[..lengths.len().saturating_sub(1)].iter().copied().max().unwrap_or(0);
-        let state = self.codecs.iter().zip(self.lengths_before()).map(|(codec, n)| codec.undo_state_bytes(n)).sum();
-        ScratchSize {
-            stored: if lengths.len() > 2 { stored_max.max(between) } else { stored_max },
-            work: between,
-            state,
-        }
+        let stored_max = stored_max.unwrap_or_else(|| bound(self.length_before(self.codecs.len(), 0).max()));
+        let (steps, between) = self.between();
+        let state = self.lengths_before().map(|(codec, n)| codec.undo_state_bytes(n)).sum();
+        // The second step writes where the stored bytes were.
+        ScratchSize { stored: if steps > 1 { stored_max.max(between) } else { stored_max }, work: between, state }
     }
 
     /// The scratch that [`encode`](Pipeline::encode) needs.
     pub fn encode_scratch(&self) -> ScratchSize {
-        let lengths = self.lengths_max();
-        let most = lengths.iter().copied().max().unwrap_or(0).max(self.decoded_bytes);
-        let state = self.codecs.iter().zip(self.lengths_before()).map(|(codec, n)| codec.apply_state_bytes(n)).sum();
-        ScratchSize { stored: most, work: if lengths.len() > 1 { most } else { 0 }, state }
+        let (_, work) = self.between();
+        let stored = (0..=self.codecs.len()).map(|k| self.length_before(k, 0).max()).max().unwrap_or(0);
+        let state = self.lengths_before().map(|(codec, n)| codec.apply_state_bytes(n)).sum();
+        ScratchSize { stored, work, state }
+    }
+
+    /// How many codecs read or write bytes that are neither stored nor the data, and the most such bytes.
+    ///
+    /// A chunk that skips some has fewer and shorter ones.
+    fn between(&self) -> (usize, usize) {
+        let steps = self.lengths_before().skip(1).filter(|(codec, _)| Checksum::of(codec).is_none());
+        steps.fold((0, 0), |(steps, most), (_, n)| (steps + 1, most.max(n)))
     }
 
     /// The most bytes that each codec may have been given.
-    fn lengths_before(&self) -> impl Iterator<Item = usize> {
-        (0..self.codecs.len()).map(|k| self.length_before(k, 0).max())
-    }
-
-    /// The most bytes that each codec may have made.
-    fn lengths_max(&self) -> Vec<usize> {
-        (0..self.codecs.len()).map(|k| self.length_before(k + 1, 0).max()).collect()
+    fn lengths_before(&self) -> impl Iterator<Item = (&Codec, usize)> {
+        self.codecs.iter().enumerate().map(|(k, codec)| (codec, self.length_before(k, 0).max()))
     }
 
     /// The length of the data that codec `k` was applied to.

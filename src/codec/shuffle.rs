@@ -93,6 +93,32 @@ mod avx2 {
     /// Elements in a step: the bytes of a register.
     const STEP: usize = 32;
 
+    /// Interleaves the first half of the registers' bytes with the second, in each half of a register.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn halves<const E: usize>(x: [__m256i; E]) -> [__m256i; E] {
+        let mut y = x;
+        for k in 0..E / 2 {
+            y[2 * k] = _mm256_unpacklo_epi8(x[k], x[k + E / 2]);
+            y[2 * k + 1] = _mm256_unpackhi_epi8(x[k], x[k + E / 2]);
+        }
+        y
+    }
+
+    /// Puts the even bytes into the first half of the registers and the odd into the second: undoes [`halves`].
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn parities<const E: usize>(x: [__m256i; E]) -> [__m256i; E] {
+        let low = _mm256_set1_epi16(0xff);
+        let mut y = x;
+        for k in 0..E / 2 {
+            let (a, b) = (x[2 * k], x[2 * k + 1]);
+            y[k] = _mm256_packus_epi16(_mm256_and_si256(a, low), _mm256_and_si256(b, low));
+            y[k + E / 2] = _mm256_packus_epi16(_mm256_srli_epi16::<8>(a), _mm256_srli_epi16::<8>(b));
+        }
+        y
+    }
+
     /// Makes elements of planes, and says how many; the rest is fewer than [`STEP`].
     #[target_feature(enable = "avx2")]
     pub(super) fn interleave<const E: usize>(src: &[u8], dst: &mut [u8]) -> usize {
@@ -105,20 +131,20 @@ mod avx2 {
                 // SAFETY: ends at k n + STEP steps <= (k + 1) n <= src.len().
                 *x = unsafe { _mm256_loadu_si256(src.as_ptr().add(k * n + step * STEP).cast()) };
             }
-            for _ in 0..E.ilog2() {
-                let y = x;
-                for k in 0..E / 2 {
-                    x[2 * k] = _mm256_unpacklo_epi8(y[k], y[k + E / 2]);
-                    x[2 * k + 1] = _mm256_unpackhi_epi8(y[k], y[k + E / 2]);
-                }
-            }
+            let x = match E {
+                2 => halves(x),
+                4 => halves(halves(x)),
+                _ => halves(halves(halves(x))),
+            };
             let mut store = |at: usize, v: __m256i| {
                 // SAFETY: ends at E STEP steps <= E n <= dst.len().
                 unsafe { _mm256_storeu_si256(dst.as_mut_ptr().add((step * E + at) * STEP).cast(), v) }
             };
-            // Each register's halves belong to elements 16 apart.
+            // Each register's halves belong to elements 16 apart. Stores in the order of addresses are half as fast again.
             for k in 0..E / 2 {
                 store(k, _mm256_permute2x128_si256::<0x20>(x[2 * k], x[2 * k + 1]));
+            }
+            for k in 0..E / 2 {
                 store(E / 2 + k, _mm256_permute2x128_si256::<0x31>(x[2 * k], x[2 * k + 1]));
             }
         }
@@ -131,7 +157,6 @@ mod avx2 {
         assert_eq!(src.len(), dst.len());
         let n = src.len() / E;
         let steps = n / STEP;
-        let low = _mm256_set1_epi16(0xff);
         for step in 0..steps {
             let load = |at: usize| {
                 // SAFETY: ends at E STEP steps <= E n <= src.len().
@@ -143,14 +168,11 @@ mod avx2 {
                 x[2 * k] = _mm256_permute2x128_si256::<0x20>(first, second);
                 x[2 * k + 1] = _mm256_permute2x128_si256::<0x31>(first, second);
             }
-            for _ in 0..E.ilog2() {
-                let y = x;
-                for k in 0..E / 2 {
-                    let (a, b) = (y[2 * k], y[2 * k + 1]);
-                    x[k] = _mm256_packus_epi16(_mm256_and_si256(a, low), _mm256_and_si256(b, low));
-                    x[k + E / 2] = _mm256_packus_epi16(_mm256_srli_epi16::<8>(a), _mm256_srli_epi16::<8>(b));
-                }
-            }
+            let x = match E {
+                2 => parities(x),
+                4 => parities(parities(x)),
+                _ => parities(parities(parities(x))),
+            };
             for (k, x) in x.iter().enumerate() {
                 // SAFETY: ends at k n + STEP steps <= (k + 1) n <= dst.len().
                 unsafe { _mm256_storeu_si256(dst.as_mut_ptr().add(k * n + step * STEP).cast(), *x) }

@@ -117,7 +117,7 @@ impl Codec {
         match self {
             Codec::Deflate { .. } | Codec::Gzip { .. } => deflate::DECODE_STATE_BYTES,
             Codec::Zstd { .. } => zstd::DECODE_STATE_BYTES,
-            Codec::Blosc { .. } => blosc::state_bytes(bytes),
+            Codec::Blosc { .. } => blosc::decode_state_bytes(bytes),
             Codec::Bzip2 { .. } => bzip2::DECODE_STATE_BYTES,
             &Codec::BitShuffle { element, block, inner } => BitShuffle { element, block, inner }.state_bytes(bytes),
             _ => 0,
@@ -131,7 +131,7 @@ impl Codec {
             Codec::Zstd { level } => zstd::encode_state_bytes(*level, bytes),
             Codec::Lz4Numcodecs => lz4::ENCODE_STATE_BYTES,
             Codec::Bzip2 { level } => bzip2::encode_state_bytes(*level),
-            Codec::Blosc { .. } => blosc::state_bytes(bytes),
+            Codec::Blosc { cname, level, .. } => blosc::encode_state_bytes(cname, *level, bytes),
             _ => 0,
         }
     }

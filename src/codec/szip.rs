@@ -106,8 +106,13 @@ impl Layout {
     fn place(&self, line: &[u32], start: usize, out: &mut [u8]) {
         if self.planes > 1 {
             let elements = out.len() / self.planes;
-            for (k, &sample) in (start..).zip(line) {
-                out[k % elements * self.planes + k / elements] = sample as u8;
+            let (mut at, mut line) = (start, line);
+            while !line.is_empty() {
+                let (plane, first) = (at / elements, at % elements);
+                let (here, next) = line.split_at(line.len().min(elements - first));
+                let bytes = out[first * self.planes + plane..].iter_mut().step_by(self.planes);
+                bytes.zip(here).for_each(|(byte, &sample)| *byte = sample as u8);
+                (at, line) = (at + here.len(), next);
             }
             return;
         }
@@ -187,10 +192,7 @@ impl Line<'_> {
             if code > PAIR_MAX {
                 return Err(Error::codec(NAME, format!("there is no pair of samples with code {code}")));
             }
-            let mut sum = 0;
-            while (sum + 1) * (sum + 2) / 2 <= code {
-                sum += 1;
-            }
+            let sum = (code * 8 + 1).isqrt().div_ceil(2) - 1;
             let second = code - sum * (sum + 1) / 2;
             // Where a reference took the first place of the block, the pair's first is not stored.
             if self.len.is_multiple_of(2) {
