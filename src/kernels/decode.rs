@@ -523,3 +523,82 @@ fn step<T: Element>(x: T, up: bool) -> T {
         (false, false) => bits + 1,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<W: Value>(decode: &Decode, raw: &[u8]) -> (Vec<W>, bool) {
+        let mut segment = Segment::new();
+        let n = raw.len() / decode.stored.size();
+        let out = Decoder::new(decode).decode::<W>(raw, 0, 1, n, &mut segment);
+        (out.values.to_vec(), out.missing)
+    }
+
+    #[test]
+    fn every_half_is_right() {
+        let raw: Vec<u8> = (0..=u16::MAX).flat_map(|x| x.to_ne_bytes()).collect();
+        let plain = Decode::plain(DType::F16, ByteOrder::NATIVE);
+        for (block, first) in raw.chunks(2 * SEGMENT).zip((0u16..).step_by(SEGMENT)) {
+            for (k, x) in run::<f32>(&plain, block).0.into_iter().enumerate() {
+                let want = f16::from_bits(first + k as u16).to_f32();
+                assert!(x.to_bits() == want.to_bits() || (x.is_nan() && want.is_nan()), "{x} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn missing_values_are_compared_exactly() {
+        let base = Decode { result: DType::F32, ..Decode::plain(DType::I8, ByteOrder::NATIVE) };
+        let missing = |numbers: &[Number]| run::<f32>(&Decode { missing: numbers.to_vec(), ..base.clone() }, &[1, 255]);
+        assert_eq!(missing(&[Number::Int(255)]), (vec![1.0, -1.0], false));
+        assert_eq!(missing(&[Number::Float(1.5)]), (vec![1.0, -1.0], false));
+        assert!(missing(&[Number::Float(-1.0)]).0[1].is_nan());
+        assert!(missing(&[Number::Int(9), Number::Int(1)]).0[0].is_nan());
+        let unsigned = Decode { unsigned: Some(DType::U8), missing: vec![Number::Int(255)], ..base };
+        assert!(run::<f32>(&unsigned, &[1, 255]).1);
+        let float = Decode { missing: vec![Number::Float(0.1)], ..Decode::plain(DType::F32, ByteOrder::NATIVE) };
+        assert!(!run::<f32>(&float, &0.1f32.to_ne_bytes()).1, "f32 0.1 is not f64 0.1");
+    }
+
+    #[test]
+    fn ranges_include_their_ends() {
+        let valid = |stored, low, high, raw: &[u8]| {
+            let plain = Decode::plain(stored, ByteOrder::NATIVE);
+            run::<f64>(&Decode { valid: Some((low, high)), result: DType::F64, ..plain }, raw).0
+        };
+        let infinite = Number::Float(f64::INFINITY);
+        let got = valid(DType::U8, Number::Float(1.5), Number::Int(3), &[1, 2, 3, 4]);
+        assert!(got[0].is_nan() && got[1..3] == [2.0, 3.0] && got[3].is_nan());
+        assert!(valid(DType::U8, Number::Int(300), infinite, &[1, 255]).iter().all(|x| x.is_nan()));
+        // As f32, 0.1 is more than the f64, and just outside.
+        let got = valid(DType::F32, Number::Float(f64::NEG_INFINITY), Number::Float(0.1), &0.1f32.to_ne_bytes());
+        assert!(got[0].is_nan());
+        let got = valid(DType::F32, Number::Float(0.1), infinite, &0.1f32.to_ne_bytes());
+        assert_eq!(got, [f64::from(0.1f32)]);
+    }
+
+    #[test]
+    fn each_step_rounds_in_the_type_of_the_result() {
+        let packed = Decode {
+            scale: Some(0.01),
+            offset: Some(273.15),
+            result: DType::F32,
+            ..Decode::plain(DType::I16, ByteOrder::Big)
+        };
+        let (got, missing) = run::<f32>(&packed, &1234i16.to_be_bytes());
+        assert_eq!((got[0].to_bits(), missing), ((1234f32 * 0.01f32 + 273.15f32).to_bits(), false));
+        let zero = Decode { scale: Some(1.0), ..Decode::plain(DType::F32, ByteOrder::NATIVE) };
+        assert!(run::<f32>(&zero, &(-0.0f32).to_ne_bytes()).0[0].is_sign_negative());
+    }
+
+    #[test]
+    fn unaligned_and_strided_elements() {
+        let mut raw = vec![0u8];
+        raw.extend((0..6).flat_map(|k| (k as f64).to_ne_bytes()));
+        let decoder = Decoder::new(&Decode::plain(DType::F64, ByteOrder::NATIVE));
+        let mut segment = Segment::new();
+        assert_eq!(decoder.decode::<f64>(&raw[1..], 1, 1, 3, &mut segment).values, [1.0, 2.0, 3.0]);
+        assert_eq!(decoder.decode::<f64>(&raw[1..], 1, 2, 3, &mut segment).values, [1.0, 3.0, 5.0]);
+    }
+}
