@@ -79,12 +79,13 @@ impl Data {
     }
 
     /// What the values decode to, for the check.
-    fn value(&self, chunk: usize, n: usize) -> f64 {
+    fn value(&self, chunk: usize, n: usize) -> Option<f64> {
         let x = number(n + chunk * 31);
-        match self.decode.stored {
+        let missing = self.decode.valid.is_some() && x > 1500.0;
+        (!missing).then(|| match self.decode.stored {
             DType::I16 => f64::from((x as i16) as f32 * 0.01 + 273.15),
             _ => f64::from(x),
-        }
+        })
     }
 
     fn check(&self, op: Op, state: &[u8], folds: &Folds) {
@@ -98,7 +99,10 @@ impl Data {
                 cell == (0..3).filter(|&k| !self.reduced[k]).fold(0, |c, k| c * self.shape[k] + at[k])
             };
             let places: Vec<usize> = (0..elements).filter(of_cell).collect();
-            let x: Vec<f64> = (0..8).flat_map(|k| places.iter().map(move |&n| self.value(k, n))).collect();
+            let x: Vec<f64> = (0..8).flat_map(|k| places.iter().filter_map(move |&n| self.value(k, n))).collect();
+            if x.is_empty() {
+                continue;
+            }
             let mean = x.iter().sum::<f64>() / x.len() as f64;
             let want = match op {
                 Op::Mean => mean,
@@ -167,6 +171,7 @@ fn main() {
     let f32le = Decode::plain(DType::F32, ByteOrder::Little);
     let f32be = Decode::plain(DType::F32, ByteOrder::Big);
     let filled = Decode { missing: vec![Number::Float(FILL.into())], ..f32le.clone() };
+    let half = Decode { valid: Some((Number::Int(-2000), Number::Int(1500))), ..f32le.clone() };
     let packed = Decode {
         missing: vec![Number::Int(-32767)],
         scale: Some(0.01),
@@ -177,6 +182,7 @@ fn main() {
     let cases = [
         (Data::new("f32 map over time", map, time, f32le.clone()), vec![1, 4]),
         (Data::new("f32 map over time, fill value", map, time, filled.clone()), vec![1, 4]),
+        (Data::new("f32 map over time, half missing", map, time, half), vec![1, 4]),
         (Data::new("f32 big-endian map over time", map, time, f32be), vec![1, 4]),
         (Data::new("i16 packed map over time", map, time, packed), vec![1, 4]),
         (Data::new("f32 cube over time", cube, time, f32le.clone()), vec![1]),

@@ -532,7 +532,9 @@ fn a_variance_far_from_zero_keeps_its_digits() {
 fn long_lanes_and_runs_agree() {
     // Longer than a segment both ways: 3 x 5000 stored once by rows and once by columns.
     let (rows, cols) = (3, 5000);
-    let value = |r: usize, c: usize| if (r * 31 + c * 17) % 13 == 0 { f32::NAN } else { ((r * 7919 + c) % 101) as f32 };
+    let value = |r: usize, c: usize| {
+        if (r * 31 + c * 17).is_multiple_of(13) { f32::NAN } else { ((r * 7919 + c) % 101) as f32 }
+    };
     let by_rows: Vec<u8> = (0..rows * cols).flat_map(|n| value(n / cols, n % cols).to_ne_bytes()).collect();
     let by_cols: Vec<u8> = (0..rows * cols).flat_map(|n| value(n % rows, n / rows).to_ne_bytes()).collect();
     let folds = Folds::new(&Op::ALL, &Decode::plain(DType::F32, ByteOrder::NATIVE), FoldOptions::default());

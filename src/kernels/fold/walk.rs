@@ -65,8 +65,7 @@ impl Walk {
             });
         let spanned: &[usize] = inner.map_or(&[], |g| &g.dims);
         let (mut kept, mut reduced) = (vec![], vec![]);
-        for (k, d) in dims.iter().enumerate().filter(|(k, d)| d.len > 1 && !spanned.contains(k)) {
-            debug_assert!(k < dims.len());
+        for (_, d) in dims.iter().enumerate().filter(|(k, d)| d.len > 1 && !spanned.contains(k)) {
             match d.role {
                 Role::Kept { cell_stride } => kept.push(Kept { len: d.len, stride: d.stride, cell_stride }),
                 Role::Reduced { index_stride } => reduced.push(Reduced { len: d.len, stride: d.stride, index_stride }),
