@@ -339,17 +339,24 @@ impl Decoder {
         };
         for &bits in self.missing.iter().skip(1) {
             let m = from_bits::<S>(bits);
-            any |= mask(raw, out, self.swap, |x: S| x == m);
+            any |= self.mask(raw, out, [m, m], true);
         }
         match self.valid {
             None => {}
-            Some(Valid::Never) => any |= mask(raw, out, false, |_: S| true),
+            Some(Valid::Never) => {
+                out.fill(W::MISSING);
+                any |= !out.is_empty();
+            }
             Some(Valid::Between(low, high)) => {
-                let (low, high) = (from_bits::<S>(low), from_bits::<S>(high));
-                any |= mask(raw, out, self.swap, |x: S| !(x >= low && x <= high));
+                any |= self.mask(raw, out, [from_bits::<S>(low), from_bits(high)], false)
             }
         }
         any
+    }
+
+    /// Makes missing what lies between the ends, if `inside`, else what does not.
+    fn mask<S: Stored<W>, W: Value>(&self, raw: &[u8], out: &mut [W], ends: [S; 2], inside: bool) -> bool {
+        if self.swap { mask::<S, W, true>(raw, out, ends, inside) } else { mask::<S, W, false>(raw, out, ends, inside) }
     }
 }
 
@@ -402,16 +409,17 @@ vectorised! {
     }
 }
 
-/// Marks what `is_missing` says of the stored values.
-fn mask<S: Stored<W>, W: Value>(raw: &[u8], out: &mut [W], swap: bool, is_missing: impl Fn(S) -> bool) -> bool {
-    let mut any = false;
-    for (y, x) in out.iter_mut().zip(raw.chunks_exact(size_of::<S>())) {
-        let x: S = if swap { stored::<S, true>(x) } else { stored::<S, false>(x) };
-        let gone = is_missing(x);
-        *y = if gone { W::MISSING } else { *y };
-        any |= gone;
+vectorised! {
+    fn mask[S: Stored<W>, W: Value; const SWAP: bool](raw: &[u8], out: &mut [W], ends: [S; 2], inside: bool) -> bool {
+        let mut bad = W::Bits::default();
+        for (y, x) in out.iter_mut().zip(raw.chunks_exact(size_of::<S>())) {
+            let x = stored::<S, SWAP>(x);
+            let between = (x >= ends[0]) & (x <= ends[1]);
+            *y = if between == inside { W::MISSING } else { *y };
+            bad = bad | y.missing_bits();
+        }
+        bad != W::Bits::default()
     }
-    any
 }
 
 /// Copies every `stride`th element of `size` bytes to `out`.
