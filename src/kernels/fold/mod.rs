@@ -1,4 +1,4 @@
-//! Reductions: each accumulator is said once, in a file of its own, as a [`Fold`](planes::Fold); [`Folds`] runs several
+//! Reductions: each accumulator is said once, in a file of its own, as a `Fold`; [`Folds`] runs several
 //! of them over one stream of values and turns their state into results.
 //!
 //! # State
