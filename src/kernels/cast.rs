@@ -163,3 +163,67 @@ fn each(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn large_integers_keep_their_digits_and_saturate() {
+        let src: Vec<u8> = [i64::MAX - 1, -5, 300].iter().flat_map(|x| x.to_ne_bytes()).collect();
+        let mut out = [0; 24];
+        cast(&src, DType::I64, &mut out, DType::U64);
+        let read = |k: usize| u64::from_ne_bytes(out[k * 8..][..8].try_into().unwrap());
+        assert_eq!([read(0), read(1), read(2)], [i64::MAX as u64 - 1, 0, 300]);
+        let mut out = [0; 3];
+        cast(&src, DType::I64, &mut out, DType::U8);
+        assert_eq!(out, [255, 0, 255]);
+        cast(&src, DType::I64, &mut out, DType::I8);
+        assert_eq!(out.map(|x| x as i8), [127, -5, 127]);
+    }
+
+    #[test]
+    fn floats_round_truncate_and_become_bools() {
+        let src: Vec<u8> = [0.1f64, -2.9, f64::NAN, 0.0].iter().flat_map(|x| x.to_ne_bytes()).collect();
+        let mut out = [0; 16];
+        cast(&src, DType::F64, &mut out, DType::F32);
+        assert_eq!(f32::from_ne_bytes(out[..4].try_into().unwrap()), 0.1);
+        cast(&src, DType::F64, &mut out, DType::I32);
+        let ints: Vec<i32> = out.chunks(4).map(|c| i32::from_ne_bytes(c.try_into().unwrap())).collect();
+        assert_eq!(ints, [0, -2, 0, 0]);
+        let mut out = [9; 4];
+        cast(&src, DType::F64, &mut out, DType::Bool);
+        assert_eq!(out, [1, 1, 1, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_placed_is_extracted(
+            dims in prop::collection::vec((0..4u64, 0..3u64, 0..3u64), 0..4), element in 1..9usize, seed in any::<u8>(),
+        ) {
+            let inner: Vec<u64> = dims.iter().map(|d| d.0).collect();
+            let at: Vec<u64> = dims.iter().map(|d| d.1).collect();
+            let outer: Vec<u64> = dims.iter().map(|d| d.0 + d.1 + d.2).collect();
+            let len = |shape: &[u64]| shape.iter().product::<u64>() as usize * element;
+            let src: Vec<u8> = (0..len(&inner)).map(|k| (k as u8).wrapping_add(seed) | 1).collect();
+            let mut dst = vec![0; len(&outer)];
+            place(&src, &inner, &mut dst, &outer, &at, element);
+            let written: usize = dst.iter().filter(|x| **x != 0).count();
+            prop_assert_eq!(written, src.len());
+            let mut back = vec![0; src.len()];
+            extract(&dst, &outer, &at, &mut back, &inner, element);
+            prop_assert_eq!(back, src);
+        }
+    }
+
+    #[test]
+    fn stored_order_becomes_row_major() {
+        // A 2 x 3 chunk stored by columns, big-endian, cut to 2 x 2.
+        let stored: Vec<u8> = [11u16, 21, 12, 22, 13, 23].iter().flat_map(|x| x.to_be_bytes()).collect();
+        let mut out = [0; 8];
+        to_native(&stored, ByteOrder::Big, &[1, 0], &[2, 3], &[2, 2], 2, &mut out);
+        let read: Vec<u16> = out.chunks(2).map(|c| u16::from_ne_bytes(c.try_into().unwrap())).collect();
+        assert_eq!(read, [11, 12, 21, 22]);
+    }
+}

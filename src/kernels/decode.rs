@@ -339,17 +339,24 @@ impl Decoder {
         };
         for &bits in self.missing.iter().skip(1) {
             let m = from_bits::<S>(bits);
-            any |= mask(raw, out, self.swap, |x: S| x == m);
+            any |= self.mask(raw, out, [m, m], true);
         }
         match self.valid {
             None => {}
-            Some(Valid::Never) => any |= mask(raw, out, false, |_: S| true),
+            Some(Valid::Never) => {
+                out.fill(W::MISSING);
+                any |= !out.is_empty();
+            }
             Some(Valid::Between(low, high)) => {
-                let (low, high) = (from_bits::<S>(low), from_bits::<S>(high));
-                any |= mask(raw, out, self.swap, |x: S| !(x >= low && x <= high));
+                any |= self.mask(raw, out, [from_bits::<S>(low), from_bits(high)], false)
             }
         }
         any
+    }
+
+    /// Makes missing what lies between the ends, if `inside`, else what does not.
+    fn mask<S: Stored<W>, W: Value>(&self, raw: &[u8], out: &mut [W], ends: [S; 2], inside: bool) -> bool {
+        if self.swap { mask::<S, W, true>(raw, out, ends, inside) } else { mask::<S, W, false>(raw, out, ends, inside) }
     }
 }
 
@@ -402,16 +409,17 @@ vectorised! {
     }
 }
 
-/// Marks what `is_missing` says of the stored values.
-fn mask<S: Stored<W>, W: Value>(raw: &[u8], out: &mut [W], swap: bool, is_missing: impl Fn(S) -> bool) -> bool {
-    let mut any = false;
-    for (y, x) in out.iter_mut().zip(raw.chunks_exact(size_of::<S>())) {
-        let x: S = if swap { stored::<S, true>(x) } else { stored::<S, false>(x) };
-        let gone = is_missing(x);
-        *y = if gone { W::MISSING } else { *y };
-        any |= gone;
+vectorised! {
+    fn mask[S: Stored<W>, W: Value; const SWAP: bool](raw: &[u8], out: &mut [W], ends: [S; 2], inside: bool) -> bool {
+        let mut bad = W::Bits::default();
+        for (y, x) in out.iter_mut().zip(raw.chunks_exact(size_of::<S>())) {
+            let x = stored::<S, SWAP>(x);
+            let between = (x >= ends[0]) & (x <= ends[1]);
+            *y = if between == inside { W::MISSING } else { *y };
+            bad = bad | y.missing_bits();
+        }
+        bad != W::Bits::default()
     }
-    any
 }
 
 /// Copies every `stride`th element of `size` bytes to `out`.
@@ -522,4 +530,83 @@ fn step<T: Element>(x: T, up: bool) -> T {
         (false, true) => bits - 1,
         (false, false) => bits + 1,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<W: Value>(decode: &Decode, raw: &[u8]) -> (Vec<W>, bool) {
+        let mut segment = Segment::new();
+        let n = raw.len() / decode.stored.size();
+        let out = Decoder::new(decode).decode::<W>(raw, 0, 1, n, &mut segment);
+        (out.values.to_vec(), out.missing)
+    }
+
+    #[test]
+    fn every_half_is_right() {
+        let raw: Vec<u8> = (0..=u16::MAX).flat_map(|x| x.to_ne_bytes()).collect();
+        let plain = Decode::plain(DType::F16, ByteOrder::NATIVE);
+        for (block, first) in raw.chunks(2 * SEGMENT).zip((0u16..).step_by(SEGMENT)) {
+            for (k, x) in run::<f32>(&plain, block).0.into_iter().enumerate() {
+                let want = f16::from_bits(first + k as u16).to_f32();
+                assert!(x.to_bits() == want.to_bits() || (x.is_nan() && want.is_nan()), "{x} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn missing_values_are_compared_exactly() {
+        let base = Decode { result: DType::F32, ..Decode::plain(DType::I8, ByteOrder::NATIVE) };
+        let missing = |numbers: &[Number]| run::<f32>(&Decode { missing: numbers.to_vec(), ..base.clone() }, &[1, 255]);
+        assert_eq!(missing(&[Number::Int(255)]), (vec![1.0, -1.0], false));
+        assert_eq!(missing(&[Number::Float(1.5)]), (vec![1.0, -1.0], false));
+        assert!(missing(&[Number::Float(-1.0)]).0[1].is_nan());
+        assert!(missing(&[Number::Int(9), Number::Int(1)]).0[0].is_nan());
+        let unsigned = Decode { unsigned: Some(DType::U8), missing: vec![Number::Int(255)], ..base };
+        assert!(run::<f32>(&unsigned, &[1, 255]).1);
+        let float = Decode { missing: vec![Number::Float(0.1)], ..Decode::plain(DType::F32, ByteOrder::NATIVE) };
+        assert!(!run::<f32>(&float, &0.1f32.to_ne_bytes()).1, "f32 0.1 is not f64 0.1");
+    }
+
+    #[test]
+    fn ranges_include_their_ends() {
+        let valid = |stored, low, high, raw: &[u8]| {
+            let plain = Decode::plain(stored, ByteOrder::NATIVE);
+            run::<f64>(&Decode { valid: Some((low, high)), result: DType::F64, ..plain }, raw).0
+        };
+        let infinite = Number::Float(f64::INFINITY);
+        let got = valid(DType::U8, Number::Float(1.5), Number::Int(3), &[1, 2, 3, 4]);
+        assert!(got[0].is_nan() && got[1..3] == [2.0, 3.0] && got[3].is_nan());
+        assert!(valid(DType::U8, Number::Int(300), infinite, &[1, 255]).iter().all(|x| x.is_nan()));
+        // As f32, 0.1 is more than the f64, and just outside.
+        let got = valid(DType::F32, Number::Float(f64::NEG_INFINITY), Number::Float(0.1), &0.1f32.to_ne_bytes());
+        assert!(got[0].is_nan());
+        let got = valid(DType::F32, Number::Float(0.1), infinite, &0.1f32.to_ne_bytes());
+        assert_eq!(got, [f64::from(0.1f32)]);
+    }
+
+    #[test]
+    fn each_step_rounds_in_the_type_of_the_result() {
+        let packed = Decode {
+            scale: Some(0.01),
+            offset: Some(273.15),
+            result: DType::F32,
+            ..Decode::plain(DType::I16, ByteOrder::Big)
+        };
+        let (got, missing) = run::<f32>(&packed, &1234i16.to_be_bytes());
+        assert_eq!((got[0].to_bits(), missing), ((1234f32 * 0.01f32 + 273.15f32).to_bits(), false));
+        let zero = Decode { scale: Some(1.0), ..Decode::plain(DType::F32, ByteOrder::NATIVE) };
+        assert!(run::<f32>(&zero, &(-0.0f32).to_ne_bytes()).0[0].is_sign_negative());
+    }
+
+    #[test]
+    fn unaligned_and_strided_elements() {
+        let mut raw = vec![0u8];
+        raw.extend((0..6).flat_map(|k| (k as f64).to_ne_bytes()));
+        let decoder = Decoder::new(&Decode::plain(DType::F64, ByteOrder::NATIVE));
+        let mut segment = Segment::new();
+        assert_eq!(decoder.decode::<f64>(&raw[1..], 1, 1, 3, &mut segment).values, [1.0, 2.0, 3.0]);
+        assert_eq!(decoder.decode::<f64>(&raw[1..], 1, 2, 3, &mut segment).values, [1.0, 3.0, 5.0]);
+    }
 }

@@ -1,6 +1,6 @@
 //! From the state of a reduction to its results.
 
-use super::{Accumulator, Folds, Op, is_float, moments, planes::Counts, prod::TOO_LARGE, with_work};
+use super::{Accumulator, Folds, Op, moments, planes::Counts, prod::TOO_LARGE, with_work};
 use crate::{
     dtype::{DType, Element},
     error::{Problem, Result},
@@ -60,7 +60,7 @@ impl<'a> Finish<'a> {
 
     fn arg(&self, accumulator: Accumulator, out: &mut [u8]) {
         let index = self.plane::<u64>(accumulator, 1);
-        let keep = self.folds.options.keep_missing && is_float(self.folds.work);
+        let keep = self.folds.options.keep_missing && self.folds.is_float();
         // NOWHERE is -1 as a signed number.
         self.write(out, |c| if keep && self.any_missing(c) { -1 } else { index[c] as i64 });
     }
@@ -116,14 +116,14 @@ impl<'a> Finish<'a> {
         match self.op {
             Op::Mean => {
                 let n = self.counts.pushed as f64;
-                self.integers(Accumulator::NarrowSum, |sum| self.write(out, |c| sum(c) as f64 / n));
+                self.integers(|sum| self.write(out, |c| sum(c) as f64 / n));
             }
             _ => self.write(out, self.variance()),
         }
     }
 
     /// Hands `with` the exact sums or products.
-    fn integers(&self, _: Accumulator, with: impl FnOnce(&dyn Fn(usize) -> i128)) {
+    fn integers(&self, with: impl FnOnce(&dyn Fn(usize) -> i128)) {
         if self.op == Op::Prod {
             let product = self.plane::<i128>(Accumulator::IntegerProd, 0);
             with(&|c| product[c]);
@@ -139,7 +139,7 @@ impl<'a> Finish<'a> {
     /// Sum and product of integers.
     fn exact(&self, out: &mut [u8]) -> Result<()> {
         let mut result = Ok(());
-        self.integers(Accumulator::NarrowSum, |value| result = self.write_exact(out, value));
+        self.integers(|value| result = self.write_exact(out, value));
         result
     }
 

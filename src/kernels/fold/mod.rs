@@ -1,4 +1,4 @@
-//! Reductions: each accumulator is said once, in a file of its own, as a [`Fold`](planes::Fold); [`Folds`] runs several
+//! Reductions: each accumulator is said once, in a file of its own, as a `Fold`; [`Folds`] runs several
 //! of them over one stream of values and turns their state into results.
 //!
 //! # State
@@ -167,7 +167,39 @@ pub struct Folds {
     wide: bool,
     decoder: Decoder,
     options: FoldOptions,
-    accumulators: Vec<Accumulator>,
+    slots: Vec<Slot>,
+}
+
+/// An accumulator and the bytes of a cell in each of its planes.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    accumulator: Accumulator,
+    planes: [usize; 3],
+}
+
+impl Slot {
+    fn new(accumulator: Accumulator, work: Work) -> Slot {
+        let planes = with_work!(work, W => with_fold!(accumulator, F => <F as Fold<W>>::PLANES));
+        Slot { accumulator, planes }
+    }
+
+    /// Bytes of its planes for so many cells.
+    fn bytes(&self, cells: usize) -> usize {
+        self.planes.iter().map(|size| padded(size * cells)).sum()
+    }
+
+    /// Takes its planes off the front of `rest`, cut to a range of cells.
+    #[inline]
+    fn take<'a>(&self, rest: &mut &'a mut [u8], cells: usize, range: &Range<usize>) -> Planes<'a> {
+        Planes(self.planes.map(|size| {
+            if size == 0 {
+                return &mut [][..];
+            }
+            let (plane, after) = std::mem::take(rest).split_at_mut(padded(size * cells));
+            *rest = after;
+            &mut plane[size * range.start..size * range.end]
+        }))
+    }
 }
 
 /// The first cache line of a state.
@@ -201,7 +233,7 @@ impl Folds {
             wide,
             decoder: Decoder::new(decode),
             options,
-            accumulators,
+            slots: accumulators.into_iter().map(|a| Slot::new(a, work)).collect(),
         }
     }
 
@@ -225,9 +257,7 @@ impl Folds {
 
     /// Bytes of the state of `cells` cells.
     pub fn state_bytes(&self, cells: usize) -> usize {
-        self.accumulators
-            .iter()
-            .fold(HEADER, |n, a| n + self.planes(*a).iter().map(|p| padded(p * cells)).sum::<usize>())
+        HEADER + self.slots.iter().map(|slot| slot.bytes(cells)).sum::<usize>()
     }
 
     /// Makes `state` that of no values.
@@ -237,9 +267,9 @@ impl Folds {
     pub fn init(&self, state: &mut [u8], cells: usize) {
         let (header, mut rest) = self.split(state, cells);
         *header = Header { pushed: 0, rest: [0; 7] };
-        for &accumulator in &self.accumulators {
-            let planes = self.take(&mut rest, accumulator, cells, 0..cells);
-            with_work!(self.work, W => with_fold!(accumulator, F => <F as Fold<W>>::init(planes)));
+        for slot in &self.slots {
+            let planes = slot.take(&mut rest, cells, &(0..cells));
+            with_work!(self.work, W => with_fold!(slot.accumulator, F => <F as Fold<W>>::init(planes)));
         }
     }
 
@@ -287,9 +317,9 @@ impl Folds {
                     walk.for_values(start + from * stride, &mut |element, index| {
                         let x = self.decoder.decode::<W>(bytes, element, stride, some, segment);
                         let mut rest = &mut *planes;
-                        for &accumulator in &self.accumulators {
-                            let state = self.take(&mut rest, accumulator, cells, range.clone());
-                            with_fold!(accumulator, F => <F as Fold<W>>::push_lane(state, x.values, x.missing, index));
+                        for slot in &self.slots {
+                            let state = slot.take(&mut rest, cells, &range);
+                            with_fold!(slot.accumulator, F => <F as Fold<W>>::push_lane(state, x.values, x.missing, index));
                         }
                     });
                 }
@@ -307,9 +337,9 @@ impl Folds {
                     let x = self.decoder.decode::<W>(bytes, element + from * stride, stride, some, segment);
                     let indices = Indices { first, skipped: from as u64, parts };
                     let mut rest = &mut *planes;
-                    for &accumulator in &self.accumulators {
-                        let state = self.take(&mut rest, accumulator, cells, cell..cell + 1);
-                        with_fold!(accumulator, F => <F as Fold<W>>::push_run(state, x.values, x.missing, indices));
+                    for slot in &self.slots {
+                        let state = slot.take(&mut rest, cells, &(cell..cell + 1));
+                        with_fold!(slot.accumulator, F => <F as Fold<W>>::push_run(state, x.values, x.missing, indices));
                     }
                 }
             });
@@ -326,24 +356,18 @@ impl Folds {
     pub fn merge(&self, into: &mut [u8], from: &[u8], cells: usize) -> Result<()> {
         let (header, planes) = self.split(into, cells);
         let (from_header, from_planes) = self.split_shared(from, cells);
-        // The counts change last: the variance needs those from before.
-        for &accumulator in self.accumulators.iter().rev() {
-            let (missing, rest) = planes.split_at_mut(self.missing_bytes(cells));
-            let counts = [
-                Counts { pushed: header.pushed, missing: bytemuck::cast_slice(missing) },
-                Counts { pushed: from_header.pushed, missing: self.missing(from_planes, cells) },
-            ];
-            let view = self.view(from_planes, accumulator, cells);
-            with_work!(self.work, W => with_fold!(accumulator, F => {
-                if accumulator == Accumulator::Missing {
-                    let none = [Counts { pushed: 0, missing: &[] }; 2];
-                    <F as Fold<W>>::merge(Planes([&mut *missing, &mut [], &mut []]), view, none);
-                } else {
-                    let state = self.planes_after_missing(rest, accumulator, cells);
-                    <F as Fold<W>>::merge(state, view, counts);
-                }
-            }));
+        let (missing, mut rest) = planes.split_at_mut(self.missing_bytes(cells));
+        let missing = &mut bytemuck::cast_slice_mut::<u8, u64>(missing)[..if self.is_float() { cells } else { 0 }];
+        let from_missing = self.missing(from_planes, cells);
+        let counts =
+            [Counts { pushed: header.pushed, missing }, Counts { pushed: from_header.pushed, missing: from_missing }];
+        for slot in self.slots.iter().filter(|slot| slot.accumulator != Accumulator::Missing) {
+            let state = slot.take(&mut rest, cells, &(0..cells));
+            let view = self.view(from_planes, slot.accumulator, cells);
+            with_work!(self.work, W => with_fold!(slot.accumulator, F => <F as Fold<W>>::merge(state, view, counts)));
         }
+        // Last, because the variance needs the counts from before.
+        missing.iter_mut().zip(from_missing).for_each(|(a, b)| *a += b);
         header.pushed += from_header.pushed;
         Ok(())
     }
@@ -378,10 +402,6 @@ impl Folds {
         assert!(view.dims.iter().map(cell).sum::<usize>() < cells, "cells inside the state");
     }
 
-    fn planes(&self, accumulator: Accumulator) -> [usize; 3] {
-        with_work!(self.work, W => with_fold!(accumulator, F => <F as Fold<W>>::PLANES))
-    }
-
     fn split<'a>(&self, state: &'a mut [u8], cells: usize) -> (&'a mut Header, &'a mut [u8]) {
         let (header, planes) = state[..self.state_bytes(cells)].split_at_mut(HEADER);
         (bytemuck::from_bytes_mut(header), planes)
@@ -392,40 +412,24 @@ impl Folds {
         (bytemuck::from_bytes(header), planes)
     }
 
-    /// Takes an accumulator's planes off the front of `rest`, cut to a range of cells.
-    #[inline]
-    fn take<'a>(
-        &self,
-        rest: &mut &'a mut [u8],
-        accumulator: Accumulator,
-        cells: usize,
-        range: Range<usize>,
-    ) -> Planes<'a> {
-        Planes(self.planes(accumulator).map(|size| {
-            let (plane, after) = std::mem::take(rest).split_at_mut(padded(size * cells));
-            *rest = after;
-            &mut plane[size * range.start..size * range.end]
-        }))
-    }
-
-    /// Where an accumulator's planes start, and how long each is.
-    fn offset(&self, accumulator: Accumulator, cells: usize) -> usize {
-        let before = self.accumulators.iter().take_while(|a| **a != accumulator);
-        before.map(|a| self.planes(*a).iter().map(|p| padded(p * cells)).sum::<usize>()).sum()
-    }
-
-    fn planes_after_missing<'a>(&self, rest: &'a mut [u8], accumulator: Accumulator, cells: usize) -> Planes<'a> {
-        let mut rest = &mut rest[self.offset(accumulator, cells) - self.missing_bytes(cells)..];
-        self.take(&mut rest, accumulator, cells, 0..cells)
-    }
-
     fn view<'a>(&self, planes: &'a [u8], accumulator: Accumulator, cells: usize) -> View<'a> {
-        let mut at = self.offset(accumulator, cells);
-        View(self.planes(accumulator).map(|size| {
-            let plane = &planes[at..at + size * cells];
-            at += padded(size * cells);
-            plane
-        }))
+        let (mut at, mut found) = (0, View([&[]; 3]));
+        for slot in &self.slots {
+            if slot.accumulator == accumulator {
+                found = View(slot.planes.map(|size| {
+                    let plane = &planes[at..at + size * cells];
+                    at += padded(size * cells);
+                    plane
+                }));
+                break;
+            }
+            at += slot.bytes(cells);
+        }
+        found
+    }
+
+    fn is_float(&self) -> bool {
+        is_float(self.work)
     }
 
     fn missing_bytes(&self, cells: usize) -> usize {

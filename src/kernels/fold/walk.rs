@@ -55,18 +55,18 @@ impl Walk {
             return None;
         }
         let groups = groups(view);
+        let last_dim = |g: &Group| &dims[g.dims[g.dims.len() - 1]];
         let total: usize = groups.iter().map(|g| g.len).product();
         let inner = groups
             .iter()
-            .filter(|g| !matches!(dims[g.dims[g.dims.len() - 1]].role, Role::Kept { cell_stride } if cell_stride != 1))
+            .filter(|g| !matches!(last_dim(g).role, Role::Kept { cell_stride } if cell_stride != 1))
             .min_by_key(|g| {
-                let gathered = dims[g.dims[g.dims.len() - 1]].stride != 1;
+                let gathered = last_dim(g).stride != 1;
                 total * if gathered { GATHER } else { 1 } + total / g.len * CALL
             });
         let spanned: &[usize] = inner.map_or(&[], |g| &g.dims);
         let (mut kept, mut reduced) = (vec![], vec![]);
-        for (k, d) in dims.iter().enumerate().filter(|(k, d)| d.len > 1 && !spanned.contains(k)) {
-            debug_assert!(k < dims.len());
+        for (_, d) in dims.iter().enumerate().filter(|(k, d)| d.len > 1 && !spanned.contains(k)) {
             match d.role {
                 Role::Kept { cell_stride } => kept.push(Kept { len: d.len, stride: d.stride, cell_stride }),
                 Role::Reduced { index_stride } => reduced.push(Reduced { len: d.len, stride: d.stride, index_stride }),
@@ -75,7 +75,7 @@ impl Walk {
         let inner = match inner {
             None => Inner::Run { len: 1, stride: 1, parts: vec![] },
             Some(group) => {
-                let last = &dims[group.dims[group.dims.len() - 1]];
+                let last = last_dim(group);
                 match last.role {
                     Role::Kept { .. } => Inner::Lane { len: group.len, stride: last.stride },
                     Role::Reduced { .. } => {
