@@ -229,6 +229,11 @@ impl Hdf5 {
                 Ok(Arc::new(Direct { origin, file, meta, grid, layout, place, pipeline: None, stored, fill }))
             }
             (_, chunk) => {
+                // The library undoes its own filters only.
+                if let Some(filter) = of.stored.filters.iter().find(|f| !matches!(f.id, 1 | 2 | 3 | 5 | 6)) {
+                    let feature = format!("{} on {} that has to be converted", filter.meta().name, meta.stored);
+                    return Err(Error::unsupported(feature));
+                }
                 let grid = match chunk {
                     Some(chunk) => Grid::new(meta.shape.clone(), chunk.clone())?,
                     None => Grid::of_contiguous(meta.shape.clone(), size)?,
