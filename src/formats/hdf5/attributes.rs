@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     attrs::{Attrs, Value},
-    dtype::DType,
+    dtype::{ByteOrder, DType, swap_in_place},
     error::{Error, Result},
     source::StoredType,
 };
@@ -16,7 +16,7 @@ use hdf5_sys::{
     h5i::hid_t,
     h5p::H5P_DEFAULT,
     h5s::{H5S_class_t, H5Sget_simple_extent_npoints, H5Sget_simple_extent_type},
-    h5t::{self, H5T_class_t},
+    h5t::H5T_class_t,
 };
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
@@ -72,9 +72,7 @@ pub(super) fn visible(object: &Id, names: &[CString], file_bytes: u64) -> Attrs 
 /// One attribute by name, `None` for references.
 pub(super) fn read(object: &Id, name: &CStr, file_bytes: u64) -> Result<Option<Value>> {
     let open = Open::new(object, name, file_bytes)?;
-    let size = |n: usize| open.bytes(n);
-    // SAFETY: the handles are ours; every buffer has the size that the type and the space ask for.
-    match unsafe { h5t::H5Tget_class(open.kind.get()) } {
+    match types::class(&open.kind) {
         H5T_class_t::H5T_STRING => {
             let texts = open.texts()?;
             Ok(Some(match (texts.len(), open.is_array) {
@@ -84,49 +82,29 @@ pub(super) fn read(object: &Id, name: &CStr, file_bytes: u64) -> Result<Option<V
             }))
         }
         H5T_class_t::H5T_ENUM => {
+            let (native, dtype) = types::enum_integers(&open.kind)?;
             let is_bool = types::describe(&open.kind)?.stored.dtype() == Some(DType::Bool);
-            let native = Id::new(
-                unsafe { h5t::H5Tget_native_type(open.kind.get(), h5t::H5T_direction_t::H5T_DIR_DEFAULT) },
-                "enum",
-            )?;
-            let (width, unsigned) = unsafe {
-                let base = Id::new(h5t::H5Tget_super(native.get()), "enum")?;
-                (h5t::H5Tget_size(native.get()), h5t::H5Tget_sign(base.get()) == h5t::H5T_sign_t::H5T_SGN_NONE)
-            };
-            let mut bytes = vec![0; size(width)?];
-            open.read(native.get(), &mut bytes)?;
-            if is_bool {
-                return Ok(Some(Value::Bool(bytes.iter().map(|&b| b != 0).collect())));
-            }
-            let dtype = match (width, unsigned) {
-                (1, false) => DType::I8,
-                (1, true) => DType::U8,
-                (2, false) => DType::I16,
-                (2, true) => DType::U16,
-                (4, false) => DType::I32,
-                (4, true) => DType::U32,
-                (8, false) => DType::I64,
-                _ => DType::U64,
-            };
-            Ok(Some(numbers(dtype, &bytes)))
+            let bytes = open.read(native.get(), dtype.size())?;
+            Ok(Some(numbers(if is_bool { DType::Bool } else { dtype }, &bytes)))
         }
-        H5T_class_t::H5T_INTEGER | H5T_class_t::H5T_FLOAT | H5T_class_t::H5T_BITFIELD => {
-            let StoredType::Number { dtype, .. } = types::describe(&open.kind)?.stored else {
-                return Ok(Some(open.in_words()));
-            };
-            let dtype = if dtype == DType::F16 { DType::F32 } else { dtype };
-            let mut bytes = vec![0; size(dtype.size())?];
-            if unsafe { h5t::H5Tget_class(open.kind.get()) } == H5T_class_t::H5T_BITFIELD {
-                // Bit fields convert only among themselves.
-                open.read(open.kind.get(), &mut bytes)?;
-                if unsafe { h5t::H5Tget_order(open.kind.get()) } == h5t::H5T_order_t::H5T_ORDER_BE {
-                    crate::dtype::swap_in_place(&mut bytes, dtype.size());
+        H5T_class_t::H5T_INTEGER | H5T_class_t::H5T_FLOAT => match types::describe(&open.kind)?.stored.dtype() {
+            Some(dtype) => {
+                let dtype = if dtype == DType::F16 { DType::F32 } else { dtype };
+                Ok(Some(numbers(dtype, &open.read(types::native(dtype), dtype.size())?)))
+            }
+            None => Ok(Some(open.in_words())),
+        },
+        // Bit fields convert only among themselves.
+        H5T_class_t::H5T_BITFIELD => match types::describe(&open.kind)?.stored {
+            StoredType::Number { dtype, order } => {
+                let mut bytes = open.read(open.kind.get(), dtype.size())?;
+                if order != ByteOrder::NATIVE {
+                    swap_in_place(&mut bytes, dtype.size());
                 }
-            } else {
-                open.read(types::native(dtype), &mut bytes)?;
+                Ok(Some(numbers(dtype, &bytes)))
             }
-            Ok(Some(numbers(dtype, &bytes)))
-        }
+            _ => Ok(Some(open.in_words())),
+        },
         H5T_class_t::H5T_REFERENCE => Ok(None),
         _ => Ok(Some(open.in_words())),
     }
@@ -163,28 +141,30 @@ impl Open {
         bytes.ok_or_else(|| Error::corrupt("attribute", format!("it has {} elements of {width} bytes", self.count)))
     }
 
-    fn read(&self, kind: hid_t, bytes: &mut [u8]) -> Result<()> {
+    /// All elements, as the type `kind` of `width` bytes.
+    fn read(&self, kind: hid_t, width: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.bytes(width)?];
         if self.count > 0 {
             // SAFETY: `bytes` holds `count` elements of `kind`.
             check(unsafe { H5Aread(self.id.get(), kind, bytes.as_mut_ptr().cast()) }, "read attribute")?;
         }
-        Ok(())
+        Ok(bytes)
     }
 
     fn texts(&self) -> Result<Vec<String>> {
-        let variable = check(unsafe { h5t::H5Tis_variable_str(self.kind.get()) }, "string type")? > 0;
-        let width = if variable { size_of::<*mut c_char>() } else { unsafe { h5t::H5Tget_size(self.kind.get()) } };
-        let mut buffer = vec![0u64; self.bytes(width)?.div_ceil(8)];
-        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut buffer);
+        if !types::is_variable_text(&self.kind) {
+            let width = types::size(&self.kind);
+            let bytes = self.read(self.kind.get(), width)?;
+            return Ok(bytes.chunks_exact(width.max(1)).take(self.count).map(|b| text::fixed(&self.kind, b)).collect());
+        }
+        let mut pointers = vec![0u64; self.bytes(size_of::<*mut c_char>())?.div_ceil(8)];
         if self.count == 0 {
             return Ok(Vec::new());
         }
-        self.read(self.kind.get(), bytes)?;
-        if variable {
-            Ok(text::take_variable(&self.kind, &self.space, &mut buffer, self.count))
-        } else {
-            Ok(bytes.chunks_exact(width.max(1)).take(self.count).map(|b| text::fixed(&self.kind, b)).collect())
-        }
+        // SAFETY: `pointers` has room for one an element.
+        let status = unsafe { H5Aread(self.id.get(), self.kind.get(), pointers.as_mut_ptr().cast()) };
+        check(status, "read attribute")?;
+        Ok(text::take_variable(&self.kind, &self.space, &mut pointers, self.count))
     }
 
     fn in_words(&self) -> Value {

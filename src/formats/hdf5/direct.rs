@@ -105,20 +105,30 @@ impl Direct {
             let got = file_bytes.saturating_sub(slot.offset);
             return Err(Problem::Truncated { what: "stored chunk".into(), expected: bytes as u64, got }.into());
         }
-        let filters = self.stored.filters.len();
-        let all = u32::MAX.checked_shr(32u32.saturating_sub(filters as u32)).unwrap_or(0);
-        let is_raw = slot.mask & all == all || self.stored.is_edge_raw && self.is_partial(at);
+        let (skip, all) = self.skipped(slot.mask);
+        let is_raw = skip == all || self.stored.is_edge_raw && self.is_partial(at);
         match &self.pipeline {
             Some(pipeline) if !is_raw => {
                 let stored = scratch.stored.bytes_mut().get_mut(..bytes).ok_or_else(|| wrong_size(bytes))?;
                 self.file.read_at(slot.offset, stored, "stored chunk")?;
-                pipeline.decode(bytes, slot.mask, scratch, out)
+                pipeline.decode(bytes, skip, scratch, out)
             }
             _ if bytes != out.len() => {
                 Err(Error::corrupt("chunk index", format!("a chunk of {} bytes has {bytes} stored", out.len())))
             }
             _ => self.file.read_at(slot.offset, out, "stored chunk"),
         }
+    }
+
+    /// A filter mask in terms of the pipeline's codecs, and what it is when all are skipped.
+    fn skipped(&self, mask: u32) -> (u32, u32) {
+        let (mut skip, mut all) = (0, 0);
+        let undone = self.stored.filters.iter().enumerate().filter(|(_, f)| !f.is_written_only());
+        for (codec, (filter, _)) in undone.enumerate().take(32) {
+            skip |= (mask.checked_shr(filter as u32).unwrap_or(0) & 1) << codec;
+            all |= 1 << codec;
+        }
+        (skip, all)
     }
 
     /// Whether a chunk reaches over the dataset's edge.

@@ -121,8 +121,19 @@ fn open_file(path: &Path) -> Result<Id> {
         check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_WEAK), "file access")?;
         // A reader needs no lock, and some file systems have none.
         check(H5Pset_file_locking(access.get(), 0, 1), "file access")?;
-        Id::new(H5Fopen(name.as_ptr(), H5F_ACC_RDONLY, access.get()), "open")
+        Id::new(H5Fopen(name.as_ptr(), H5F_ACC_RDONLY, access.get()), "open").map_err(|e| cut_short(&e).unwrap_or(e))
     }
+}
+
+/// What the library calls `truncated file: eof = 10, ..., stored_eof = 20`, as our own error.
+fn cut_short(e: &Error) -> Option<Error> {
+    let Problem::Library { detail, .. } = e.problem() else { return None };
+    let number = |name: &str| {
+        let rest = detail.split(name).nth(1)?;
+        rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())].parse().ok()
+    };
+    let (got, expected) = (number("truncated file: eof = ")?, number("stored_eof = ")?);
+    Some(Problem::Truncated { what: "HDF5 file".into(), expected, got }.into())
 }
 
 /// Turns what was found into what is shown, and keeps what is needed to read it.
@@ -218,6 +229,11 @@ impl Hdf5 {
                 Ok(Arc::new(Direct { origin, file, meta, grid, layout, place, pipeline: None, stored, fill }))
             }
             (_, chunk) => {
+                // The library undoes its own filters only.
+                if let Some(filter) = of.stored.filters.iter().find(|f| !matches!(f.id, 1 | 2 | 3 | 5 | 6)) {
+                    let feature = format!("{} on {} that has to be converted", filter.meta().name, meta.stored);
+                    return Err(Error::unsupported(feature));
+                }
                 let grid = match chunk {
                     Some(chunk) => Grid::new(meta.shape.clone(), chunk.clone())?,
                     None => Grid::of_contiguous(meta.shape.clone(), size)?,
@@ -238,7 +254,8 @@ fn pipeline(stored: &Stored, element: usize, chunk_bytes: usize) -> Result<Optio
     if stored.filters.is_empty() {
         return Ok(None);
     }
-    let codecs = stored.filters.iter().map(|f| f.codec(element)).collect::<Result<Vec<_>>>()?;
+    let undone = stored.filters.iter().filter(|f| !f.is_written_only());
+    let codecs = undone.map(|f| f.codec(element)).collect::<Result<Vec<_>>>()?;
     Ok(Some(Pipeline::new(codecs, chunk_bytes)))
 }
 
@@ -269,3 +286,6 @@ impl Container for Hdf5 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

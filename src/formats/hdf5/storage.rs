@@ -24,7 +24,7 @@ use hdf5_sys::{
 use std::ffi::CStr;
 
 /// What a dataset's creation properties say.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Stored {
     pub storage: Storage,
     pub filters: Vec<Filter>,
@@ -197,6 +197,12 @@ impl Filter {
                 meta(&name, None, format!("id={id}"))
             }
         }
+    }
+
+    /// Whether it only prepared values when they were written, so that there is nothing to undo: BitGroom and granular
+    /// bit rounding.
+    pub fn is_written_only(&self) -> bool {
+        matches!(self.id, 32022 | 32023)
     }
 
     /// The codec that undoes it on elements of `element` bytes.

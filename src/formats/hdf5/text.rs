@@ -30,6 +30,7 @@ pub(super) fn take_variable(kind: &Id, space: &Id, buffer: &mut [u64], count: us
 
 /// A string of fixed length without its padding.
 pub(super) fn fixed(kind: &Id, bytes: &[u8]) -> String {
+    // SAFETY: `kind` is an open type.
     let end = match unsafe { h5t::H5Tget_strpad(kind.get()) } {
         H5T_str_t::H5T_STR_NULLTERM => bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len()),
         H5T_str_t::H5T_STR_SPACEPAD => bytes.iter().rposition(|&b| b != b' ' && b != 0).map_or(0, |at| at + 1),

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     attrs::{Attrs, Value},
     error::{Error, Result},
+    source::StoredType,
 };
 use hdf5_sys::{
     h5::{H5_index_t, H5_iter_order_t::H5_ITER_INC},
@@ -80,6 +81,25 @@ pub(super) struct Var {
     pub dims: Vec<Option<i64>>,
 }
 
+impl Var {
+    /// A dataset that the library cannot describe: it is shown, with the reason for its type.
+    fn unreadable(key: Key, link: &CStr, path: &[u8], reason: &Error) -> Var {
+        let stored = StoredType::Other(format!("unreadable ({reason})"));
+        Var {
+            name: link.to_string_lossy().into_owned(),
+            link: c_name(path),
+            key,
+            typed: Typed { stored, is_direct: false, in_netcdf: false },
+            extent: Vec::new(),
+            unlimited: Vec::new(),
+            attrs: Attrs::new(),
+            stored: Stored::default(),
+            axes: Axes::Unnamed,
+            dims: Vec::new(),
+        }
+    }
+}
+
 /// What the file says about a variable's dimensions.
 #[derive(Debug)]
 pub(super) enum Axes {
@@ -131,8 +151,9 @@ impl Walk {
             let path = [path, b"/", link.to_bytes()].concat();
             match kind {
                 H5O_type_t::H5O_TYPE_DATASET => {
-                    if self.dataset(&mut node, &object, key, &link, &path).is_err() {
+                    if let Err(e) = self.dataset(&mut node, &object, key, &link, &path) {
                         forget();
+                        node.vars.push(Var::unreadable(key, &link, &path, &e));
                     }
                 }
                 H5O_type_t::H5O_TYPE_GROUP => inner.push((object, key, link, path)),
@@ -148,7 +169,10 @@ impl Walk {
             above.push(key);
             match self.group(&object, &link.to_string_lossy(), &path, above) {
                 Ok(found) => node.groups.push(found),
-                Err(_) => forget(),
+                Err(_) => {
+                    forget();
+                    node.groups.push(Node { name: link.to_string_lossy().into_owned(), ..Node::default() });
+                }
             }
             above.pop();
         }
@@ -198,7 +222,7 @@ impl Walk {
         let kind = Id::new(unsafe { H5Dget_type(dataset.get()) }, "type")?;
         let mut typed = types::describe(&kind)?;
         if is_null {
-            typed.stored = crate::source::StoredType::Other(format!("empty {}", typed.stored));
+            typed.stored = StoredType::Other(format!("empty {}", typed.stored));
             typed.in_netcdf = false;
         }
         node.vars.push(Var {

@@ -1,9 +1,9 @@
 //! From HDF5's types to ours.
 
-use super::id::{Id, check};
+use super::id::Id;
 use crate::{
     dtype::{ByteOrder, DType},
-    error::Result,
+    error::{Error, Result},
     source::StoredType,
 };
 use hdf5_sys::{
@@ -29,8 +29,7 @@ const MEMBERS_SHOWN: u32 = 16;
 /// Describes a type.
 pub(super) fn describe(t: &Id) -> Result<Typed> {
     use H5T_class_t::*;
-    // SAFETY: `t` is a type, here and below in this file, and the library is locked.
-    let (class, size) = unsafe { (h5t::H5Tget_class(t.get()), h5t::H5Tget_size(t.get())) };
+    let (class, size) = (class(t), size(t));
     let typed = |stored, is_direct| Typed { stored, is_direct, in_netcdf: true };
     let other = || Ok(typed(StoredType::Other(words(t, 0)), false));
     match class {
@@ -54,14 +53,11 @@ pub(super) fn describe(t: &Id) -> Result<Typed> {
         H5T_ENUM if size == 1 && is_bool(t) => {
             Ok(typed(StoredType::Number { dtype: DType::Bool, order: order(t).unwrap_or(ByteOrder::NATIVE) }, true))
         }
-        H5T_STRING => {
-            let variable = check(unsafe { h5t::H5Tis_variable_str(t.get()) }, "string type")? > 0;
-            Ok(match (variable, size) {
-                (true, _) => typed(StoredType::Text, false),
-                (false, 1) => typed(StoredType::Char, true),
-                (false, n) => typed(StoredType::FixedText(n), false),
-            })
-        }
+        H5T_STRING => Ok(match (is_variable_text(t), size) {
+            (true, _) => typed(StoredType::Text, false),
+            (false, 1) => typed(StoredType::Char, true),
+            (false, n) => typed(StoredType::FixedText(n), false),
+        }),
         H5T_ENUM | H5T_COMPOUND | H5T_OPAQUE | H5T_VLEN => other(),
         _ => Ok(Typed { in_netcdf: false, ..other()? }),
     }
@@ -83,7 +79,38 @@ pub(super) fn native(dtype: DType) -> hid_t {
     }
 }
 
-fn order(t: &Id) -> Option<ByteOrder> {
+/// The class of a type.
+pub(super) fn class(t: &Id) -> H5T_class_t {
+    // SAFETY: `t` is an open type.
+    unsafe { h5t::H5Tget_class(t.get()) }
+}
+
+/// Bytes of one element of a type.
+pub(super) fn size(t: &Id) -> usize {
+    // SAFETY: `t` is an open type.
+    unsafe { h5t::H5Tget_size(t.get()) }
+}
+
+/// Whether strings of this type have any length.
+pub(super) fn is_variable_text(t: &Id) -> bool {
+    // SAFETY: `t` is an open type.
+    unsafe { h5t::H5Tis_variable_str(t.get()) > 0 }
+}
+
+/// What an enum, array or variable-length type is made of.
+pub(super) fn base(t: &Id) -> Result<Id> {
+    // SAFETY: `t` is an open type.
+    Id::new(unsafe { h5t::H5Tget_super(t.get()) }, "base type")
+}
+
+fn is_unsigned(t: &Id) -> bool {
+    // SAFETY: `t` is an open type.
+    class(t) == H5T_class_t::H5T_BITFIELD || unsafe { h5t::H5Tget_sign(t.get()) } == H5T_SGN_NONE
+}
+
+/// The byte order of a type, if it is one of the two.
+pub(super) fn order(t: &Id) -> Option<ByteOrder> {
+    // SAFETY: `t` is an open type.
     match unsafe { h5t::H5Tget_order(t.get()) } {
         H5T_order_t::H5T_ORDER_LE => Some(ByteOrder::Little),
         H5T_order_t::H5T_ORDER_BE => Some(ByteOrder::Big),
@@ -93,15 +120,15 @@ fn order(t: &Id) -> Option<ByteOrder> {
 
 /// The number that holds an integer (or bit field), and whether it is stored as just that.
 fn integer(t: &Id, size: usize) -> Option<(DType, bool)> {
-    let (precision, offset, unsigned) = unsafe {
-        let sign = if h5t::H5Tget_class(t.get()) == H5T_class_t::H5T_BITFIELD {
-            H5T_SGN_NONE
-        } else {
-            h5t::H5Tget_sign(t.get())
-        };
-        (h5t::H5Tget_precision(t.get()), h5t::H5Tget_offset(t.get()), sign == H5T_SGN_NONE)
-    };
-    let dtype = match (size, unsigned) {
+    // SAFETY: `t` is an open type.
+    let (precision, offset) = unsafe { (h5t::H5Tget_precision(t.get()), h5t::H5Tget_offset(t.get())) };
+    let dtype = of_width(size, is_unsigned(t))?;
+    Some((dtype, dtype.size() == size && precision == size * 8 && offset == 0))
+}
+
+/// The smallest integer that holds so many bytes.
+fn of_width(bytes: usize, unsigned: bool) -> Option<DType> {
+    Some(match (bytes, unsigned) {
         (1, false) => DType::I8,
         (1, true) => DType::U8,
         (2, false) => DType::I16,
@@ -111,13 +138,21 @@ fn integer(t: &Id, size: usize) -> Option<(DType, bool)> {
         (5..=8, false) => DType::I64,
         (5..=8, true) => DType::U64,
         _ => return None,
-    };
-    Some((dtype, dtype.size() == size && precision == size * 8 && offset == 0))
+    })
+}
+
+/// The type in memory that an enum is read into, and the integers that it then holds.
+pub(super) fn enum_integers(t: &Id) -> Result<(Id, DType)> {
+    // SAFETY: `t` is an open type.
+    let native = Id::new(unsafe { h5t::H5Tget_native_type(t.get(), h5t::H5T_direction_t::H5T_DIR_DEFAULT) }, "enum")?;
+    let dtype = of_width(size(&native), is_unsigned(&base(&native)?)).filter(|d| d.size() == size(&native));
+    Ok((native, dtype.ok_or_else(|| Error::unsupported("an enum of this width"))?))
 }
 
 /// The IEEE type that a float is, if it is one.
 fn ieee(t: &Id, size: usize) -> Option<DType> {
     let (mut sign, mut exponent, mut exponent_bits, mut mantissa, mut mantissa_bits) = (0, 0, 0, 0, 0);
+    // SAFETY: `t` is an open type, and the numbers are written where they belong.
     let (status, bias, norm, precision, offset) = unsafe {
         let status = h5t::H5Tget_fields(
             t.get(),
@@ -143,18 +178,25 @@ fn ieee(t: &Id, size: usize) -> Option<DType> {
 
 /// Whether an enum of one byte is h5py's bool: FALSE = 0, TRUE = 1.
 fn is_bool(t: &Id) -> bool {
-    if unsafe { h5t::H5Tget_nmembers(t.get()) } != 2 {
+    if member_count(t) != 2 {
         return false;
     }
     (0..2).all(|k| {
         let mut value = [0u8; 8];
+        // SAFETY: `t` is an open enum of one byte, and there is room for eight.
         let status = unsafe { h5t::H5Tget_member_value(t.get(), k, value.as_mut_ptr().cast()) };
         let name = member(t, k);
         status >= 0 && (name == "FALSE" && value[0] == 0 || name == "TRUE" && value[0] == 1)
     })
 }
 
+fn member_count(t: &Id) -> u32 {
+    // SAFETY: `t` is an open type.
+    unsafe { h5t::H5Tget_nmembers(t.get()) }.max(0) as u32
+}
+
 fn member(t: &Id, k: u32) -> String {
+    // SAFETY: `t` is an open type; the name is the library's, and given back to it.
     unsafe {
         let raw = h5t::H5Tget_member_name(t.get(), k);
         if raw.is_null() {
@@ -169,33 +211,35 @@ fn member(t: &Id, k: u32) -> String {
 /// A type in words: `compound {x: float32, y: int16}`.
 pub(super) fn words(t: &Id, depth: u32) -> String {
     use H5T_class_t::*;
-    let (class, size) = unsafe { (h5t::H5Tget_class(t.get()), h5t::H5Tget_size(t.get())) };
+    let (class, size) = (class(t), size(t));
     if depth > 4 {
         return "...".into();
     }
-    let inner = |raw: hid_t| Id::new(raw, "member type").map_or_else(|_| "?".into(), |t| words(&t, depth + 1));
+    let inner = |t: Result<Id>| t.map_or_else(|_| "?".into(), |t| words(&t, depth + 1));
     match class {
         H5T_INTEGER => {
-            let sign = if unsafe { h5t::H5Tget_sign(t.get()) } == H5T_SGN_NONE { "u" } else { "" };
+            let sign = if is_unsigned(t) { "u" } else { "" };
             format!("{sign}int{}", size.saturating_mul(8))
         }
         H5T_FLOAT => format!("float{}", size.saturating_mul(8)),
-        H5T_STRING if unsafe { h5t::H5Tis_variable_str(t.get()) } > 0 => "string".into(),
+        H5T_STRING if is_variable_text(t) => "string".into(),
         H5T_STRING => format!("string{size}"),
         H5T_BITFIELD => format!("bitfield{}", size.saturating_mul(8)),
         H5T_OPAQUE => format!("opaque of {size} bytes"),
         H5T_TIME => "time".into(),
         H5T_REFERENCE => "reference".into(),
-        H5T_VLEN => format!("variable-length {}", inner(unsafe { h5t::H5Tget_super(t.get()) })),
+        H5T_VLEN => format!("variable-length {}", inner(base(t))),
         H5T_ARRAY => {
-            let rank = unsafe { h5t::H5Tget_array_ndims(t.get()) }.clamp(0, 32) as usize;
             let mut dims = [0; 32];
-            unsafe { h5t::H5Tget_array_dims2(t.get(), dims.as_mut_ptr()) };
-            format!("array {:?} of {}", &dims[..rank], inner(unsafe { h5t::H5Tget_super(t.get()) }))
+            // SAFETY: `t` is an open type, and arrays have at most 32 dimensions.
+            let rank = unsafe { h5t::H5Tget_array_dims2(t.get(), dims.as_mut_ptr()) }.clamp(0, 32) as usize;
+            format!("array {:?} of {}", &dims[..rank], inner(base(t)))
         }
         H5T_ENUM => format!("enum {{{}}}", members(t, |k| member(t, k))),
         H5T_COMPOUND => {
-            let one = |k| format!("{}: {}", member(t, k), inner(unsafe { h5t::H5Tget_member_type(t.get(), k) }));
+            // SAFETY: `t` is an open type.
+            let type_of = |k| Id::new(unsafe { h5t::H5Tget_member_type(t.get(), k) }, "member type");
+            let one = |k| format!("{}: {}", member(t, k), inner(type_of(k)));
             format!("compound {{{}}}", members(t, one))
         }
         _ => format!("type of {size} bytes"),
@@ -203,7 +247,7 @@ pub(super) fn words(t: &Id, depth: u32) -> String {
 }
 
 fn members(t: &Id, one: impl Fn(u32) -> String) -> String {
-    let count = unsafe { h5t::H5Tget_nmembers(t.get()) }.max(0) as u32;
+    let count = member_count(t);
     let mut list: Vec<String> = (0..count.min(MEMBERS_SHOWN)).map(one).collect();
     if count > MEMBERS_SHOWN {
         list.push("...".into());
