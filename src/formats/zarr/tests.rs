@@ -353,7 +353,7 @@ fn groups_attributes_fill_values_and_text_come_along() {
         sink.write_texts("names", &texts).unwrap();
         assert!(sink.write_texts("names", &texts[..1]).is_err() && sink.write_texts("g/t", &texts).is_err());
         let size = sink.scratch("chars").unwrap();
-        let mut scratch = Scratch::new(size, Budget::new(Bytes(1 << 20)).lease(size.bytes(), "test").unwrap());
+        let mut scratch = Scratch::new(size, Budget::new(Bytes(1 << 26)).lease(size.bytes(), "test").unwrap());
         let whole = crate::shape::ChunkIndex(vec![0, 0]);
         sink.write("chars", &whole, b"abcd\0\0", &mut scratch).unwrap();
         assert!(sink.write("chars", &whole, b"abcd\0", &mut scratch).is_err());
