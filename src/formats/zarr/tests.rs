@@ -78,7 +78,7 @@ fn every_store_reads_as_the_formula() {
         let variable = if name.starts_with("lone") { &name[..7] } else { "t" };
         assert_eq!(vars[0].path, variable);
         let got = numbers(&*container, variable);
-        if ["v2_lzma", "v2_delta"].contains(&name.as_str()) {
+        if name == "v2_lzma" {
             let e = got.unwrap_err();
             assert_eq!(e.class(), crate::error::Class::Unsupported, "{name}: {e}");
             assert!(e.to_string().contains(&name[3..]), "{e}");
@@ -353,7 +353,7 @@ fn groups_attributes_fill_values_and_text_come_along() {
         sink.write_texts("names", &texts).unwrap();
         assert!(sink.write_texts("names", &texts[..1]).is_err() && sink.write_texts("g/t", &texts).is_err());
         let size = sink.scratch("chars").unwrap();
-        let mut scratch = Scratch::new(size, Budget::new(Bytes(1 << 20)).lease(size.bytes(), "test").unwrap());
+        let mut scratch = Scratch::new(size, Budget::new(Bytes(1 << 26)).lease(size.bytes(), "test").unwrap());
         let whole = crate::shape::ChunkIndex(vec![0, 0]);
         sink.write("chars", &whole, b"abcd\0\0", &mut scratch).unwrap();
         assert!(sink.write("chars", &whole, b"abcd\0", &mut scratch).is_err());
