@@ -126,3 +126,117 @@ fn what_follows_a_short_stream_is_said() {
     let e = decode(&[Codec::Shuffle { element: 4 }, Codec::Deflate { level: 4 }], &stored, 0, 800).unwrap_err();
     assert!(e.to_string().starts_with("deflate: expected 800 bytes, got 12"), "{e}");
 }
+
+/// A stored chunk that another library wrote, and what that library reads from it (fixtures/codec/make.py).
+struct Golden {
+    name: String,
+    stored: Vec<u8>,
+    data: Vec<u8>,
+    skip: u32,
+    codecs: Vec<Codec>,
+}
+
+fn goldens() -> Vec<Golden> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/codec");
+    let chunks = std::fs::read(format!("{folder}/chunks.bin")).unwrap();
+    let cases = std::fs::read_to_string(format!("{folder}/cases.txt")).unwrap();
+    let golden = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let number = |k: usize| fields[k].parse::<usize>().unwrap();
+        Golden {
+            name: fields[0].to_string(),
+            stored: chunks[number(1)..][..number(2)].to_vec(),
+            data: chunks[number(3)..][..number(4)].to_vec(),
+            skip: number(5) as u32,
+            codecs: fields[6..].iter().map(|text| codec(text)).collect(),
+        }
+    };
+    cases.lines().map(golden).collect()
+}
+
+/// Reads `name:argument,...`, as the cases have it.
+fn codec(text: &str) -> Codec {
+    let (name, values) = text.split_once(':').unwrap();
+    let values: Vec<u32> = values.split(',').filter(|v| !v.is_empty()).map(|v| v.parse().unwrap()).collect();
+    match name {
+        "shuffle" => Codec::Shuffle { element: values[0] as usize },
+        "bitshuffle" => Codec::BitShuffle {
+            element: values[0] as usize,
+            block: values[1] as usize,
+            inner: [BitShuffleInner::None, BitShuffleInner::None, BitShuffleInner::Lz4, BitShuffleInner::Zstd]
+                [values[2] as usize],
+        },
+        "deflate" => Codec::Deflate { level: 1 },
+        "gzip" => Codec::Gzip { level: 1 },
+        "fletcher32" => Codec::Fletcher32,
+        "crc32" => Codec::Crc32,
+        "adler32" => Codec::Adler32,
+        "szip" => Codec::Szip {
+            mask: values[0],
+            pixels_per_block: values[1],
+            bits_per_pixel: values[2],
+            pixels_per_scanline: values[3],
+        },
+        "nbit" => Codec::Nbit(values),
+        "scaleoffset" => Codec::ScaleOffset(values),
+        "bzip2" => Codec::Bzip2 { level: 9 },
+        "lzf" => Codec::Lzf,
+        "lz4hdf5" => Codec::Lz4Hdf5,
+        "lz4numcodecs" => Codec::Lz4Numcodecs,
+        "zstd" => Codec::Zstd { level: 1 },
+        "blosc" => Codec::Blosc { cname: "lz4".to_string(), level: 5, shuffle: 1, element: 4 },
+        other => panic!("no codec '{other}'"),
+    }
+}
+
+#[test]
+fn chunks_of_other_libraries_decode_to_what_they_read() {
+    let goldens = goldens();
+    assert!(goldens.len() > 100);
+    let mut wrong = Vec::new();
+    for Golden { name, stored, data, skip, codecs } in &goldens {
+        match decode(codecs, stored, *skip, data.len()) {
+            Err(e) => wrong.push(format!("{name}: {e}")),
+            Ok(out) if out != *data => {
+                let at = out.iter().zip(data).position(|(a, b)| a != b);
+                wrong.push(format!("{name}: other bytes from {at:?} on, {codecs:?}"));
+            }
+            Ok(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), goldens.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_room_reserved_for_unknown_stored_lengths_holds_what_libraries_wrote() {
+    for Golden { name, stored, data, codecs, .. } in goldens() {
+        let size = Pipeline::new(codecs, data.len()).scratch(None);
+        assert!(stored.len() <= size.stored, "{name}: {} bytes, reserved {}", stored.len(), size.stored);
+    }
+}
+
+#[test]
+fn broken_chunks_of_other_libraries_never_panic() {
+    let mut random = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = move |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % below.max(1) as u64) as usize
+    };
+    for Golden { stored, data, codecs, .. } in goldens() {
+        for round in 0..60 {
+            let mut broken = stored.clone();
+            for _ in 0..=next(3) {
+                // Headers are short: hit them as often as the rest.
+                let at = next(if round % 2 == 0 { broken.len().min(32) } else { broken.len() });
+                broken[at] ^= 1 << next(8);
+            }
+            if round % 3 == 0 {
+                broken.truncate(next(broken.len()));
+            }
+            let _ = decode(&codecs, &broken, 0, data.len());
+            let _ = decode(&codecs, &broken, 0, data.len() / 2);
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! What one array's metadata says, the same for both versions.
 
-use super::json::{self, Json};
+use super::{
+    filters::Filter,
+    json::{self, Json},
+};
 use crate::{
     attrs::{Attrs, Value},
     codec::Codec,
@@ -64,6 +67,8 @@ pub(super) struct Coding {
     /// The array's axes, slowest in the chunk first.
     pub(super) axes: Vec<usize>,
     pub(super) order: ByteOrder,
+    /// Filters that change numbers, before the codecs when writing.
+    pub(super) filters: Vec<Filter>,
     pub(super) codecs: Vec<Codec>,
 }
 

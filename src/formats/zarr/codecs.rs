@@ -2,6 +2,7 @@
 
 use super::{
     array::{Chain, Coding, ElementForm, IndexForm, chunk_shape, lengths, shown},
+    filters::{self, Filter},
     json::Json,
 };
 use crate::{
@@ -17,6 +18,7 @@ enum Known {
     Codec(Codec),
     /// It only rounded values when they were written.
     Nothing,
+    Filter(Filter),
     Unknown,
 }
 
@@ -42,7 +44,7 @@ fn known(name: &str, config: &Json, element: Option<usize>) -> Known {
         "adler32" if location("start") == "start" => Codec::Adler32,
         "bitround" => return Known::Nothing,
         "quantize" if same_type(config) => return Known::Nothing,
-        _ => return Known::Unknown,
+        _ => return Filter::of(name, config).map_or(Known::Unknown, Known::Filter),
     };
     Known::Codec(codec)
 }
@@ -95,6 +97,7 @@ pub(super) fn of_v2(document: &Json, form: &ElementForm, rank: usize, shown: &mu
     let filters = document.get("filters").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     let compressor = document.get("compressor").filter(|c| !c.is_null());
     let mut codecs = Vec::new();
+    let mut changes = Vec::new();
     let mut unknown = Vec::new();
     for config in filters.iter().chain(compressor) {
         let name = config.get("id").and_then(Json::as_str).unwrap_or("(without a name)");
@@ -102,17 +105,25 @@ pub(super) fn of_v2(document: &Json, form: &ElementForm, rank: usize, shown: &mu
         match known(name, config, form.bytes()) {
             Known::Codec(codec) => codecs.push(codec),
             Known::Nothing => {}
-            Known::Unknown => unknown.push(name),
+            Known::Filter(filter) if codecs.is_empty() => changes.push(filter),
+            Known::Filter(_) | Known::Unknown => unknown.push(name),
         }
     }
     if form.bytes().is_none() || !unknown.is_empty() {
         return Chain::Foreign(unknown.join(", "));
     }
+    if !fits(&changes, form) {
+        return Chain::Unsupported("a chain of Zarr filters of other types".into());
+    }
     let mut axes: Vec<usize> = (0..rank).collect();
     if document.get("order").and_then(Json::as_str) == Some("F") {
         axes.reverse();
     }
-    Chain::Chunk(Coding { axes, order: form.order(), codecs })
+    Chain::Chunk(Coding { axes, order: form.order(), filters: changes, codecs })
+}
+
+fn fits(changes: &[Filter], form: &ElementForm) -> bool {
+    changes.is_empty() || matches!(form, ElementForm::Number(dtype, _) if filters::fit(changes, *dtype))
 }
 
 fn name_of(codec: &Json) -> &str {
@@ -147,6 +158,7 @@ pub(super) fn of_v3(list: &[Json], form: &mut ElementForm, chunk: &Shape, shown:
 fn coding(list: &[Json], form: &mut ElementForm, rank: usize) -> Result<std::result::Result<Coding, String>> {
     let mut axes: Vec<usize> = (0..rank).collect();
     let mut codecs = Vec::new();
+    let mut changes = Vec::new();
     let mut unknown = Vec::new();
     let mut to_bytes = false;
     for codec in list {
@@ -164,6 +176,7 @@ fn coding(list: &[Json], form: &mut ElementForm, rank: usize) -> Result<std::res
             _ => match known(name, config, form.bytes()) {
                 Known::Codec(codec) if to_bytes => codecs.push(codec),
                 Known::Nothing => {}
+                Known::Filter(filter) if !to_bytes => changes.push(filter),
                 _ => unknown.push(name),
             },
         }
@@ -171,7 +184,14 @@ fn coding(list: &[Json], form: &mut ElementForm, rank: usize) -> Result<std::res
     if !unknown.is_empty() || !to_bytes {
         return Ok(Err(unknown.join(", ")));
     }
-    Ok(Ok(Coding { axes, order: form.order(), codecs }))
+    let transposed = axes.iter().enumerate().any(|(k, axis)| k != *axis);
+    if !changes.is_empty() && (transposed || !fits(&changes, form)) {
+        return Ok(Err("filters of numbers behind a transpose".into()));
+    }
+    for change in &mut changes {
+        change.order = form.order();
+    }
+    Ok(Ok(Coding { axes, order: form.order(), filters: changes, codecs }))
 }
 
 fn transposed(axes: &[usize], order: Option<&Json>) -> Result<Vec<usize>> {
@@ -221,6 +241,7 @@ fn of_shard(config: &Json, form: &mut ElementForm, shard: &Shape, shown: &mut Ve
         return Ok(Chain::Foreign("shards within shards".into()));
     }
     Ok(match coding(codecs, form, shard.len())? {
+        Ok(coding) if !coding.filters.is_empty() => Chain::Foreign("filters of numbers in a shard".into()),
         Ok(coding) => Chain::Shard { inner, coding, index: IndexForm { at_end, checked } },
         Err(unknown) => Chain::Foreign(unknown),
     })
@@ -247,7 +268,7 @@ mod tests {
         let (mut f, mut names) = (form(), vec![]);
         let chain = of_v3(list.as_array().unwrap(), &mut f, &vec![2, 3, 4].into(), &mut names).unwrap();
         let codecs = vec![Codec::Shuffle { element: 4 }, Codec::Zstd { level: 3 }];
-        assert_eq!(chain, Chain::Chunk(Coding { axes: vec![0, 2, 1], order: ByteOrder::Big, codecs }));
+        assert_eq!(chain, Chain::Chunk(Coding { axes: vec![0, 2, 1], order: ByteOrder::Big, filters: vec![], codecs }));
         assert_eq!(f.order(), ByteOrder::Big);
         assert_eq!(names[3].name, "zstd");
     }

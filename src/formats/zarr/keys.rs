@@ -1,5 +1,6 @@
 //! A store of keys: a folder, or a zip archive (or a folder inside one).
 
+use super::json;
 use crate::{
     codec::Scratch,
     error::{Error, Problem, Result},
@@ -44,9 +45,37 @@ impl Keys {
         if path.is_dir() {
             return Ok(Keys::Folder(path.to_path_buf()));
         }
-        let archive = ZipArchive::open(path)?;
-        let prefix = root_in_zip(&archive);
-        Ok(Keys::Zip { archive, prefix })
+        let mut keys = Keys::Zip { archive: ZipArchive::open(path)?, prefix: String::new() };
+        keys.enter_only_folders();
+        Ok(keys)
+    }
+
+    /// Goes to where a zip archive's only store begins: `some.zarr/` is no group.
+    fn enter_only_folders(&mut self) {
+        while let Keys::Zip { archive, prefix } = self {
+            if under(archive, prefix).any(|(name, _)| !name[prefix.len()..].contains('/') && is_document(name)) {
+                return;
+            }
+            let above = prefix.clone();
+            // Nothing is shared: the groups above the arrays are implicit.
+            let Some(only) = only_folder(archive, &above) else { return };
+            *prefix = only;
+            if self.is_array() && !self.path("").to_string_lossy().ends_with(".zarr/") {
+                // An array called so in a group without metadata.
+                if let Keys::Zip { prefix, .. } = self {
+                    *prefix = above;
+                }
+                return;
+            }
+        }
+    }
+
+    fn is_array(&self) -> bool {
+        let document = |key| self.document(key).ok().flatten();
+        document(".zarray").is_some()
+            || document("zarr.json")
+                .and_then(|bytes| json::parse(&bytes, "zarr.json").ok())
+                .is_some_and(|json| json["node_type"] == "array")
     }
 
     pub(super) fn path(&self, key: &str) -> PathBuf {
@@ -232,19 +261,6 @@ pub(super) fn is_document(key: &str) -> bool {
 
 fn under<'a>(archive: &'a ZipArchive, folder: &'a str) -> impl Iterator<Item = (&'a String, &'a ZipEntry)> {
     archive.entries().range(folder.to_string()..).take_while(move |(name, _)| name.starts_with(folder))
-}
-
-/// The folder that holds everything, where the archive has metadata only below one.
-fn root_in_zip(archive: &ZipArchive) -> String {
-    let mut prefix = String::new();
-    while !under(archive, &prefix).any(|(name, _)| !name[prefix.len()..].contains('/') && is_document(name)) {
-        match only_folder(archive, &prefix) {
-            Some(top) => prefix = top,
-            // Nothing is shared: the groups above the arrays are implicit.
-            None => return String::new(),
-        }
-    }
-    prefix
 }
 
 /// The folder in a folder that has all that is in it.

@@ -7,6 +7,7 @@ mod keys;
 
 mod array;
 mod codecs;
+mod filters;
 mod v2;
 mod v3;
 

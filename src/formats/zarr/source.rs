@@ -1,8 +1,9 @@
 //! The chunks of one array.
 
 use super::{
-    array::{Chain, Coding, fill_bytes},
+    array::{Chain, Coding, ElementForm, fill_bytes},
     container::StoredArray,
+    filters::{self, Filter},
     foreign::Foreign,
     keys::{Keys, Sizes},
     shard::Shards,
@@ -11,7 +12,7 @@ use crate::{
     codec::{Pipeline, Scratch, ScratchSize},
     error::{Error, Problem, Result},
     grid::Grid,
-    shape::ChunkIndex,
+    shape::{ChunkIndex, Shape},
     source::{Layout, Origin, Source, VarMeta},
 };
 use std::{path::PathBuf, sync::Arc};
@@ -32,6 +33,7 @@ pub(super) struct ZarrSource {
 
 enum Reading {
     Chunk(Pipeline),
+    Filtered(Pipeline, Vec<Filter>),
     Shard(Pipeline, Shards),
     Foreign(Box<Foreign>),
 }
@@ -56,6 +58,7 @@ impl ZarrSource {
         let pipeline = |coding: &Coding| Pipeline::new(coding.codecs.clone(), chunk_bytes);
         let layout = |coding: &Coding| Layout { order: coding.order, axes: coding.axes.clone() };
         let (reading, layout) = match &of.chain {
+            Chain::Chunk(coding) if !coding.filters.is_empty() => (filtered(coding, inner)?, layout(coding)),
             Chain::Chunk(coding) => (Reading::Chunk(pipeline(coding)), layout(coding)),
             // Inner chunks cannot be read alone from a shard that a zip archive packed.
             Chain::Shard { coding, index, .. } if sizes.is_none_or(|s| !s.packed) => {
@@ -87,12 +90,21 @@ impl ZarrSource {
         Ok(ZarrSource { path, keys, array, meta, grid, layout, chunk_bytes, reading, fill, sizes })
     }
 
+    /// The buffer between filters and codecs.
+    fn filter_bytes(&self) -> usize {
+        match &self.reading {
+            Reading::Filtered(_, filters) => encoded_bytes(filters, self.grid.chunk()).unwrap_or(usize::MAX),
+            _ => 0,
+        }
+    }
+
     fn read_chunk(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
         if out.len() != self.chunk_bytes {
             let (expected, got) = (self.chunk_bytes as u64, out.len() as u64);
             return Err(Problem::Truncated { what: "buffer".into(), expected, got }.into());
         }
         let found = match &self.reading {
+            Reading::Filtered(pipeline, filters) => self.read_filtered(pipeline, filters, chunk, scratch, out)?,
             Reading::Chunk(pipeline) => self.read_file(pipeline, chunk, scratch, out)?,
             Reading::Shard(pipeline, shards) => self.read_in_shard(pipeline, shards, chunk, scratch, out)?,
             Reading::Foreign(foreign) => {
@@ -122,6 +134,24 @@ impl ZarrSource {
             let len = blob.into_scratch(scratch)?;
             pipeline.decode(len, 0, scratch, out)?;
         }
+        Ok(true)
+    }
+
+    /// Whether there is such a chunk.
+    fn read_filtered(
+        &self,
+        pipeline: &Pipeline,
+        filters: &[Filter],
+        chunk: &ChunkIndex,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Result<bool> {
+        let ElementForm::Number(dtype, order) = self.array.meta.element else { return Ok(false) };
+        let mut encoded = vec![0; encoded_bytes(filters, self.grid.chunk())?];
+        if !self.read_file(pipeline, chunk, scratch, &mut encoded)? {
+            return Ok(false);
+        }
+        filters::undo(filters, &encoded, dtype, order, out)?;
         Ok(true)
     }
 
@@ -175,7 +205,7 @@ impl Source for ZarrSource {
 
     fn scratch(&self) -> ScratchSize {
         let (pipeline, whole_files) = match &self.reading {
-            Reading::Chunk(pipeline) => (pipeline, true),
+            Reading::Chunk(pipeline) | Reading::Filtered(pipeline, _) => (pipeline, true),
             Reading::Shard(pipeline, _) => (pipeline, false),
             Reading::Foreign(foreign) => return foreign.scratch(self.chunk_bytes, self.sizes),
         };
@@ -183,12 +213,13 @@ impl Source for ZarrSource {
         let packed = self.sizes.filter(|s| s.packed && whole_files).map_or(0, |s| s.max_packed);
         let packed = usize::try_from(packed).unwrap_or(usize::MAX).min(pipeline.scratch(None).stored);
         if pipeline.codecs().is_empty() {
-            return ScratchSize { stored: packed, work: 0, state: 0 };
+            return ScratchSize { stored: packed, work: 0, state: self.filter_bytes() };
         }
         let bound = pipeline.scratch(None);
         let max = self.sizes.filter(|_| whole_files).map(|s| usize::try_from(s.max).unwrap_or(usize::MAX));
         let size = pipeline.scratch(max.map(|n| n.min(bound.stored)));
-        ScratchSize { work: size.work.max(packed), ..size }
+        let state = size.state.saturating_add(self.filter_bytes());
+        ScratchSize { work: size.work.max(packed), state, ..size }
     }
 
     fn stored_bytes(&self) -> u64 {
@@ -212,6 +243,16 @@ impl Source for ZarrSource {
     fn chunk_bytes(&self) -> usize {
         self.chunk_bytes
     }
+}
+
+fn filtered(coding: &Coding, chunk: &Shape) -> Result<Reading> {
+    let bytes = encoded_bytes(&coding.filters, chunk)?;
+    Ok(Reading::Filtered(Pipeline::new(coding.codecs.clone(), bytes), coding.filters.clone()))
+}
+
+/// Bytes of a chunk behind its filters.
+fn encoded_bytes(filters: &[Filter], chunk: &Shape) -> Result<usize> {
+    chunk.bytes(filters.last().map_or(1, |f| f.encoded.size()))
 }
 
 /// Repeats one element all over `out`.

@@ -112,7 +112,7 @@ fn for_library(fields: &Map<String, Json>) -> Json {
     Json::Object(kept)
 }
 
-fn element(dtype: &Json, filters: Option<&Json>) -> Result<ElementForm> {
+pub(super) fn element(dtype: &Json, filters: Option<&Json>) -> Result<ElementForm> {
     let name = match dtype {
         Json::String(s) => s.as_str(),
         Json::Array(fields) => return Ok(ElementForm::Other(format!("structure of {} fields", fields.len()))),
