@@ -54,14 +54,32 @@ pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<()> {
 }
 
 /// The path of the variable that a user names.
-fn path_of(root: &Group, name: &str) -> Result<String> {
+pub(super) fn path_of(root: &Group, name: &str) -> Result<String> {
     match root.var(name) {
         Some(var) => Ok(var.path.clone()),
         None => {
-            let known = root.all_vars().into_iter().map(|v| v.path.clone()).collect();
+            let mut known: Vec<String> = root.all_vars().into_iter().map(|v| v.path.clone()).collect();
+            known.sort_by_cached_key(|path| distance(path, name));
             Err(Problem::NoSuchVariable { name: name.into(), known }.into())
         }
     }
+}
+
+/// How many characters to change, put in or take out to get from one name to the other, in whatever case.
+fn distance(a: &str, b: &str) -> usize {
+    let fold = |text: &str| text.chars().take(100).flat_map(char::to_lowercase).collect::<Vec<_>>();
+    let (a, b) = (fold(a), fold(b));
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (y, above) in b.iter().zip(&mut row[1..]) {
+            let here = (diagonal + usize::from(x != y)).min(left + 1).min(*above + 1);
+            (diagonal, *above, left) = (*above, here, here);
+        }
+        row[0] = i + 1;
+    }
+    row.last().copied().unwrap_or(0)
 }
 
 /// Takes all variables but the wanted ones out of a tree, and the groups that are empty then.
@@ -69,4 +87,23 @@ fn keep(group: &mut Group, wanted: &[String]) {
     group.vars.retain(|v| wanted.contains(&v.path));
     group.groups.iter_mut().for_each(|g| keep(g, wanted));
     group.groups.retain(|g| !g.vars.is_empty() || !g.groups.is_empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_levenshteins() {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("tas", "TAS", 0),
+            ("tas", "tasmax", 3),
+            ("kitten", "sitting", 3),
+            ("", "ab", 2),
+            ("ab", "", 2),
+        ] {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
 }

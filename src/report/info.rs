@@ -4,7 +4,7 @@ use super::{
     Listing, Role, groups_of,
     number::Number,
     roles,
-    text::{abbreviate, attribute, escape},
+    text::{abbreviate, attribute, escape, short},
 };
 use crate::{
     attrs::Attrs,
@@ -18,6 +18,9 @@ use std::io::{Result, Write};
 
 /// The longest coordinate of which values are shown: reading it must be cheap.
 const SHOWN_VALUES_MAX: u64 = 100_000;
+
+/// The same for strings, which may be long.
+const SHOWN_TEXTS_MAX: u64 = 1000;
 
 /// What reading one coordinate may take, chunk and scratch included.
 const SHOWN_BYTES_MAX: Bytes = Bytes(16 << 20);
@@ -130,27 +133,27 @@ fn storage(var: &VarMeta) -> String {
 
 /// The first and last values of a small coordinate, as stored; `None` where they cannot be read cheaply.
 fn first_and_last(container: &dyn Container, var: &VarMeta) -> Option<String> {
-    if var.shape.len() > 1 || var.shape.elements().ok()? > SHOWN_VALUES_MAX {
+    let len = var.shape.elements().ok()?;
+    let (rank_max, len_max) = match var.stored {
+        StoredType::Number { .. } => (1, SHOWN_VALUES_MAX),
+        StoredType::Text | StoredType::FixedText(_) => (1, SHOWN_TEXTS_MAX),
+        // The last dimension is the length of the strings.
+        StoredType::Char => (2, SHOWN_VALUES_MAX),
+        StoredType::Other(_) => return None,
+    };
+    if var.shape.len() > rank_max || len > len_max {
         return None;
     }
-    let words: Vec<String> = match var.stored.dtype() {
-        Some(dtype) => {
-            let source = container.source(&var.path).ok()?;
-            let block = read_all(source.as_ref(), &Budget::new(SHOWN_BYTES_MAX)).ok()?;
-            let n = block.bytes().len() / dtype.size();
-            let shown = (0..n.min(3)).chain((n.saturating_sub(3)).max(3)..n);
-            let mut words: Vec<String> =
-                shown.filter_map(|k| Number::at(dtype, block.bytes(), k)).map(Number::exact).collect();
-            if n > 7 {
-                words.insert(3, "...".into());
-            }
-            return Some(words.join(" "));
-        }
-        None if var.stored == StoredType::Text => container.texts(&var.path).ok()?,
-        None => return None,
+    let Some(dtype) = var.stored.dtype() else {
+        let texts = container.texts(&var.path).ok()?;
+        let quoted: Vec<String> = texts.iter().map(|t| format!("'{}'", short(t, 30))).collect();
+        return Some(abbreviate(&quoted, 3, " "));
     };
-    let words: Vec<String> = words.iter().map(|t| format!("'{}'", super::text::short(t, 30))).collect();
-    Some(abbreviate(&words, 3, " "))
+    let source = container.source(&var.path).ok()?;
+    let block = read_all(source.as_ref(), &Budget::new(SHOWN_BYTES_MAX)).ok()?;
+    let n = block.bytes().len() / dtype.size();
+    let numbers: Vec<String> = (0..n).filter_map(|k| Number::at(dtype, block.bytes(), k)).map(Number::exact).collect();
+    Some(abbreviate(&numbers, 3, " "))
 }
 
 #[cfg(test)]
