@@ -465,6 +465,16 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// The path of a name in a group, with underscores behind it while another variable has it (bounds may be reduced
+    /// themselves).
+    fn free_name(&self, group: &str, name: &str) -> String {
+        let mut path = if group.is_empty() { name.to_string() } else { format!("{group}/{name}") };
+        while self.done.schema.var(&path).is_some() {
+            path.push('_');
+        }
+        path
+    }
+
     fn reduce_coordinate(&mut self, coordinate: &'a VarMeta) -> Result<()> {
         let root = self.root();
         if self.done.schema.var(&coordinate.path).is_some() {
@@ -493,7 +503,6 @@ impl<'a> Builder<'a> {
         };
         let mut attrs = coordinate.attrs.clone();
         decoding::ENCODING.iter().chain(&["climatology"]).for_each(|n| drop(attrs.remove(n)));
-        attrs.set("bounds", name.as_str());
         let of_shape = |path: String, shape: Shape, attrs: Attrs| VarMeta {
             path,
             stored: StoredType::native(DType::F64),
@@ -504,8 +513,8 @@ impl<'a> Builder<'a> {
             fill: None,
             storage: Storage { kind: "contiguous", ..Storage::default() },
         };
-        let group = coordinate.group();
-        let bounds = if group.is_empty() { name } else { format!("{group}/{name}") };
+        let bounds = self.free_name(coordinate.group(), &name);
+        attrs.set("bounds", bounds.rsplit('/').next().unwrap_or_default());
         let lead: Shape = dims.iter().map(|(_, d)| d.len).collect();
         let both: Shape = lead.iter().copied().chain([2]).collect();
         let path = coordinate.path.clone();
