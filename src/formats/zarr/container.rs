@@ -19,8 +19,8 @@ use std::{
 };
 
 /// Chunk files whose sizes are looked up when a store is opened, and when one array of it is.
-const FILES_AT_OPEN: usize = 4_000;
-const FILES_AT_SOURCE: usize = 200_000;
+const FILES_AT_OPEN: usize = 20_000;
+const FILES_AT_SOURCE: usize = 20_000;
 
 /// One array: its metadata, and the folder of its keys.
 #[derive(Debug)]

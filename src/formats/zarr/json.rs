@@ -42,11 +42,7 @@ fn quote_tokens(bytes: &[u8]) -> Vec<u8> {
 
 /// A document as text, with the bare tokens that Python's readers expect.
 pub(super) fn text(json: &Json) -> String {
-    let mut text = serde_json::to_string_pretty(json).unwrap_or_default();
-    for (token, _) in TOKENS {
-        text = text.replace(&format!("\"\\u0000{token}\""), token);
-    }
-    text
+    with_tokens(serde_json::to_string_pretty(json).unwrap_or_default())
 }
 
 /// A floating-point number, finite or not.
@@ -79,18 +75,26 @@ pub(super) fn string(json: &Json) -> Option<&str> {
 
 /// An attribute's value.
 pub(super) fn value(json: &Json) -> Value {
-    let one = std::slice::from_ref(json);
-    match json {
-        Json::String(s) if !s.starts_with(MARK) => Value::Text(s.clone()),
+    let listed = match json {
+        Json::String(s) if !s.starts_with(MARK) => return Value::Text(s.clone()),
         Json::Array(items) => list(items),
-        _ => list(one),
-    }
-    .or_json(json)
+        _ => list(std::slice::from_ref(json)),
+    };
+    listed.unwrap_or_else(|| Value::Json(with_tokens(json.to_string())))
 }
 
-fn list(items: &[Json]) -> Value {
+/// Text with the bare tokens in place of what stands for them.
+fn with_tokens(mut text: String) -> String {
+    for (token, _) in TOKENS {
+        text = text.replace(&format!("\"\\u0000{token}\""), token);
+    }
+    text
+}
+
+/// Items of one type; `None` for what only JSON can say.
+fn list(items: &[Json]) -> Option<Value> {
     let all = |test: fn(&Json) -> bool| !items.is_empty() && items.iter().all(test);
-    if all(|j| j.as_str().is_some_and(|s| !s.starts_with(MARK))) {
+    Some(if all(|j| j.as_str().is_some_and(|s| !s.starts_with(MARK))) {
         Value::Texts(items.iter().filter_map(|j| j.as_str().map(String::from)).collect())
     } else if all(Json::is_boolean) {
         Value::Bool(items.iter().filter_map(Json::as_bool).collect())
@@ -101,27 +105,8 @@ fn list(items: &[Json]) -> Value {
     } else if all(|j| float(j).is_some()) {
         Value::F64(items.iter().filter_map(float).collect())
     } else {
-        Value::Json(String::new())
-    }
-}
-
-trait OrJson {
-    fn or_json(self, json: &Json) -> Value;
-}
-
-impl OrJson for Value {
-    fn or_json(self, json: &Json) -> Value {
-        match self {
-            Value::Json(_) => {
-                let mut text = json.to_string();
-                for (token, _) in TOKENS {
-                    text = text.replace(&format!("\"\\u0000{token}\""), token);
-                }
-                Value::Json(text)
-            }
-            value => value,
-        }
-    }
+        return None;
+    })
 }
 
 /// An attribute's value as JSON; arrays of one number become scalars.

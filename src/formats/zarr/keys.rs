@@ -207,7 +207,7 @@ impl Blob<'_> {
     }
 
     /// All of it into `scratch.stored`; says how many bytes.
-    pub(super) fn into_scratch(&self, scratch: &mut Scratch) -> Result<usize> {
+    pub(super) fn read_whole(&self, scratch: &mut Scratch) -> Result<usize> {
         let room = scratch.stored.bytes().len();
         let len = usize::try_from(self.len()).ok().filter(|&n| n <= room).ok_or_else(|| {
             Error::corrupt("chunk", format!("it is stored in {} bytes, at most {room} can be", self.len()))
@@ -224,7 +224,7 @@ impl Blob<'_> {
     }
 
     /// All of it into `out`, which must be just as long.
-    pub(super) fn into_exact(&self, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
+    pub(super) fn read_exact(&self, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
         if self.len() != out.len() as u64 {
             let (expected, got) = (out.len() as u64, self.len());
             return Err(Problem::Truncated { what: "chunk".into(), expected, got }.into());

@@ -129,9 +129,9 @@ impl ZarrSource {
         let key = self.array.key(&self.array.meta.keys.key(chunk));
         let Some(blob) = self.keys.blob(&key)? else { return Ok(false) };
         if pipeline.codecs().is_empty() {
-            blob.into_exact(scratch, out)?;
+            blob.read_exact(scratch, out)?;
         } else {
-            let len = blob.into_scratch(scratch)?;
+            let len = blob.read_whole(scratch)?;
             pipeline.decode(len, 0, scratch, out)?;
         }
         Ok(true)

@@ -14,7 +14,7 @@ use crate::{
 use std::sync::Arc;
 
 /// Strings are labels: whole arrays of them are read at once, so there may not be too many.
-const STRINGS_MAX: u64 = 1 << 26;
+const STRINGS_MAX: u64 = 1 << 22;
 pub(super) const BYTES_MAX: u64 = 1 << 30;
 
 /// The strings of an array of variable length.
