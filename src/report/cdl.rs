@@ -116,7 +116,7 @@ enum Model {
     Other,
 }
 
-/// Whether text is broken behind its newlines, as ncdump does for the classic formats.
+/// Whether text is broken behind its newlines, as ncdump does for the classic data model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lines {
     Broken,
@@ -154,7 +154,7 @@ impl Model {
     }
 
     fn lines(self) -> Lines {
-        if self.is_classic() { Lines::Broken } else { Lines::Whole }
+        if self.is_classic() || self == Model::NetCdf4Classic { Lines::Broken } else { Lines::Whole }
     }
 }
 
@@ -178,8 +178,8 @@ fn number_type(dtype: DType) -> &'static str {
         DType::U16 => "ushort",
         DType::U32 => "uint",
         DType::U64 => "uint64",
-        DType::F16 => "half",
-        DType::F32 => "float",
+        // CDL has no shorter one; ncdump says the same.
+        DType::F16 | DType::F32 => "float",
         DType::F64 => "double",
     }
 }
