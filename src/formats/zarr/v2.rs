@@ -42,7 +42,9 @@ pub(super) fn array(document: &Json, attributes: &Json) -> Result<ArrayMeta> {
     let dims = dims(attributes, fields).filter(|names| names.len() == shape.len());
     let mut attrs = attrs(attributes);
     attrs.remove(DIMENSIONS);
-    declare_fill(&mut attrs, &element, fill.as_ref());
+    if dims.is_some() {
+        declare_fill(&mut attrs, &element, fill.as_ref());
+    }
     let document = for_library(fields);
     let keys = KeyStyle { c: false, separator };
     Ok(ArrayMeta { version: 2, shape, chunk, element, fill, chain, keys, dims, attrs, codecs: shown, document })
@@ -60,6 +62,9 @@ pub(super) fn attrs(attributes: &Json) -> Attrs {
 }
 
 /// As xarray reads version 2: the array's fill value is what marks missing values, in place of any attribute.
+///
+/// That is a rule for arrays with named dimensions, which are all that xarray opens. Elsewhere the fill value is what
+/// it is to Zarr: the value of chunks that were never written, by default 0, which is data.
 fn declare_fill(attrs: &mut Attrs, element: &ElementForm, fill: Option<&Value>) {
     let ElementForm::Number(dtype, _) = element else { return };
     match (fill, attrs.get("_FillValue")) {
