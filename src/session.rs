@@ -293,8 +293,8 @@ fn write_all(sink: &dyn Sink, path: &str, data: &[u8], executor: &Executor) -> R
 
 /// The schema as a format can hold it, and the type of each wanted variable there.
 ///
-/// NetCDF classic has no 64-bit integers in its older form: counts and positions become 32-bit integers where they
-/// fit and doubles where not. Only one dimension can be unlimited, and only as the first of a variable.
+/// NetCDF classic has no unsigned and no 64-bit integers in its older form: counts and positions become 32-bit integers
+/// where they fit and doubles where not, and small unsigned ones the next larger signed ones. Only one dimension can be unlimited, and only as the first of a variable.
 fn adapt(computation: &Computation, format: OutputFormat) -> (Group, Vec<DType>) {
     let mut schema = computation.schema.clone();
     let mut types: Vec<DType> = computation.wanted.iter().map(|w| w.stored).collect();
@@ -311,10 +311,14 @@ fn adapt(computation: &Computation, format: OutputFormat) -> (Group, Vec<DType>)
     if format == OutputFormat::NetCdf3 {
         for (wanted, stored) in computation.wanted.iter().zip(&mut types) {
             let computed = computation.results.contains(&wanted.path);
-            if !computed || !matches!(stored, DType::I64 | DType::U64 | DType::U32) {
-                continue;
-            }
-            *stored = if wanted.array.counts_below(i32::MAX as u64) { DType::I32 } else { DType::F64 };
+            *stored = match *stored {
+                _ if !computed => continue,
+                DType::U8 => DType::I16,
+                DType::U16 => DType::I32,
+                DType::I64 | DType::U64 | DType::U32 if wanted.array.counts_below(i32::MAX as u64) => DType::I32,
+                DType::I64 | DType::U64 | DType::U32 => DType::F64,
+                _ => continue,
+            };
             if let Some(meta) = schema.vars.iter_mut().find(|v| v.path == wanted.path) {
                 meta.stored = crate::source::StoredType::native(*stored);
                 if meta.attrs.get("_FillValue").is_some() && *stored == DType::I32 {
