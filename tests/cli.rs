@@ -225,7 +225,7 @@ fn a_file_that_is_cut_short_leaves_the_old_output() {
 }
 
 #[test]
-fn a_missing_chunk_file_is_a_fill_and_a_broken_one_an_error() {
+fn a_broken_chunk_is_named() {
     let dims = [dim("t", 40), dim("x", 50)];
     let bytes: Vec<u8> = (0..2000u64).flat_map(|n| (n as f64).sqrt().to_ne_bytes()).collect();
     let dir = tempfile::tempdir().unwrap();
@@ -344,7 +344,7 @@ fn a_result_of_a_result_tells_the_whole_story() {
 }
 
 #[test]
-fn a_file_that_says_another_name_is_replaced_whole() {
+fn an_old_output_is_replaced_whole() {
     let dir = folder();
     for out in ["out.nc", "out.zarr"] {
         let (path, first) = reduced(&dir, "--op mean,max --axis time", out);

@@ -1,0 +1,84 @@
+//! Whoever stops a run finds what was there before, and nothing else.
+#![cfg(unix)]
+
+mod common;
+
+use aosx::{dtype::DType, formats::OutputFormat};
+use common::dim;
+use std::{
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Chunks that shrink well and take long to fold: 512 MiB in half a megabyte.
+fn make(path: &Path) {
+    let dims = [dim("t", 256), dim("x", 1 << 18)];
+    let v = common::var("v", DType::F64, &dims, Some(&[4, 1 << 18]));
+    let root = aosx::source::Group { dims: dims.to_vec(), vars: vec![v], ..Default::default() };
+    let sink = aosx::formats::create(path, OutputFormat::NetCdf4, &root).unwrap();
+    common::fill(&*sink, "v", |region| vec![0; region.shape.bytes(8).unwrap()]);
+    sink.finish().unwrap();
+}
+
+fn start(dir: &Path, out: &str) -> Child {
+    Command::new(assert_cmd::cargo::cargo_bin("aosx"))
+        .args(["reduce", "in.nc", "--op", "std,prod,argmax", "--axis", "t", "--threads", "1", "-o", out])
+        .current_dir(dir)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut all: Vec<String> =
+        std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    all.sort();
+    all
+}
+
+fn signal(child: &Child, signal: i32) {
+    // SAFETY: no memory is touched; the child is ours and has not been waited for.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+}
+
+/// Waits until the run has begun its output, which has another name until it is whole.
+fn wait_for_output(dir: &Path, before: usize) {
+    let begun = Instant::now();
+    while names(dir).len() == before {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no output was begun");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_cleans_up() {
+    let dir = tempfile::tempdir().unwrap();
+    make(&dir.path().join("in.nc"));
+    for (out, asked) in [("out.nc", libc::SIGTERM), ("out.zarr", libc::SIGTERM), ("out.nc", libc::SIGINT)] {
+        let child = start(dir.path(), out);
+        wait_for_output(dir.path(), 1);
+        signal(&child, asked);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{out}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(names(dir.path()), ["in.nc"], "{out}");
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_the_old_output() {
+    let dir = tempfile::tempdir().unwrap();
+    make(&dir.path().join("in.nc"));
+    for out in ["out.nc", "out.zarr"] {
+        std::fs::write(dir.path().join(out), "old").unwrap();
+        let before = names(dir.path()).len();
+        let child = start(dir.path(), out);
+        wait_for_output(dir.path(), before);
+        signal(&child, libc::SIGKILL);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.signal(), Some(libc::SIGKILL), "{out}");
+        assert_eq!(std::fs::read_to_string(dir.path().join(out)).unwrap(), "old");
+        std::fs::remove_file(dir.path().join(out)).unwrap();
+    }
+}
