@@ -6,6 +6,7 @@
 mod attributes;
 mod dims;
 mod direct;
+mod heaps;
 mod id;
 mod index;
 mod storage;
@@ -72,6 +73,7 @@ pub fn is_hdf5(path: &Path) -> Result<bool> {
 /// When the library refuses the file.
 pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
     let data = LocalFile::open(path)?;
+    heaps::check(&data).map_err(|e| e.in_file(path))?;
     sync(|| {
         let file = open_file(path)?;
         let mut walk = Walk::new(data.len());
