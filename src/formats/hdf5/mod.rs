@@ -1,7 +1,7 @@
 //! NetCDF-4 and any other HDF5: the library reads what a file says about itself, and its chunks are read without it.
 //!
 //! HDF5's library has one lock for the whole process. It is held while a file is opened and while a variable's chunk
-//! index is read, and not while bulk data is: see [`direct`]. What only the library can read goes [`through`] it.
+//! index is read, and not while bulk data is (`direct`). What only the library can read goes `through` it.
 
 mod attributes;
 mod dims;
