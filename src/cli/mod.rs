@@ -30,20 +30,23 @@ struct Args {
     global: Global,
 }
 
+/// The heading of what every subcommand takes.
+const GLOBAL: &str = "For every command";
+
 /// What every subcommand takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Global {
     /// The most memory that the whole process may take, as 512MiB [default: a quarter of the machine's]
-    #[arg(long, global = true, value_name = "SIZE")]
+    #[arg(long, global = true, value_name = "SIZE", help_heading = GLOBAL)]
     memory: Option<Bytes>,
     /// Threads [default: all]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", help_heading = GLOBAL, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// No progress line, no notes
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     quiet: bool,
     /// Say more, as which variables are left out
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
