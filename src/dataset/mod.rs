@@ -1,16 +1,14 @@
 //! [`Dataset`]: a file with its variables, coordinates and dimensions, and what can be asked of it.
 
-mod names;
 mod output;
 mod reduction;
 mod scope;
 
-pub use names::closest;
 pub use output::storage_for;
 pub use reduction::{Axes, Computation, KeepDims, Range, Reduction, Wanted};
 
 use crate::{
-    error::{Problem, Result},
+    error::{Problem, Result, closest},
     formats,
     source::{Container, Group, Source, VarMeta},
 };
