@@ -132,7 +132,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
         ("air.nc --op mean --axis time --var aix", 2, "air.nc: no variable 'aix'; it has air"),
         ("air.nc --op mean --axis tine", 2, "air.nc: no dimension 'tine'; it has time"),
         ("air.nc --op mean --axis 3 --var air", 2, "no dimension '3'; it has "),
-        ("air.nc --op maen --axis time", 2, "no operation 'maen'; there are mean, "),
+        ("air.nc --op meen --axis time", 2, "no operation 'meen'; there are mean, "),
         ("air.nc --op mean,mean --axis time", 2, "--op names mean twice"),
         ("no.nc --op mean --axis time", 1, "no.nc: open: No such file or directory"),
         ("text.nc --op mean --axis time", 1, "text.nc: not a NetCDF, HDF5 or Zarr file (it is text)"),
