@@ -298,7 +298,8 @@ fn write_all(sink: &dyn Sink, path: &str, data: &[u8], executor: &Executor) -> R
 /// The schema as a format can hold it, and the type of each wanted variable there.
 ///
 /// NetCDF classic has no unsigned and no 64-bit integers in its older form: counts and positions become 32-bit integers
-/// where they fit and doubles where not, and small unsigned ones the next larger signed ones. Only one dimension can be unlimited, and only as the first of a variable.
+/// where they fit and doubles where not, and small unsigned ones the next larger signed ones. Only one dimension can be
+/// unlimited, and only as the first of a variable.
 fn adapt(computation: &Computation, format: OutputFormat) -> (Group, Vec<DType>) {
     let mut schema = computation.schema.clone();
     let mut types: Vec<DType> = computation.wanted.iter().map(|w| w.stored).collect();

@@ -45,6 +45,7 @@ fn make(path: &Path, format: OutputFormat, chunk: Option<&[u64]>) {
 }
 
 /// Runs the binary, and gives the most memory that it ever held, in kibibytes.
+#[expect(clippy::zombie_processes, reason = "wait4 waits for it")]
 fn peak(args: &[&str]) -> i64 {
     let child = Command::new(assert_cmd::cargo::cargo_bin("aosx")).args(args).stdout(Stdio::null()).spawn().unwrap();
     let mut status = 0;
