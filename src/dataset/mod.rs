@@ -1,5 +1,6 @@
 //! [`Dataset`]: a file with its variables, coordinates and dimensions, and what can be asked of it.
 
+mod adapted;
 mod names;
 mod output;
 mod reduction;
@@ -7,7 +8,7 @@ mod scope;
 
 pub use names::closest;
 pub use output::storage_for;
-pub use reduction::{Axes, Computation, KeepDims, Range, Reduction, Wanted};
+pub use reduction::{Axes, Computation, KeepDims, LeftOut, Range, Reduction, Wanted, Why};
 
 use crate::{
     error::{Problem, Result},
