@@ -1,6 +1,6 @@
 //! Attributes: names with typed values, in the file's order.
 
-use crate::dtype::DType;
+use crate::dtype::{DType, Element};
 
 /// The value of one attribute.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +65,7 @@ impl Value {
 
     /// Its numbers as `f64`, or `None` for text.
     pub fn numbers(&self) -> Option<Vec<f64>> {
-        with_numbers!(self, v => Some(v.iter().map(|&x| x as f64).collect()), None)
+        with_numbers!(self, v => Some(v.iter().map(|&x| Element::to_f64(x)).collect()), None)
     }
 
     /// Its only number, or `None` for text or for more numbers than one.

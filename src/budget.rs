@@ -60,7 +60,7 @@ impl Budget {
         let mut state = self.lock();
         let ticket = state.next;
         state.next += 1;
-        while state.serving != ticket || state.held + bytes > self.0.limit {
+        while state.serving != ticket || bytes > self.0.limit - state.held {
             state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.serving += 1;
@@ -72,7 +72,7 @@ impl Budget {
     /// Takes `bytes` if they are free now and nobody waits.
     pub fn try_lease(&self, bytes: u64) -> Option<Lease> {
         let mut state = self.lock();
-        if state.serving != state.next || state.held + bytes > self.0.limit {
+        if state.serving != state.next || bytes > self.0.limit - state.held {
             return None;
         }
         self.take(&mut state, bytes);

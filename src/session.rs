@@ -14,7 +14,7 @@ use crate::{
     kernels::fold::{FoldOptions, Op},
     plan::{self, Target},
     shape::Shape,
-    source::{Group, Sink, VarMeta},
+    source::{Group, Sink, StoredType, VarMeta},
     units::Bytes,
 };
 use std::{
@@ -222,21 +222,19 @@ fn targets(computation: &Computation, grid: impl Fn(&str) -> Result<crate::grid:
 
 /// Computes what a reduced coordinate covered, and writes its middle and its ends.
 fn write_range(range: &Range, sink: &dyn Sink, executor: &Executor) -> Result<()> {
-    let axes: Vec<usize> = (0..range.array.shape().len()).collect();
-    let mut ends = [f64::NAN; 2];
-    for (end, op) in ends.iter_mut().zip([Op::Min, Op::Max]) {
-        let array = range.array.reduce(op, &axes, FoldOptions::default())?;
-        *end = scalar(array, executor)?;
-    }
+    let ends = ends(&range.array, executor)?;
     let middle = if ends[0] == ends[1] { ends[0] } else { ends[0] + (ends[1] - ends[0]) / 2.0 };
     write_all(sink, &range.path, bytemuck::cast_slice(&[middle]), executor)?;
     write_all(sink, &range.bounds, bytemuck::cast_slice(&ends), executor)
 }
 
-fn scalar(array: LazyArray, executor: &Executor) -> Result<f64> {
-    let meta = VarMeta {
-        path: "x".into(),
-        stored: crate::source::StoredType::native(DType::F64),
+/// The smallest and the largest value, in one pass; NaN where there is none.
+fn ends(array: &LazyArray, executor: &Executor) -> Result<[f64; 2]> {
+    let axes: Vec<usize> = (0..array.shape().len()).collect();
+    let ops = [Op::Min, Op::Max];
+    let scalar = |op: Op| VarMeta {
+        path: op.name().into(),
+        stored: StoredType::native(DType::F64),
         shape: Shape::default(),
         dims: Vec::new(),
         dims_named: true,
@@ -244,17 +242,23 @@ fn scalar(array: LazyArray, executor: &Executor) -> Result<f64> {
         fill: None,
         storage: Default::default(),
     };
-    let sink = MemorySink::new(&Group { vars: vec![meta], ..Group::default() }, &executor.budget)?;
-    let pieces = sink.grid("x")?.clone();
-    let target = Target { variable: "x".into(), array, pieces, ones: Vec::new(), stored: DType::F64 };
-    let silent = Executor {
+    let schema = Group { vars: ops.map(scalar).to_vec(), ..Group::default() };
+    let sink = MemorySink::new(&schema, &executor.budget)?;
+    let mut targets = Vec::new();
+    for op in ops {
+        let array = array.reduce(op, &axes, FoldOptions::default())?;
+        let pieces = sink.grid(op.name())?.clone();
+        targets.push(Target { variable: op.name().into(), array, pieces, ones: Vec::new(), stored: DType::F64 });
+    }
+    let alone = Executor {
         observer: Arc::new(Silent),
         budget: executor.budget.clone(),
         stop: executor.stop.clone(),
         threads: 1,
     };
-    silent.run(&plan::lower(vec![target])?, &sink)?;
-    Ok(sink.held().values("x").map_or(f64::NAN, |bytes| bytemuck::pod_read_unaligned(&bytes)))
+    alone.run(&plan::lower(targets)?, &sink)?;
+    let value = |op: Op| sink.held().values(op.name()).map_or(f64::NAN, |bytes| bytemuck::pod_read_unaligned(&bytes));
+    Ok(ops.map(value))
 }
 
 /// Writes all values of a small variable.

@@ -95,7 +95,7 @@ impl LazyArray {
         let keep = |lengths: &[u64]| lengths.iter().zip(&reduced).filter(|(_, r)| !**r).map(|(n, _)| *n).collect();
         let dims = self.0.dims.iter().zip(&reduced).filter(|(_, r)| !**r).map(|(d, _)| d.clone()).collect();
         Ok(LazyArray(Arc::new(Node {
-            dtype: Folds::new(&[op], &self.meaning(), options.clone()).result_dtype(op),
+            dtype: Folds::new(&[op], &self.meaning(), options).result_dtype(op),
             shape: keep(&self.0.shape),
             chunk: keep(&self.0.chunk),
             dims,

@@ -30,20 +30,23 @@ struct Args {
     global: Global,
 }
 
+/// The heading of what every subcommand takes.
+const GLOBAL: &str = "For every command";
+
 /// What every subcommand takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Global {
     /// The most memory that the whole process may take, as 512MiB [default: a quarter of the machine's]
-    #[arg(long, global = true, value_name = "SIZE")]
+    #[arg(long, global = true, value_name = "SIZE", help_heading = GLOBAL)]
     memory: Option<Bytes>,
     /// Threads [default: all]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", help_heading = GLOBAL, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// No progress line, no notes
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     quiet: bool,
     /// Say more, as which variables are left out
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
@@ -112,8 +115,8 @@ fn keep_freed_memory_small() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: called before any other thread exists; mallopt only sets parameters.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 10);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 2 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 4 << 20);
         libc::mallopt(libc::M_ARENA_MAX, 2);
     }
 }

@@ -1,17 +1,15 @@
 //! [`Dataset`]: a file with its variables, coordinates and dimensions, and what can be asked of it.
 
 mod adapted;
-mod names;
 mod output;
 mod reduction;
 mod scope;
 
-pub use names::closest;
 pub use output::storage_for;
 pub use reduction::{Axes, Computation, KeepDims, LeftOut, Range, Reduction, Wanted, Why};
 
 use crate::{
-    error::{Problem, Result},
+    error::{Problem, Result, closest},
     formats,
     source::{Container, Group, Source, VarMeta},
 };

@@ -1,6 +1,6 @@
 //! What `aosx reduce` computes: the request, and the schema and arrays that it becomes.
 
-use super::{Dataset, closest, output, scope};
+use super::{Dataset, output, scope};
 use crate::{
     array::LazyArray,
     attrs::{Attrs, Value},
@@ -10,7 +10,7 @@ use crate::{
         references,
     },
     dtype::DType,
-    error::{Error, Problem, Result},
+    error::{Error, Problem, Result, closest},
     kernels::fold::{FoldOptions, Op},
     shape::Shape,
     source::{Dimension, Group, Storage, StoredType, VarMeta},
@@ -329,7 +329,7 @@ impl<'a> Builder<'a> {
         };
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !one.axes.contains(k)).collect();
         for &op in &self.request.ops {
-            let array = input.reduce(op, &one.axes, self.request.options.clone())?;
+            let array = input.reduce(op, &one.axes, self.request.options)?;
             let path =
                 if self.request.ops.len() > 1 { format!("{}_{}", meta.path, op.name()) } else { meta.path.clone() };
             let mut storage = output::storage_for(source.as_ref(), &kept, array.dtype());

@@ -15,12 +15,7 @@ use std::sync::Mutex;
 /// Writes one variable as it is stored, piece by piece of the sink.
 pub fn run(copy: &Copy, executor: &Executor, sink: &dyn Sink, crew: Crew) -> Result<()> {
     let job = Job { copy, executor, sink, crew, next: Mutex::new(0), outcome: Outcome::new(&executor.stop) };
-    std::thread::scope(|scope| {
-        for _ in 1..crew.workers {
-            scope.spawn(|| job.work());
-        }
-        job.work();
-    });
+    crew.run(|| job.work());
     job.outcome.result()
 }
 

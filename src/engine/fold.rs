@@ -1,4 +1,4 @@
-use super::{Crew, Executor, Outcome, lock, pieces, read};
+use super::{Crew, Executor, Outcome, lock, pieces::Finished, read};
 use crate::{
     block::Block,
     codec::Scratch,
@@ -32,12 +32,7 @@ pub fn run(fold: &Fold, executor: &Executor, sink: &dyn Sink, crew: Crew) -> Res
         tiles: Mutex::default(),
         outcome: Outcome::new(&executor.stop),
     };
-    std::thread::scope(|scope| {
-        for _ in 1..crew.workers {
-            scope.spawn(|| job.work());
-        }
-        job.work();
-    });
+    crew.run(|| job.work());
     job.outcome.result()
 }
 
@@ -303,7 +298,8 @@ impl Job<'_> {
             column.next += 1;
         }
         if column.next < runs {
-            return Ok(None);
+            // After a failure nobody merges what waits here; it must not keep memory that others wait for.
+            return self.outcome.check().map(|()| None);
         }
         lock(&self.columns).remove(&number);
         Ok(column.merged.take())
@@ -334,18 +330,8 @@ impl Job<'_> {
         }
         lock(&self.tiles).remove(&number);
         for (output, block) in self.fold.outputs.iter().zip(&guard.blocks) {
-            let (cut, element) = (worker.result.bytes_mut(), output.stored.size());
-            pieces::write(
-                self.sink,
-                &output.variable,
-                &output.pieces,
-                &output.ones,
-                &tile.region,
-                block.bytes(),
-                element,
-                cut,
-                &mut worker.scratch,
-            )?;
+            let finished = Finished { output, region: &tile.region, data: block.bytes() };
+            finished.write(self.sink, worker.result.bytes_mut(), &mut worker.scratch)?;
         }
         Ok(())
     }

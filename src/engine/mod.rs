@@ -85,6 +85,18 @@ struct Crew {
     need: Need,
 }
 
+impl Crew {
+    /// Lets all workers do `work` until each is done. The calling thread is one of them.
+    fn run(&self, work: impl Fn() + Sync) {
+        std::thread::scope(|scope| {
+            for _ in 1..self.workers {
+                scope.spawn(&work);
+            }
+            work();
+        });
+    }
+}
+
 /// The first failure of a stage, and the sign for the other workers to stop.
 struct Outcome<'a> {
     failed: AtomicBool,

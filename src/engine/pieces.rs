@@ -1,41 +1,40 @@
 use crate::{
     codec::Scratch,
     error::Result,
-    grid::Grid,
     kernels::cast::extract,
+    plan::Output,
     shape::{ChunkIndex, Region},
     source::Sink,
 };
 
-/// Writes a block of a variable that is made of whole pieces of its sink.
-///
-/// `region` is the block in the coordinates of `pieces`, `data` its elements; `ones` says where the variable in the
-/// sink has axes of length 1 that `pieces` leaves out. `cut` holds at least one piece.
-pub fn write(
-    sink: &dyn Sink,
-    variable: &str,
-    pieces: &Grid,
-    ones: &[bool],
-    region: &Region,
-    data: &[u8],
-    element: usize,
-    cut: &mut [u8],
-    scratch: &mut Scratch,
-) -> Result<()> {
-    for piece in pieces.overlapping(region) {
-        let place = pieces.region(&piece);
-        let index = with_ones(&piece, ones);
-        if place == *region {
-            sink.write(variable, &index, data, scratch)?;
-            continue;
+/// A block of a variable that is made of whole pieces of its sink.
+pub struct Finished<'a> {
+    /// The variable in the sink.
+    pub output: &'a Output,
+    /// Where the block lies, in the coordinates of the output's pieces.
+    pub region: &'a Region,
+    /// Its elements.
+    pub data: &'a [u8],
+}
+
+impl Finished<'_> {
+    /// Writes it piece by piece. `cut` holds at least one piece.
+    pub fn write(&self, sink: &dyn Sink, cut: &mut [u8], scratch: &mut Scratch) -> Result<()> {
+        let Output { variable, pieces, ones, stored, .. } = self.output;
+        for piece in pieces.overlapping(self.region) {
+            let place = pieces.region(&piece);
+            let index = with_ones(&piece, ones);
+            if place == *self.region {
+                sink.write(variable, &index, self.data, scratch)?;
+                continue;
+            }
+            let from: Vec<u64> = place.start.iter().zip(&self.region.start).map(|(p, r)| p - r).collect();
+            let cut = &mut cut[..place.shape.bytes(stored.size())?];
+            extract(self.data, &self.region.shape, &from, cut, &place.shape, stored.size());
+            sink.write(variable, &index, cut, scratch)?;
         }
-        let from: Vec<u64> = place.start.iter().zip(&region.start).map(|(p, r)| p - r).collect();
-        let bytes = place.shape.bytes(element)?;
-        let cut = &mut cut[..bytes];
-        extract(data, &region.shape, &from, cut, &place.shape, element);
-        sink.write(variable, &index, cut, scratch)?;
+        Ok(())
     }
-    Ok(())
 }
 
 /// The index with a zero for each axis that was left out.

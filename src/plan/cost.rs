@@ -1,5 +1,10 @@
-use super::{Copy, Fold, Plan, Stage};
-use crate::{codec::ScratchSize, error::Result, source::Sink, units::Bytes};
+use super::{Copy, Fold, Output, Plan, Stage};
+use crate::{
+    codec::ScratchSize,
+    error::{Error, Result},
+    source::Sink,
+    units::Bytes,
+};
 
 /// What a plan reads and holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,17 +39,20 @@ pub struct Need {
 impl Need {
     /// What each worker holds while it has `batch` chunks in hand.
     pub fn per_worker(&self, batch: u64) -> u64 {
-        self.worker.bytes() + self.chunk * batch + self.result
+        // Saturating: a broken file can declare chunks of any size, and must then be told that they do not fit.
+        self.chunk.saturating_mul(batch).saturating_add(self.worker.bytes()).saturating_add(self.result)
     }
 
     /// The least in which the stage can run: one worker, one chunk at a time.
     pub fn least(&self) -> u64 {
-        self.per_worker(1) + self.state * self.states + self.tile
+        self.state.saturating_mul(self.states).saturating_add(self.per_worker(1)).saturating_add(self.tile)
     }
 
     /// What `workers` hold with `batch` chunks each when none of them waits for another.
     pub fn with(&self, workers: u64, batch: u64) -> u64 {
-        workers * (self.per_worker(batch) + self.state) + self.state * (self.states - 1) + self.tile
+        let each = self.per_worker(batch).saturating_add(self.state);
+        let shared = self.state.saturating_mul(self.states - 1).saturating_add(self.tile);
+        workers.saturating_mul(each).saturating_add(shared)
     }
 }
 
@@ -91,15 +99,19 @@ impl Fold {
 
     fn need(&self, sink: ScratchSize) -> Result<Need> {
         let cells = self.columns.cells();
+        if cells as u64 > CELLS_MAX {
+            return Err(Error::corrupt("chunk shape", format!("{} cells in one block of the output", cells)));
+        }
         let tile_cells = self.tiles.region(&vec![0; self.tiles.shape().len()]).shape.elements()?;
-        let tile = self.outputs.iter().map(|o| tile_cells * o.stored.size() as u64).sum();
+        let of_cells = |o: &Output| tile_cells.saturating_mul(o.stored.size() as u64);
+        let tile = self.outputs.iter().map(of_cells).fold(0, u64::saturating_add);
         // Converting and cutting a result takes a column's cells twice, at eight bytes at most.
         let pieces = self.outputs.iter().map(|o| o.pieces.chunk().elements().unwrap_or(0).min(tile_cells)).max();
-        let result = 16 * (cells as u64).max(1) + 8 * pieces.unwrap_or(0);
+        let result = 16 * (cells as u64).max(1) + pieces.unwrap_or(0).saturating_mul(8);
         Ok(Need {
             worker: self.source.scratch().max(sink),
             chunk: self.source.chunk_bytes() as u64,
-            result: result + SEGMENT_BYTES,
+            result: result.saturating_add(SEGMENT_BYTES),
             state: self.folds.state_bytes(cells) as u64,
             tile,
             states: if self.columns.runs() > 1 { 2 } else { 1 },
@@ -112,7 +124,14 @@ impl Copy {
         let element = self.source.meta().stored.element_bytes().unwrap_or(1) as u64;
         let piece = self.pieces.chunk().elements()?.saturating_mul(element);
         let chunk = self.source.chunk_bytes() as u64;
-        Ok(Need { worker: self.source.scratch().max(sink), chunk, result: piece + chunk, state: 0, tile: 0, states: 1 })
+        Ok(Need {
+            worker: self.source.scratch().max(sink),
+            chunk,
+            result: piece.saturating_add(chunk),
+            state: 0,
+            tile: 0,
+            states: 1,
+        })
     }
 }
 
@@ -158,6 +177,9 @@ impl Stage {
         }
     }
 }
+
+/// More cells than any machine holds states for; below it no product overflows.
+const CELLS_MAX: u64 = 1 << 48;
 
 /// One worker's cache-sized buffer of decoded values, generously.
 const SEGMENT_BYTES: u64 = 64 << 10;

@@ -27,7 +27,7 @@ pub struct Target {
 /// # Errors
 /// When an array is of a form that no stage computes.
 pub fn lower(targets: Vec<Target>) -> Result<Plan> {
-    let mut groups: Vec<(LazyArray, Vec<bool>, FoldOptions, Vec<(Op, Target)>)> = Vec::new();
+    let mut passes: Vec<Pass> = Vec::new();
     let mut stages = Vec::new();
     for target in targets {
         match target.array.operation().clone() {
@@ -37,23 +37,30 @@ pub fn lower(targets: Vec<Target>) -> Result<Plan> {
             }
             Operation::Decode { .. } => return Err(Error::unsupported("writing a decoded array without a reduction")),
             Operation::Reduce { input, op, reduced, options } => {
-                let same = |g: &&mut (LazyArray, Vec<bool>, FoldOptions, _)| {
-                    g.0.is(&input) && g.1 == reduced && g.2 == options
-                };
-                match groups.iter_mut().find(same) {
-                    Some(group) => group.3.push((op, target)),
-                    None => groups.push((input, reduced, options, vec![(op, target)])),
+                let same = |p: &&mut Pass| p.input.is(&input) && p.reduced == reduced && p.options == options;
+                match passes.iter_mut().find(same) {
+                    Some(pass) => pass.targets.push((op, target)),
+                    None => passes.push(Pass { input, reduced, options, targets: vec![(op, target)] }),
                 }
             }
         }
     }
-    for (input, reduced, options, targets) in groups {
-        stages.push(Stage::Fold(fold(&input, &reduced, options, targets)?));
+    for pass in passes {
+        stages.push(Stage::Fold(Box::new(fold(pass)?)));
     }
     Ok(Plan { stages })
 }
 
-fn fold(input: &LazyArray, reduced: &[bool], options: FoldOptions, targets: Vec<(Op, Target)>) -> Result<Fold> {
+/// Reductions that share one pass.
+struct Pass {
+    input: LazyArray,
+    reduced: Vec<bool>,
+    options: FoldOptions,
+    targets: Vec<(Op, Target)>,
+}
+
+fn fold(pass: Pass) -> Result<Fold> {
+    let Pass { input, reduced, options, targets } = pass;
     let source = match input.operation() {
         Operation::Source(source) => source.clone(),
         Operation::Decode { input, .. } => match input.operation() {
@@ -63,7 +70,7 @@ fn fold(input: &LazyArray, reduced: &[bool], options: FoldOptions, targets: Vec<
         Operation::Reduce { .. } => return Err(Error::unsupported("reducing a reduction")),
     };
     let decode = input.meaning();
-    let columns = Columns::new(source.grid(), reduced)?;
+    let columns = Columns::new(source.grid(), &reduced)?;
     let ops: Vec<Op> = targets.iter().map(|(op, _)| *op).collect();
     let folds = Folds::new(&ops, &decode, options);
     let mut outputs = Vec::new();

@@ -32,7 +32,7 @@ pub struct Plan {
 /// One pass over one source.
 pub enum Stage {
     /// Read, decode, fold along axes.
-    Fold(Fold),
+    Fold(Box<Fold>),
     /// Read and write as stored.
     Copy(Copy),
 }

@@ -1,11 +1,12 @@
 //! NetCDF-4 and any other HDF5: the library reads what a file says about itself, and its chunks are read without it.
 //!
 //! HDF5's library has one lock for the whole process. It is held while a file is opened and while a variable's chunk
-//! index is read, and not while bulk data is: see [`direct`]. What only the library can read goes [`through`] it.
+//! index is read, and not while bulk data is (`direct`). What only the library can read goes `through` it.
 
 mod attributes;
 mod dims;
 mod direct;
+mod heaps;
 mod id;
 mod index;
 mod storage;
@@ -72,6 +73,7 @@ pub fn is_hdf5(path: &Path) -> Result<bool> {
 /// When the library refuses the file.
 pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
     let data = LocalFile::open(path)?;
+    heaps::check(&data).map_err(|e| e.in_file(path))?;
     sync(|| {
         let file = open_file(path)?;
         let mut walk = Walk::new(data.len());

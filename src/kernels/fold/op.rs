@@ -1,6 +1,6 @@
 //! The reductions there are: [`Op`].
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, closest};
 use std::fmt;
 
 /// A reduction.
@@ -80,8 +80,7 @@ impl Op {
     pub fn from_name(name: &str) -> Result<Op> {
         let name = name.trim().to_ascii_lowercase();
         Op::ALL.into_iter().find(|op| op.name() == name).ok_or_else(|| {
-            let mut known = Op::ALL.map(Op::name);
-            known.sort_by_key(|other| distance(&name, other));
+            let known = closest(&name, Op::ALL.into_iter().map(Op::name));
             Error::usage(format!("no operation '{name}'; there are {}", known.join(", ")))
         })
     }
@@ -91,21 +90,6 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// Levenshtein's.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let best = (corner + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
-            corner = std::mem::replace(&mut row[j + 1], best);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
