@@ -127,9 +127,9 @@ impl Session {
     /// that was there is as it was.
     pub fn write(&self, dataset: &Dataset, computation: &Computation, path: &Path, format: OutputFormat) -> Result<()> {
         refuse_same(dataset.path(), path)?;
-        let (schema, types) = adapt(computation, format);
-        let sink = formats::create(path, format, &schema)?;
-        self.fill(dataset, computation, &types, sink.as_ref())?;
+        let computation = computation.adapted(format)?;
+        let sink = formats::create(path, format, &computation.schema)?;
+        self.run(dataset, &computation, sink.as_ref(), &self.executor()?)?;
         sink.finish().map_err(|e| e.in_file(path))
     }
 
@@ -140,8 +140,7 @@ impl Session {
     pub fn collect(&self, dataset: &Dataset, computation: &Computation) -> Result<Results> {
         let executor = self.executor()?;
         let sink = MemorySink::new(&computation.schema, &executor.budget)?;
-        let types: Vec<DType> = computation.wanted.iter().map(|w| w.stored).collect();
-        self.run(dataset, computation, &types, &sink, &executor)?;
+        self.run(dataset, computation, &sink, &executor)?;
         Ok(Results { schema: computation.schema.clone(), held: sink.held() })
     }
 
@@ -150,8 +149,7 @@ impl Session {
     /// # Errors
     /// When sizes overflow.
     pub fn explain(&self, computation: &Computation) -> Result<String> {
-        let types: Vec<DType> = computation.wanted.iter().map(|w| w.stored).collect();
-        let targets = targets(computation, &types, |path| {
+        let targets = targets(computation, |path| {
             let meta = computation.schema.var(path).ok_or_else(|| Error::usage(format!("no output '{path}'")))?;
             let chunk = meta.storage.chunk.clone().unwrap_or_else(|| meta.shape.iter().map(|&n| n.max(1)).collect());
             crate::grid::Grid::new(meta.shape.clone(), chunk)
@@ -159,20 +157,8 @@ impl Session {
         plan::explain(&plan::lower(targets)?, None, self.threads as u64, self.data_limit()?)
     }
 
-    fn fill(&self, dataset: &Dataset, computation: &Computation, types: &[DType], sink: &dyn Sink) -> Result<()> {
-        let executor = self.executor()?;
-        self.run(dataset, computation, types, sink, &executor)
-    }
-
-    fn run(
-        &self,
-        dataset: &Dataset,
-        computation: &Computation,
-        types: &[DType],
-        sink: &dyn Sink,
-        executor: &Executor,
-    ) -> Result<()> {
-        let targets = targets(computation, types, |path| sink.grid(path).cloned())?;
+    fn run(&self, dataset: &Dataset, computation: &Computation, sink: &dyn Sink, executor: &Executor) -> Result<()> {
+        let targets = targets(computation, |path| sink.grid(path).cloned())?;
         let plan = plan::lower(targets)?;
         self.check(&plan, sink, executor)?;
         executor.run(&plan, sink)?;
@@ -221,21 +207,17 @@ impl Session {
     }
 }
 
-fn targets(
-    computation: &Computation,
-    types: &[DType],
-    grid: impl Fn(&str) -> Result<crate::grid::Grid>,
-) -> Result<Vec<Target>> {
-    let one = |(wanted, stored): (&crate::dataset::Wanted, &DType)| {
+fn targets(computation: &Computation, grid: impl Fn(&str) -> Result<crate::grid::Grid>) -> Result<Vec<Target>> {
+    let one = |wanted: &crate::dataset::Wanted| {
         Ok(Target {
             variable: wanted.path.clone(),
             array: wanted.array.clone(),
             pieces: grid(&wanted.path)?,
             ones: wanted.ones.clone(),
-            stored: *stored,
+            stored: wanted.stored,
         })
     };
-    computation.wanted.iter().zip(types).map(one).collect()
+    computation.wanted.iter().map(one).collect()
 }
 
 /// Computes what a reduced coordinate covered, and writes its middle and its ends.
@@ -293,48 +275,6 @@ fn write_all(sink: &dyn Sink, path: &str, data: &[u8], executor: &Executor) -> R
         sink.write(path, &chunk, data, &mut scratch)?;
     }
     Ok(())
-}
-
-/// The schema as a format can hold it, and the type of each wanted variable there.
-///
-/// NetCDF classic has no unsigned and no 64-bit integers in its older form: counts and positions become 32-bit integers
-/// where they fit and doubles where not, and small unsigned ones the next larger signed ones. Only one dimension can be
-/// unlimited, and only as the first of a variable.
-fn adapt(computation: &Computation, format: OutputFormat) -> (Group, Vec<DType>) {
-    let mut schema = computation.schema.clone();
-    let mut types: Vec<DType> = computation.wanted.iter().map(|w| w.stored).collect();
-    if !matches!(format, OutputFormat::NetCdf3 | OutputFormat::NetCdf5) {
-        return (schema, types);
-    }
-    let first: Vec<String> = schema.all_vars().iter().filter_map(|v| v.dims.first().cloned()).collect();
-    let later: Vec<String> = schema.all_vars().iter().flat_map(|v| v.dims.iter().skip(1).cloned()).collect();
-    let mut unlimited = 0;
-    for dim in &mut schema.dims {
-        dim.unlimited &= unlimited == 0 && first.contains(&dim.name) && !later.contains(&dim.name);
-        unlimited += usize::from(dim.unlimited);
-    }
-    if format == OutputFormat::NetCdf3 {
-        for (wanted, stored) in computation.wanted.iter().zip(&mut types) {
-            let computed = computation.results.contains(&wanted.path);
-            *stored = match *stored {
-                _ if !computed => continue,
-                DType::U8 => DType::I16,
-                DType::U16 => DType::I32,
-                DType::I64 | DType::U64 | DType::U32 if wanted.array.counts_below(i32::MAX as u64) => DType::I32,
-                DType::I64 | DType::U64 | DType::U32 => DType::F64,
-                _ => continue,
-            };
-            if let Some(meta) = schema.vars.iter_mut().find(|v| v.path == wanted.path) {
-                meta.stored = StoredType::native(*stored);
-                if meta.attrs.get("_FillValue").is_some() && *stored == DType::I32 {
-                    meta.attrs.set("_FillValue", crate::attrs::Value::I32(vec![-1]));
-                } else {
-                    meta.attrs.remove("_FillValue");
-                }
-            }
-        }
-    }
-    (schema, types)
 }
 
 fn refuse_same(input: &Path, output: &Path) -> Result<()> {

@@ -34,6 +34,19 @@ pub fn reduced(attrs: &mut Attrs, op: Op, dims: &[String]) {
             attrs.remove("cell_methods");
         }
     }
+    // A difference of times is no time: `days since 1970-01-01` becomes `days`.
+    if matches!(op, Op::Var | Op::Std | Op::Range)
+        && let Some((span, _)) = attrs.text("units").and_then(|u| u.split_once(" since "))
+    {
+        let span = span.trim().to_string();
+        attrs.set("units", span);
+        attrs.remove("calendar");
+    }
+    if !matches!(op, Op::Min | Op::Max | Op::First | Op::Last) {
+        for name in ["flag_values", "flag_meanings", "flag_masks"] {
+            attrs.remove(name);
+        }
+    }
     match op {
         Op::Var => {
             if let Some(units) = attrs.text("units").map(squared) {
@@ -49,7 +62,7 @@ pub fn reduced(attrs: &mut Attrs, op: Op, dims: &[String]) {
             }
         }
         Op::Prod | Op::Any | Op::All | Op::ArgMin | Op::ArgMax => {
-            for name in ["units", "standard_name", "flag_values", "flag_meanings", "flag_masks"] {
+            for name in ["units", "standard_name"] {
                 attrs.remove(name);
             }
         }
@@ -95,5 +108,8 @@ mod tests {
             (Some("1"), Some("air_temperature number_of_observations"))
         );
         assert_eq!(after(Op::ArgMax, &["time"], &[("units", "K")]).text("units"), None);
+        assert_eq!(after(Op::Range, &["x"], &[("units", "days since 1970-01-01")]).text("units"), Some("days"));
+        assert_eq!(after(Op::Mean, &["x"], &[("flag_meanings", "land sea")]).text("flag_meanings"), None);
+        assert_eq!(after(Op::Max, &["x"], &[("flag_meanings", "land sea")]).text("flag_meanings"), Some("land sea"));
     }
 }

@@ -26,23 +26,40 @@ pub fn all(attrs: &Attrs) -> Vec<String> {
     LISTS.iter().chain(&SINGLE).chain(&KEYED).flat_map(|attribute| named(attrs, attribute)).collect()
 }
 
-/// Takes names that `gone` says are no more out of the attributes, and attributes that say nothing then.
+/// Takes names that `gone` says are no more out of the attributes, and attributes that say nothing then. `gone` gets
+/// the attribute and the name.
 ///
-/// What is a list loses the name; where a single name or a key is gone, so is its meaning, and the whole attribute goes.
-pub fn retain(attrs: &mut Attrs, gone: impl Fn(&str) -> bool) {
+/// What is a list loses the name, and `cell_measures` the measure; where one of the others is gone, so is the meaning,
+/// and the whole attribute goes.
+pub fn retain(attrs: &mut Attrs, gone: impl Fn(&str, &str) -> bool) {
     for attribute in LISTS {
         let all = named(attrs, attribute);
-        let left: Vec<&str> = all.iter().map(String::as_str).filter(|n| !gone(n)).collect();
-        if left.is_empty() {
+        let left = all.iter().filter(|n| !gone(attribute, n)).cloned();
+        keep(attrs, attribute, left.collect(), all.len());
+    }
+    let measures = measures(attrs);
+    let left = measures.iter().filter(|(_, n)| !gone("cell_measures", n)).map(|(key, n)| format!("{key} {n}"));
+    keep(attrs, "cell_measures", left.collect(), measures.len());
+    for attribute in SINGLE.iter().chain(&["formula_terms"]) {
+        if named(attrs, attribute).iter().any(|n| gone(attribute, n)) {
             attrs.remove(attribute);
-        } else if left.len() < all.len() {
-            attrs.set(attribute, left.join(" "));
         }
     }
-    for attribute in SINGLE.iter().chain(&KEYED) {
-        if named(attrs, attribute).iter().any(|n| gone(n)) {
-            attrs.remove(attribute);
-        }
+}
+
+/// The measures with what is measured: `("area:", "areacella")`.
+fn measures(attrs: &Attrs) -> Vec<(String, String)> {
+    let words: Vec<&str> = attrs.text("cell_measures").unwrap_or_default().split_whitespace().collect();
+    words.windows(2).filter(|w| w[0].ends_with(':')).map(|w| (w[0].to_string(), w[1].to_string())).collect()
+}
+
+fn keep(attrs: &mut Attrs, attribute: &str, left: Vec<String>, before: usize) {
+    if left.len() == before {
+        // As it is, blanks and all.
+    } else if left.is_empty() {
+        attrs.remove(attribute);
+    } else {
+        attrs.set(attribute, left.join(" "));
     }
 }
 
@@ -54,13 +71,15 @@ mod tests {
     fn names_are_found_and_dropped() {
         let mut a = Attrs::new();
         a.set("coordinates", "lat2 lon2 height");
-        a.set("cell_measures", "area: areacella");
+        a.set("cell_measures", "area: areacella volume: volcello");
         a.set("grid_mapping", "crs: x y");
         a.set("bounds", "time_bnds");
-        assert_eq!(all(&a), ["lat2", "lon2", "height", "time_bnds", "crs", "x", "y", "areacella"]);
-        retain(&mut a, |n| n == "lon2" || n == "areacella");
+        assert_eq!(all(&a), ["lat2", "lon2", "height", "time_bnds", "crs", "x", "y", "areacella", "volcello"]);
+        a.set("formula_terms", "b: b ps: ps");
+        retain(&mut a, |attribute, n| n == "lon2" || n == "areacella" || (attribute, n) == ("formula_terms", "ps"));
         assert_eq!(a.text("coordinates"), Some("lat2 height"));
-        assert_eq!(a.text("cell_measures"), None);
+        assert_eq!(a.text("cell_measures"), Some("volume: volcello"));
+        assert_eq!(a.text("formula_terms"), None);
         assert_eq!(a.text("bounds"), Some("time_bnds"));
     }
 }

@@ -10,13 +10,23 @@ pub fn append(attrs: &mut Attrs) {
         .and_then(|s| s.trim().parse::<u64>().ok())
         .or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|d| d.as_secs()))
         .unwrap_or(0);
-    let command: Vec<String> = std::env::args().skip(1).collect();
+    // Arguments need not be UTF-8.
+    let command: Vec<String> = std::env::args_os().skip(1).map(|a| quoted(&a.to_string_lossy())).collect();
     let line = format!("{}: aosx {}", timestamp(now), command.join(" "));
     let all = match attrs.text("history").map(str::trim_end) {
         Some(old) if !old.is_empty() => format!("{line}\n{old}"),
         _ => line,
     };
     attrs.set("history", all);
+}
+
+/// A word as a shell takes it: quoted where it has to be.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%~".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_string();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Seconds since 1970 as `2026-11-22T17:49:59Z`.
@@ -37,6 +47,14 @@ fn timestamp(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_with_blanks_are_quoted() {
+        assert_eq!(quoted("--axis=lat,lon"), "--axis=lat,lon");
+        assert_eq!(quoted("my file.nc"), "'my file.nc'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
+    }
 
     #[test]
     fn timestamps_are_civil_dates() {

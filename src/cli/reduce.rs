@@ -3,7 +3,7 @@
 use super::{Global, history};
 use crate::{
     cf::decoding::ValidRange,
-    dataset::{Axes, Computation, Dataset, KeepDims, Reduction},
+    dataset::{Axes, Computation, Dataset, KeepDims, Reduction, Why},
     error::{Error, Result},
     formats::OutputFormat,
     kernels::fold::{FoldOptions, Op},
@@ -87,9 +87,10 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
         let text = session.explain(&computation)?;
         return print(out, |out| out.write_all(text.as_bytes()));
     }
-    if !global.quiet && global.verbose > 0 {
-        for path in &computation.left_out {
-            eprintln!("aosx: note: {}: variable '{path}': left out of the result", args.file.display());
+    if let Destination::File(_, format) = destination {
+        computation = computation.adapted(format)?;
+        if !global.quiet {
+            note_left_out(args, global, &computation);
         }
     }
     match destination {
@@ -98,6 +99,18 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
             let results = session.collect(&dataset, &computation)?;
             print(out, |out| show(out, &computation, &results, how))
         }
+    }
+}
+
+/// Says which variables the output lacks: those that it has no type for, and on demand those that lost a dimension.
+fn note_left_out(args: &ReduceArgs, global: &Global, computation: &Computation) {
+    for left in &computation.left_out {
+        let why = match left.why {
+            Why::NoType => "the output has no type for it",
+            Why::LostDimension if global.verbose > 0 => "it has a reduced dimension",
+            Why::LostDimension => continue,
+        };
+        eprintln!("aosx: note: {}: variable '{}': left out: {why}", args.file.display(), left.path);
     }
 }
 

@@ -1,11 +1,12 @@
 //! [`Dataset`]: a file with its variables, coordinates and dimensions, and what can be asked of it.
 
+mod adapted;
 mod output;
 mod reduction;
 mod scope;
 
 pub use output::storage_for;
-pub use reduction::{Axes, Computation, KeepDims, Range, Reduction, Wanted};
+pub use reduction::{Axes, Computation, KeepDims, LeftOut, Range, Reduction, Wanted, Why};
 
 use crate::{
     error::{Problem, Result, closest},

@@ -17,7 +17,8 @@ const SMALL_BYTES: u64 = 64 << 10;
 pub fn storage_for(source: &dyn Source, kept: &[usize], dtype: DType) -> Storage {
     let grid = source.grid();
     let shape: Shape = kept.iter().map(|&k| grid.shape()[k]).collect();
-    let mut chunk: Vec<u64> = kept.iter().map(|&k| grid.chunk()[k]).collect();
+    // An unlimited dimension may have chunks longer than itself: the rest would be padding.
+    let mut chunk: Vec<u64> = kept.iter().map(|&k| grid.chunk()[k].min(grid.shape()[k].max(1))).collect();
     enlarge(&mut chunk, &shape, dtype.size() as u64);
     let stored = &source.meta().storage;
     let chunked = stored.chunk.is_some() && !chunk.is_empty();

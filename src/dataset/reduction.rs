@@ -54,6 +54,7 @@ pub struct Reduction {
 }
 
 /// An output variable that is computed or copied by the engine.
+#[derive(Clone)]
 pub struct Wanted {
     /// Its path in the output.
     pub path: String,
@@ -66,6 +67,7 @@ pub struct Wanted {
 }
 
 /// A reduced coordinate: its scalar is the middle, its bounds are the ends, of what it covered.
+#[derive(Clone)]
 pub struct Range {
     /// The coordinate in the output.
     pub path: String,
@@ -75,7 +77,26 @@ pub struct Range {
     pub array: LazyArray,
 }
 
+/// Why the output lacks a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It describes what is reduced, or was not asked for.
+    LostDimension,
+    /// The output has no type for its values.
+    NoType,
+}
+
+/// A variable that the output lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its path in the input.
+    pub path: String,
+    /// Why.
+    pub why: Why,
+}
+
 /// A schema, and what fills it.
+#[derive(Clone)]
 pub struct Computation {
     /// What the output declares.
     pub schema: Group,
@@ -87,8 +108,8 @@ pub struct Computation {
     pub texts: Vec<String>,
     /// The results asked for, to be shown first.
     pub results: Vec<String>,
-    /// Variables that no output can hold, or that lost a dimension and could not be reduced: left out.
-    pub left_out: Vec<String>,
+    /// Variables that the output lacks.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// A variable and the positions of its axes that are reduced.
@@ -170,16 +191,15 @@ impl Reduction {
             // A name that no variable has is a mistake, not a wish for nothing.
             for name in names {
                 if !chosen.iter().any(|c| !axes_named(&c.meta, name).is_empty()) {
-                    let mut dims: Vec<&str> = numeric.iter().flat_map(|v| v.dims.iter().map(String::as_str)).collect();
-                    dims.sort_unstable();
-                    dims.dedup();
-                    let known = closest(name, dims.into_iter());
-                    return Err(Problem::NoSuchDimension { name: name.clone(), known }.into());
+                    return Err(no_axis(root, &numeric, name));
                 }
             }
         }
+        if chosen.is_empty() && numeric.is_empty() {
+            return Err(Error::usage("no variable holds numbers, beside coordinates"));
+        }
         if chosen.is_empty() {
-            return Err(Error::usage("no numeric variable can be reduced; name one with --var"));
+            return Err(Error::usage("no numeric variable has dimensions"));
         }
         Ok(chosen)
     }
@@ -203,6 +223,22 @@ impl Reduction {
     }
 }
 
+/// Why no variable that could be reduced has an axis.
+fn no_axis(root: &Group, numeric: &[&VarMeta], name: &str) -> Error {
+    let mut dims: Vec<&str> = numeric.iter().flat_map(|v| v.dims.iter().map(String::as_str)).collect();
+    dims.sort_unstable();
+    dims.dedup();
+    if let Some(other) = root.all_vars().iter().find(|v| v.dims.iter().any(|d| d == name)) {
+        let hint = if other.stored.dtype().is_some() { "; name it with --var" } else { "" };
+        return Error::usage(format!(
+            "only coordinates and variables without numbers have the dimension '{name}' (as '{}'){hint}",
+            other.path
+        ));
+    }
+    let known = closest(name, dims.into_iter());
+    Problem::NoSuchDimension { name: name.to_string(), known }.into()
+}
+
 /// The axes that a name or position means: `time`, `0`, `-1`; and `dim_0` where the file names no dimensions.
 fn axes_named(meta: &VarMeta, name: &str) -> Vec<usize> {
     let named: Vec<usize> = (0..meta.dims.len()).filter(|&k| meta.dims[k] == name).collect();
@@ -221,19 +257,19 @@ fn axes_named(meta: &VarMeta, name: &str) -> Vec<usize> {
     }
 }
 
-/// The paths of all variables that describe others: coordinates, bounds, grid mappings ...
+/// The paths of all coordinates, with their bounds and grid mappings: what xarray would not reduce.
+///
+/// Ancillary variables, cell measures and the terms of a formula (a surface pressure) are data in their own right.
 fn coordinates(root: &Group) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
     for var in root.all_vars() {
         if var.dims.len() == 1 && var.dims[0] == var.name() {
             out.insert(var.path.clone());
         }
-        // Ancillary variables are data in their own right.
-        let ancillary = references::named(&var.attrs, "ancillary_variables");
-        for name in references::all(&var.attrs).into_iter().filter(|n| !ancillary.contains(n)) {
-            if let Some(found) = scope::variable(root, var.group(), &name) {
-                out.insert(found.path.clone());
-            }
+        for attribute in references::SINGLE.iter().chain(&["coordinates"]) {
+            let named = references::named(&var.attrs, attribute);
+            let found = named.iter().filter_map(|name| scope::variable(root, var.group(), name));
+            out.extend(found.map(|v| v.path.clone()));
         }
     }
     out
@@ -245,6 +281,8 @@ type DimKey = (Option<String>, String);
 struct Builder<'a> {
     dataset: &'a Dataset,
     request: &'a Reduction,
+    /// The paths of the variables that are reduced.
+    chosen: BTreeSet<String>,
     /// Dimensions that no output variable has any more.
     gone: BTreeSet<DimKey>,
     done: Computation,
@@ -271,7 +309,8 @@ impl<'a> Builder<'a> {
             results: Vec::new(),
             left_out: Vec::new(),
         };
-        Builder { dataset, request, gone, done }
+        let chosen = chosen.iter().map(|c| c.meta.path.clone()).collect();
+        Builder { dataset, request, chosen, gone, done }
     }
 
     fn root(&self) -> &'a Group {
@@ -340,9 +379,25 @@ impl<'a> Builder<'a> {
         }
         let dims: Vec<String> = one.axes.iter().map(|&k| one.meta.dims[k].clone()).collect();
         cell_methods::reduced(&mut attrs, op, &dims);
+        // CF wants flags in the variable's own type.
+        if one.meta.stored.dtype() != Some(dtype) {
+            for name in ["flag_values", "flag_masks"] {
+                let Some(numbers) = attrs.get(name).and_then(Value::numbers) else { continue };
+                match dtype {
+                    DType::F32 => attrs.set(name, Value::F32(numbers.iter().map(|&x| x as f32).collect())),
+                    DType::F64 => attrs.set(name, Value::F64(numbers)),
+                    _ => {}
+                }
+            }
+        }
         // Ancillary data describe the values that went in.
         attrs.remove("ancillary_variables");
         self.retain(&mut attrs, one.meta.group());
+        // Cells of another file are those of before, and still the same only after time.
+        if !self.is_over_time(one) {
+            let is_here = |name: &str| scope::variable(self.root(), one.meta.group(), name).is_some();
+            references::retain(&mut attrs, |attribute, name| attribute == "cell_measures" && !is_here(name));
+        }
         if self.request.keep_dims == KeepDims::No {
             let mut names = references::named(&attrs, "coordinates");
             for &k in &one.axes {
@@ -360,18 +415,28 @@ impl<'a> Builder<'a> {
         attrs
     }
 
-    /// Takes out of the attributes what names a variable that the output will not have.
+    /// Takes out of the attributes what names a variable that the output will not have. What the input does not have
+    /// either may lie in another file.
     fn retain(&self, attrs: &mut Attrs, group: &str) {
-        references::retain(attrs, |name| match scope::variable(self.root(), group, name) {
-            None => true,
+        references::retain(attrs, |attribute, name| match scope::variable(self.root(), group, name) {
+            None => false,
+            // What is reduced is no measure of cells any more, but a formula holds for its terms' means.
+            Some(v) if self.chosen.contains(&v.path) => self.request.ops.len() > 1 || attribute == "cell_measures",
             Some(v) => !self.stays(v) && !self.is_reduced_coordinate(v),
         });
     }
 
+    /// Whether all of the reduced axes are time's.
+    fn is_over_time(&self, one: &Chosen) -> bool {
+        one.axes.iter().all(|&k| {
+            let coordinate = scope::coordinate(self.root(), one.meta.group(), &one.meta.dims[k]);
+            coordinate.and_then(|c| c.attrs.text("units")).is_some_and(|units| units.contains(" since "))
+        })
+    }
+
     /// Whether a variable is untouched by the reduction, and can be written.
     fn stays(&self, v: &VarMeta) -> bool {
-        !matches!(v.stored, StoredType::Other(_))
-            && !(0..v.dims.len()).any(|k| self.gone.contains(&key(self.root(), v, k)))
+        writable(v) && !(0..v.dims.len()).any(|k| self.gone.contains(&key(self.root(), v, k)))
     }
 
     fn is_reduced_coordinate(&self, v: &VarMeta) -> bool {
@@ -420,7 +485,8 @@ impl<'a> Builder<'a> {
             if self.stays(v) && self.done.schema.var(&v.path).is_none() {
                 self.carry(v).map_err(|e| e.in_variable(&v.path).in_file(self.dataset.path()))?;
             } else {
-                self.done.left_out.push(v.path.clone());
+                let why = if writable(v) { Why::LostDimension } else { Why::NoType };
+                self.done.left_out.push(LeftOut { path: v.path.clone(), why });
             }
         }
         Ok(())
@@ -502,7 +568,8 @@ impl<'a> Builder<'a> {
             }
         };
         let mut attrs = coordinate.attrs.clone();
-        decoding::ENCODING.iter().chain(&["climatology"]).for_each(|n| drop(attrs.remove(n)));
+        decoding::ENCODING.iter().chain(&["climatology", "bounds"]).for_each(|n| drop(attrs.remove(n)));
+        self.retain(&mut attrs, coordinate.group());
         let of_shape = |path: String, shape: Shape, attrs: Attrs| VarMeta {
             path,
             stored: StoredType::native(DType::F64),
@@ -521,10 +588,15 @@ impl<'a> Builder<'a> {
         output::insert(&mut self.done.schema, root, of_shape(path.clone(), lead, attrs), &dims);
         let dims: Vec<_> = dims.into_iter().chain([two]).collect();
         output::insert(&mut self.done.schema, root, of_shape(bounds.clone(), both, Attrs::new()), &dims);
-        self.done.left_out.retain(|v| *v != bounds);
+        self.done.left_out.retain(|v| v.path != bounds);
         self.done.ranges.push(Range { path, bounds, array });
         Ok(())
     }
+}
+
+/// Whether outputs have a type for its values.
+fn writable(v: &VarMeta) -> bool {
+    !matches!(v.stored, StoredType::Other(_))
 }
 
 /// A variable's dimension and where it is declared.

@@ -7,12 +7,28 @@ pub fn declaring(root: &Group, group: &str, name: &str) -> Option<String> {
     outwards(group).find(|path| root.group(path).is_some_and(|g| g.dims.iter().any(|d| d.name == name)))
 }
 
-/// The variable that `name` means in the group at `group`. A path from the root is allowed.
+/// The variable that `name` means in the group at `group`. Paths from the root and from the group are allowed.
 pub fn variable<'a>(root: &'a Group, group: &str, name: &str) -> Option<&'a VarMeta> {
     if let Some(path) = name.strip_prefix('/') {
         return root.var(path);
     }
+    if name.contains('/') {
+        return root.var(&joined(group, name)?);
+    }
     outwards(group).find_map(|path| root.group(&path)?.vars.iter().find(|v| v.name() == name))
+}
+
+/// The path from the root that a relative one means; `None` where it leaves the root.
+fn joined(group: &str, name: &str) -> Option<String> {
+    let mut parts: Vec<&str> = group.split('/').filter(|p| !p.is_empty()).collect();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            inner => parts.push(inner),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// The coordinate variable of a dimension: of its name, along it alone.
@@ -27,4 +43,16 @@ pub fn coordinate<'a>(root: &'a Group, group: &str, dim: &str) -> Option<&'a Var
 fn outwards(group: &str) -> impl Iterator<Item = String> {
     let parts: Vec<String> = group.split('/').filter(|p| !p.is_empty()).map(str::to_string).collect();
     (0..=parts.len()).rev().map(move |n| parts[..n].join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_paths_are_walked() {
+        assert_eq!(joined("g/h", "../t").as_deref(), Some("g/t"));
+        assert_eq!(joined("g", "./h/t").as_deref(), Some("g/h/t"));
+        assert_eq!(joined("g", "../../t"), None);
+    }
 }

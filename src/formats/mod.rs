@@ -36,6 +36,11 @@ pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
     if path.is_dir() {
         return zarr::open(path).map_err(fail);
     }
+    // Opening a pipe would wait for somebody to write to it.
+    let kind = std::fs::metadata(path).map_err(|e| fail(Error::io("open", e)))?;
+    if !kind.is_file() {
+        return Err(fail(Problem::NotAFormat { found: "it is no regular file".into() }.into()));
+    }
     let mut head = [0u8; 8];
     let mut got = 0;
     let mut file = std::fs::File::open(path).map_err(|e| fail(Error::io("open", e)))?;
@@ -78,5 +83,16 @@ fn describe(head: &[u8]) -> String {
         _ if head.starts_with(&[0x1f, 0x8b]) => "it is gzip; unpack it first".into(),
         _ if head.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => "it is text".into(),
         _ => format!("it begins with {head:02x?}"),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_not_waited_for() {
+        let problem = open(Path::new("/dev/zero")).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(problem.contains("no regular file"), "{problem}");
     }
 }

@@ -14,8 +14,13 @@ impl Pending {
     /// A free temporary name beside `target`. Nothing is created yet.
     ///
     /// # Errors
-    /// When `target` has no file name, or its folder does not exist.
+    /// When `target` has no file name, its folder does not exist, or what is there must not be replaced: a device, a
+    /// pipe, a folder that holds other things than a Zarr store.
     pub fn new(target: &Path) -> Result<Pending> {
+        // A link stays, and what it leads to is replaced.
+        let resolved = if target.is_symlink() { target.canonicalize().ok() } else { None };
+        let target = resolved.as_deref().unwrap_or(target);
+        refuse_precious(target)?;
         let name = target.file_name().ok_or_else(|| Error::usage("the output has no file name").in_file(target))?;
         let folder = match target.parent() {
             Some(p) if !p.as_os_str().is_empty() => p,
@@ -56,6 +61,9 @@ impl Pending {
         sync(&from).map_err(failed)?;
         // A folder cannot be renamed over another one: move the old one aside first.
         if self.target.is_dir() && !self.target.is_symlink() {
+            if !from.is_dir() {
+                return Err(Error::usage("a folder is there, which no file replaces").in_file(&self.target));
+            }
             let old = from.with_extension("old");
             std::fs::rename(&self.target, &old).map_err(failed)?;
             if let Err(e) = std::fs::rename(&from, &self.target) {
@@ -69,6 +77,21 @@ impl Pending {
         self.temporary = None;
         Ok(())
     }
+}
+
+/// Refuses to replace what nobody can have meant to lose.
+fn refuse_precious(target: &Path) -> Result<()> {
+    let Ok(meta) = target.symlink_metadata() else { return Ok(()) };
+    if meta.is_dir() {
+        let is_store = ["zarr.json", ".zgroup", ".zarray"].iter().any(|name| target.join(name).is_file());
+        let is_empty = std::fs::read_dir(target).is_ok_and(|mut items| items.next().is_none());
+        if !is_store && !is_empty {
+            return Err(Error::usage("a folder is there that holds no Zarr store; it is not replaced").in_file(target));
+        }
+    } else if !meta.is_file() && !meta.is_symlink() {
+        return Err(Error::usage("it is no regular file; write to a new name").in_file(target));
+    }
+    Ok(())
 }
 
 /// Asks the system to put a finished file on disk before its name changes.
@@ -122,6 +145,34 @@ mod tests {
             assert_eq!(fs::read_to_string(file).unwrap(), "new");
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn folders_of_other_things_and_devices_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("precious"), "x").unwrap();
+        assert!(Pending::new(dir.path()).is_err());
+        assert!(Pending::new(Path::new("/dev/zero")).is_err());
+        let store = dir.path().join("s.zarr");
+        fs::create_dir(&store).unwrap();
+        let pending = Pending::new(&store).unwrap();
+        fs::write(pending.path(), "a file").unwrap();
+        assert!(pending.commit().is_err());
+        assert!(store.is_dir());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_leads_to_the_new_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("a.nc"), dir.path().join("b.nc"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let pending = Pending::new(&link).unwrap();
+        fs::write(pending.path(), "new").unwrap();
+        pending.commit().unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
     }
 
     #[test]

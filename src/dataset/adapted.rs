@@ -1,0 +1,94 @@
+//! A computation as a format can hold it.
+
+use super::{Computation, LeftOut, Wanted, Why};
+use crate::{
+    attrs::Value,
+    dtype::DType,
+    error::Result,
+    formats::OutputFormat,
+    kernels::fold::{FoldOptions, Op},
+    source::{Group, StoredType},
+};
+
+impl Computation {
+    /// The same, as `format` can hold it: numbers of types that it lacks get one that holds their values, and strings
+    /// are left out where there are none.
+    ///
+    /// The older classic form has neither unsigned nor 64-bit integers: they become wider ones, and doubles where not
+    /// known to fit. No NetCDF has half precision. Classic files have one unlimited dimension, the first of a variable.
+    ///
+    /// # Errors
+    /// When sizes overflow.
+    pub fn adapted(&self, format: OutputFormat) -> Result<Computation> {
+        let mut out = self.clone();
+        if matches!(format, OutputFormat::Zarr2 | OutputFormat::Zarr3) {
+            return Ok(out);
+        }
+        for wanted in &mut out.wanted {
+            let Some(meta) = var_mut(&mut out.schema, &wanted.path) else { continue };
+            let Some(dtype) = meta.stored.dtype() else { continue };
+            let held = held(dtype, format, wanted);
+            if held == dtype {
+                continue;
+            }
+            if !out.results.contains(&wanted.path) {
+                // A copy is written as it is stored; what changes its type is a fold of single values.
+                wanted.array = wanted.array.reduce(Op::First, &[], FoldOptions::default())?;
+            }
+            wanted.stored = held;
+            meta.stored = StoredType::native(held);
+            meta.fill = None;
+            if let Some(Value::I64(fill)) = meta.attrs.get("_FillValue") {
+                let fill = fill.iter().map(|&n| n as f64).collect();
+                meta.attrs.set("_FillValue", Value::F64(fill));
+            }
+        }
+        if format != OutputFormat::NetCdf4 {
+            one_unlimited(&mut out.schema);
+            out.leave_out_texts();
+        }
+        Ok(out)
+    }
+
+    fn leave_out_texts(&mut self) {
+        for path in std::mem::take(&mut self.texts) {
+            remove(&mut self.schema, &path);
+            self.left_out.push(LeftOut { path, why: Why::NoType });
+        }
+    }
+}
+
+/// The type that a format holds such numbers in.
+fn held(dtype: DType, format: OutputFormat, wanted: &Wanted) -> DType {
+    match dtype {
+        DType::F16 => DType::F32,
+        _ if format != OutputFormat::NetCdf3 => dtype,
+        DType::U8 => DType::I16,
+        DType::U16 => DType::I32,
+        DType::I64 | DType::U64 if wanted.array.counts_below(i32::MAX as u64) => DType::I32,
+        DType::U32 | DType::I64 | DType::U64 => DType::F64,
+        _ => dtype,
+    }
+}
+
+fn one_unlimited(schema: &mut Group) {
+    let first: Vec<String> = schema.all_vars().iter().filter_map(|v| v.dims.first().cloned()).collect();
+    let later: Vec<String> = schema.all_vars().iter().flat_map(|v| v.dims.iter().skip(1).cloned()).collect();
+    let mut unlimited = 0;
+    for dim in &mut schema.dims {
+        dim.unlimited &= unlimited == 0 && first.contains(&dim.name) && !later.contains(&dim.name);
+        unlimited += usize::from(dim.unlimited);
+    }
+}
+
+fn var_mut<'a>(group: &'a mut Group, path: &str) -> Option<&'a mut crate::source::VarMeta> {
+    if let Some(at) = group.vars.iter().position(|v| v.path == path) {
+        return group.vars.get_mut(at);
+    }
+    group.groups.iter_mut().find_map(|inner| var_mut(inner, path))
+}
+
+fn remove(group: &mut Group, path: &str) {
+    group.vars.retain(|v| v.path != path);
+    group.groups.iter_mut().for_each(|inner| remove(inner, path));
+}
