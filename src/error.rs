@@ -274,7 +274,7 @@ pub fn closest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<St
     let wanted = wanted.to_lowercase();
     let mut all: Vec<(usize, String)> =
         known.map(|name| (distance(&wanted, &name.to_lowercase()), name.to_string())).collect();
-    all.sort_by_key(|(far, name)| if *far * 3 <= name.len().max(wanted.len()) { *far } else { usize::MAX });
+    all.sort_by_key(|(far, name)| if *far * 2 <= name.len().max(wanted.len()) { *far } else { usize::MAX });
     all.into_iter().map(|(_, name)| name).collect()
 }
 
