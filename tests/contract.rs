@@ -289,14 +289,22 @@ fn a_dropped_sink_leaves_what_was_there() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
         let schema = root(vec![dim("x", 5)], vec![var("v", StoredType::native(DType::F32), &[("x", 5)], Some(&[2]))]);
-        std::fs::write(&path, "old").unwrap();
+        let is_store = matches!(format, OutputFormat::Zarr2 | OutputFormat::Zarr3);
+        let old = if is_store { path.join("zarr.json") } else { path.clone() };
+        if is_store {
+            std::fs::create_dir(&path).unwrap();
+        }
+        std::fs::write(&old, "old").unwrap();
         let sink = formats::create(&path, format, &schema).unwrap();
         write(&*sink, "v", DType::F32, |n| n == 0);
         drop(sink);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old", "{format:?}");
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "old", "{format:?}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "{format:?}");
         assert!(formats::create(&dir.path().join("no/such").join(name), format, &schema).is_err(), "{format:?}");
-        assert!(formats::create(&path.join(name), format, &schema).is_err(), "{format:?}: the folder is a file");
+        assert!(formats::create(&old.join(name), format, &schema).is_err(), "{format:?}: the folder is a file");
+        if is_store {
+            assert!(formats::create(&old, format, &schema).is_err(), "{format:?}: a file is there");
+        }
     }
 }
 

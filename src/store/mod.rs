@@ -6,5 +6,5 @@ mod pending;
 mod zip;
 
 pub use local::LocalFile;
-pub use pending::Pending;
+pub use pending::{Form, Pending};
 pub use zip::{ZipArchive, ZipEntry};

@@ -1,6 +1,14 @@
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
+/// What an output is to the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Form {
+    File,
+    Folder,
+}
+
 /// An output file or folder under a temporary name beside its target; [`commit`](Pending::commit) renames it.
 ///
 /// Dropped without that it is removed, and the target is as it was.
@@ -15,19 +23,19 @@ impl Pending {
     ///
     /// # Errors
     /// When `target` has no file name, its folder does not exist, or what is there must not be replaced: a device, a
-    /// pipe, a folder that holds other things than a Zarr store.
-    pub fn new(target: &Path) -> Result<Pending> {
+    /// pipe, a folder that holds other things than a Zarr store, a file by a folder or a folder by a file.
+    pub fn new(target: &Path, form: Form) -> Result<Pending> {
         // A link stays, and what it leads to is replaced.
         let resolved = if target.is_symlink() { target.canonicalize().ok() } else { None };
         let target = resolved.as_deref().unwrap_or(target);
-        refuse_precious(target)?;
+        refuse_precious(target, form)?;
         let name = target.file_name().ok_or_else(|| Error::usage("the output has no file name").in_file(target))?;
         let folder = match target.parent() {
             Some(p) if !p.as_os_str().is_empty() => p,
             _ => Path::new("."),
         };
         if !folder.is_dir() {
-            let e = std::io::Error::from(std::io::ErrorKind::NotFound);
+            let e = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such folder; make it first");
             return Err(Error::io(format!("write into the folder {}", folder.display()), e).in_file(target));
         }
         let mut n = 0u32;
@@ -61,9 +69,6 @@ impl Pending {
         sync(&from).map_err(failed)?;
         // A folder cannot be renamed over another one: move the old one aside first.
         if self.target.is_dir() && !self.target.is_symlink() {
-            if !from.is_dir() {
-                return Err(Error::usage("a folder is there, which no file replaces").in_file(&self.target));
-            }
             let old = from.with_extension("old");
             std::fs::rename(&self.target, &old).map_err(failed)?;
             if let Err(e) = std::fs::rename(&from, &self.target) {
@@ -80,9 +85,12 @@ impl Pending {
 }
 
 /// Refuses to replace what nobody can have meant to lose.
-fn refuse_precious(target: &Path) -> Result<()> {
+fn refuse_precious(target: &Path, form: Form) -> Result<()> {
     let Ok(meta) = target.symlink_metadata() else { return Ok(()) };
     if meta.is_dir() {
+        if form == Form::File {
+            return Err(Error::usage("a folder is there, which no file replaces").in_file(target));
+        }
         let is_store = ["zarr.json", ".zgroup", ".zarray"].iter().any(|name| target.join(name).is_file());
         let is_empty = std::fs::read_dir(target).is_ok_and(|mut items| items.next().is_none());
         if !is_store && !is_empty {
@@ -90,6 +98,9 @@ fn refuse_precious(target: &Path) -> Result<()> {
         }
     } else if !meta.is_file() && !meta.is_symlink() {
         return Err(Error::usage("it is no regular file; write to a new name").in_file(target));
+    } else if form == Form::Folder {
+        return Err(Error::usage("a file is there, which no Zarr store replaces; remove it or write to another name")
+            .in_file(target));
     }
     Ok(())
 }
@@ -117,7 +128,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("out.nc");
         fs::write(&target, "old").unwrap();
-        let pending = Pending::new(&target).unwrap();
+        let pending = Pending::new(&target, Form::File).unwrap();
         fs::write(pending.path(), "new").unwrap();
         drop(pending);
         assert_eq!(fs::read_to_string(&target).unwrap(), "old");
@@ -138,7 +149,7 @@ mod tests {
                 }
             };
             make(&target, "old");
-            let pending = Pending::new(&target).unwrap();
+            let pending = Pending::new(&target, if folder { Form::Folder } else { Form::File }).unwrap();
             make(pending.path(), "new");
             pending.commit().unwrap();
             let file = if folder { target.join("zarr.json") } else { target };
@@ -151,14 +162,13 @@ mod tests {
     fn folders_of_other_things_and_devices_stay() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("precious"), "x").unwrap();
-        assert!(Pending::new(dir.path()).is_err());
-        assert!(Pending::new(Path::new("/dev/zero")).is_err());
-        let store = dir.path().join("s.zarr");
+        assert!(Pending::new(dir.path(), Form::Folder).is_err());
+        assert!(Pending::new(Path::new("/dev/zero"), Form::File).is_err());
+        let (store, file) = (dir.path().join("s.zarr"), dir.path().join("precious"));
         fs::create_dir(&store).unwrap();
-        let pending = Pending::new(&store).unwrap();
-        fs::write(pending.path(), "a file").unwrap();
-        assert!(pending.commit().is_err());
-        assert!(store.is_dir());
+        assert!(Pending::new(&store, Form::Folder).is_ok(), "an empty folder is nothing to lose");
+        assert!(Pending::new(&store, Form::File).is_err());
+        assert!(Pending::new(&file, Form::Folder).is_err());
     }
 
     #[cfg(unix)]
@@ -168,7 +178,7 @@ mod tests {
         let (file, link) = (dir.path().join("a.nc"), dir.path().join("b.nc"));
         fs::write(&file, "old").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        let pending = Pending::new(&link).unwrap();
+        let pending = Pending::new(&link, Form::File).unwrap();
         fs::write(pending.path(), "new").unwrap();
         pending.commit().unwrap();
         assert!(link.is_symlink());
@@ -177,6 +187,6 @@ mod tests {
 
     #[test]
     fn a_missing_folder_is_said_at_once() {
-        assert!(Pending::new(Path::new("/nonexistent/folder/out.nc")).is_err());
+        assert!(Pending::new(Path::new("/nonexistent/folder/out.nc"), Form::File).is_err());
     }
 }

@@ -33,7 +33,7 @@ use crate::{
     grid::Grid,
     shape::{ChunkIndex, Region},
     source::{Group, Sink},
-    store::Pending,
+    store::{Form, Pending},
     units::Bytes,
 };
 use std::{fs::OpenOptions, path::Path};
@@ -48,7 +48,7 @@ use std::{fs::OpenOptions, path::Path};
 /// When the target cannot be written, or the format cannot hold what is declared.
 pub fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<Box<dyn Sink>> {
     let schema = schema::Schema::new(root, format)?;
-    let pending = Pending::new(path)?;
+    let pending = Pending::new(path, Form::File)?;
     // The system says better than the libraries why a file cannot be created.
     OpenOptions::new()
         .write(true)

@@ -13,7 +13,7 @@ use crate::{
     grid::Grid,
     shape::{ChunkIndex, Region, Shape},
     source::{Group, Sink, StoredType, VarMeta},
-    store::Pending,
+    store::{Form, Pending},
 };
 use std::{
     collections::HashMap,
@@ -48,7 +48,7 @@ impl ZarrSink {
             OutputFormat::Zarr2 => Version::V2,
             _ => Version::V3,
         };
-        let pending = Pending::new(path)?;
+        let pending = Pending::new(path, Form::Folder)?;
         let mut sink = ZarrSink { pending, version, arrays: HashMap::new() };
         let mut all = Map::new();
         let store = sink.pending.path().to_path_buf();
