@@ -71,14 +71,18 @@ fn a_run_that_is_killed_leaves_the_old_output() {
     let dir = tempfile::tempdir().unwrap();
     make(&dir.path().join("in.nc"));
     for out in ["out.nc", "out.zarr"] {
-        std::fs::write(dir.path().join(out), "old").unwrap();
+        let target = dir.path().join(out);
+        let old = if out == "out.zarr" { target.join("zarr.json") } else { target.clone() };
+        if out == "out.zarr" {
+            std::fs::create_dir(&target).unwrap();
+        }
+        std::fs::write(&old, "old").unwrap();
         let before = names(dir.path()).len();
         let child = start(dir.path(), out);
         wait_for_output(dir.path(), before);
         signal(&child, libc::SIGKILL);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.signal(), Some(libc::SIGKILL), "{out}");
-        assert_eq!(std::fs::read_to_string(dir.path().join(out)).unwrap(), "old");
-        std::fs::remove_file(dir.path().join(out)).unwrap();
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "old");
     }
 }
