@@ -26,6 +26,9 @@ use std::{
 /// and what the allocator keeps.
 const OVERHEAD: u64 = 6 << 20;
 const STACK: u64 = 256 << 10;
+/// How much what the process holds when a run begins differs from one run to the next: the kernel maps more pages of the
+/// program around each one that is touched when the page cache has them.
+const VARIES: u64 = 4 << 20;
 
 /// How things run: memory limit, threads, listener.
 ///
@@ -177,11 +180,14 @@ impl Session {
         let Some((least, variable)) = plan.least(Some(sink))? else { return Ok(()) };
         let room = executor.budget.limit();
         let held = executor.budget.held();
-        if least.0 + held.0 <= room.0 {
+        // Saturating, as the plan's own figures are: a broken file can declare chunks of any size.
+        let data = least.0.saturating_add(held.0);
+        if data <= room.0 {
             return Ok(());
         }
         // What the process itself takes differs a little from run to run; what is asked for must do.
-        let need = (least.0 + held.0 + (self.memory.0 - room.0)).next_multiple_of(1 << 20) + (1 << 20);
+        let need = data.saturating_add(self.memory.0 - room.0).saturating_add(VARIES);
+        let need = need.checked_next_multiple_of(1 << 20).unwrap_or(need);
         let problem = Problem::BudgetTooSmall { what: "the plan".into(), need: Bytes(need), limit: self.memory };
         Err(Error::from(problem).in_variable(variable))
     }
@@ -200,7 +206,7 @@ impl Session {
     fn data_limit(&self) -> Result<Bytes> {
         let beside = resident().0 + OVERHEAD + STACK * self.threads as u64;
         if beside >= self.memory.0 {
-            let need = Bytes((beside + (16 << 20)).next_multiple_of(1 << 20));
+            let need = Bytes((beside + (16 << 20) + VARIES).next_multiple_of(1 << 20));
             return Err(Problem::BudgetTooSmall { what: "the program itself".into(), need, limit: self.memory }.into());
         }
         Ok(Bytes(self.memory.0 - beside))

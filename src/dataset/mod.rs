@@ -5,7 +5,6 @@ mod output;
 mod reduction;
 mod scope;
 
-pub use output::storage_for;
 pub use reduction::{Axes, Computation, KeepDims, LeftOut, Range, Reduction, Wanted, Why};
 
 use crate::{
