@@ -6,9 +6,9 @@ use std::{
 };
 
 /// Every room there may be, in order. One that is not made yet keeps its place.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 24] = [
     "units", "error", "shape", "grid", "dtype", "attrs", "budget", "block", "kernels", "codec", "store", "source",
-    "formats", "array", "plan", "events", "engine", "cf", "dataset", "session", "report", "cli",
+    "formats", "array", "delayed", "plan", "events", "engine", "cf", "dataset", "expr", "session", "report", "cli",
 ];
 
 /// The rooms that may print.
