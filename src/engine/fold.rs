@@ -1,4 +1,4 @@
-use super::{Crew, Executor, Outcome, lock, pieces::Finished, read};
+use super::{Outcome, Run, eval::Evaluator, lock, pieces::Finished, read};
 use crate::{
     block::Block,
     codec::Scratch,
@@ -10,9 +10,8 @@ use crate::{
         decode::Segment,
         fold::{ChunkView, Role, ViewDim},
     },
-    plan::Fold,
+    plan::{Fold, Input, Part, padded},
     shape::{ChunkIndex, Region},
-    source::Sink,
     units::Bytes,
 };
 use std::{
@@ -21,26 +20,22 @@ use std::{
 };
 
 /// Runs one fold: workers take runs of chunks in order, and merge their states in order.
-pub fn run(fold: &Fold, executor: &Executor, sink: &dyn Sink, crew: Crew) -> Result<()> {
+pub fn run(fold: &Fold, run: &Run<'_>) -> Result<()> {
     let job = Job {
         fold,
-        executor,
-        sink,
-        crew,
+        run,
         order: Mutex::new(Order::default()),
         columns: Mutex::default(),
         tiles: Mutex::default(),
-        outcome: Outcome::new(&executor.stop),
+        outcome: Outcome::new(&run.executor.stop),
     };
-    crew.run(|| job.work());
+    run.crew.run(|| job.work());
     job.outcome.result()
 }
 
 struct Job<'a> {
     fold: &'a Fold,
-    executor: &'a Executor,
-    sink: &'a dyn Sink,
-    crew: Crew,
+    run: &'a Run<'a>,
     order: Mutex<Order>,
     columns: Mutex<HashMap<u64, Arc<Mutex<Column>>>>,
     tiles: Mutex<HashMap<u64, Arc<Tile>>>,
@@ -83,14 +78,15 @@ struct TileState {
 }
 
 /// What one worker holds from beginning to end.
-struct Worker {
+struct Worker<'a> {
     scratch: Scratch,
+    evaluator: Option<Evaluator<'a>>,
     chunks: Block,
     result: Block,
     segment: Segment,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
     fn work(&self) {
         let outcome = (|| {
             let mut worker = self.worker()?;
@@ -107,13 +103,15 @@ impl Job<'_> {
         }
     }
 
-    fn worker(&self) -> Result<Worker> {
-        let need = &self.crew.need;
-        let batch = self.crew.batch as u64;
-        let mut lease = self.executor.budget.lease(need.per_worker(batch), "a worker")?;
+    fn worker(&self) -> Result<Worker<'a>> {
+        let need = &self.run.crew.need;
+        let batch = self.run.crew.batch as u64;
+        let mut lease = self.run.executor.budget.lease(need.per_worker(batch), "a worker")?;
         let scratch = Scratch::new(need.worker, lease.split(need.worker.bytes()));
+        let evaluator = self.run.evaluator(&self.fold.input, &mut lease);
         let chunks = Block::new((need.chunk * batch) as usize, lease.split(need.chunk * batch));
-        Ok(Worker { scratch, chunks, result: Block::new(need.result as usize, lease), segment: Segment::new() })
+        let result = Block::new(need.result as usize, lease);
+        Ok(Worker { scratch, evaluator, chunks, result, segment: Segment::new() })
     }
 
     /// The next task in order, once there is memory for it. Waiting happens under the lock: whoever comes later in
@@ -131,7 +129,7 @@ impl Job<'_> {
             order.columns.reverse();
             order.tile += 1;
         }
-        let state = self.executor.budget.lease(self.crew.need.state, "a partial result")?;
+        let state = self.run.executor.budget.lease(self.run.crew.need.state, "a partial result")?;
         self.outcome.check()?;
         let Some(column) = order.columns.last().cloned() else { return Ok(None) };
         let (tile, run) = (order.tile - 1, order.run);
@@ -140,14 +138,18 @@ impl Job<'_> {
             order.run = 0;
             order.columns.pop();
         }
-        Ok(Some(Task { tile, column, run, state: Block::new(self.crew.need.state as usize, state) }))
+        Ok(Some(Task { tile, column, run, state: Block::new(self.run.crew.need.state as usize, state) }))
+    }
+
+    fn outputs(&self) -> impl Iterator<Item = &'a crate::plan::Output> {
+        self.fold.parts.iter().flat_map(|part| &part.outputs)
     }
 
     fn begin_tile(&self, number: u64) -> Result<()> {
         let region = self.fold.tiles.region(&self.fold.tiles.index(number));
-        let mut lease = self.executor.budget.lease(self.crew.need.tile, "a tile of the output")?;
+        let mut lease = self.run.executor.budget.lease(self.run.crew.need.tile, "a tile of the output")?;
         let mut blocks = Vec::new();
-        for output in &self.fold.outputs {
+        for output in self.outputs() {
             let bytes = region.shape.bytes(output.stored.size())?;
             blocks.push(Block::new(bytes, lease.split(bytes as u64)));
         }
@@ -157,13 +159,15 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn step(&self, task: Task, worker: &mut Worker) -> Result<()> {
+    fn step(&self, task: Task, worker: &mut Worker<'a>) -> Result<()> {
         let Task { tile, column, run, mut state } = task;
         let number = self.fold.columns.kept().number(&column);
         let cells = self.cells(&column)?;
-        let bytes = &mut state.bytes_mut()[..self.fold.folds.state_bytes(cells)];
-        self.fold.folds.init(bytes, cells);
-        self.fold_run(&column, run, bytes, cells, worker)?;
+        let mut rest = state.bytes_mut();
+        for part in &self.fold.parts {
+            part.reducer.init(state_of(part, cells, &mut rest), cells);
+        }
+        self.fold_run(&column, run, state.bytes_mut(), cells, worker)?;
         if let Some(state) = self.merge(number, run, state, cells)? {
             self.finish(tile, &column, cells, &state, worker)?;
         }
@@ -181,54 +185,97 @@ impl Job<'_> {
         run: u64,
         state: &mut [u8],
         cells: usize,
-        worker: &mut Worker,
+        worker: &mut Worker<'a>,
     ) -> Result<()> {
-        let source = self.fold.source.as_ref();
-        let chunk_bytes = self.crew.need.chunk as usize;
-        let mut batch: Vec<ChunkIndex> = Vec::with_capacity(self.crew.batch);
+        let grid = self.fold.input.grid();
+        let chunk_bytes = self.run.crew.need.chunk as usize;
+        let mut batch: Vec<Region> = Vec::with_capacity(self.run.crew.batch);
         let mut chunks = self.fold.columns.run(column, run);
         loop {
             batch.clear();
-            batch.extend(chunks.by_ref().take(self.crew.batch));
+            for out in worker.chunks.bytes_mut().chunks_exact_mut(chunk_bytes.max(1)).take(self.run.crew.batch) {
+                let Some(chunk) = chunks.next() else { break };
+                self.outcome.check()?;
+                let region = grid.region(&chunk);
+                match (&self.fold.input, &mut worker.evaluator) {
+                    (Input::Stored(source), _) => {
+                        read(source.as_ref(), &chunk, &mut worker.scratch, &mut out[..source.chunk_bytes()])?;
+                        self.tell(chunk_bytes);
+                    }
+                    (Input::Computed(_), Some(evaluator)) => {
+                        for (root, part) in self.roots(&region).enumerate() {
+                            evaluator.evaluate(root, &region, &mut out[part], &mut worker.scratch)?;
+                        }
+                    }
+                    (Input::Computed(_), None) => unreachable!("workers on expressions have an evaluator"),
+                }
+                batch.push(region);
+            }
             if batch.is_empty() {
                 return Ok(());
             }
-            for (chunk, out) in batch.iter().zip(worker.chunks.bytes_mut().chunks_exact_mut(chunk_bytes.max(1))) {
-                self.outcome.check()?;
-                read(source, chunk, &mut worker.scratch, out)?;
-                self.tell(chunk_bytes);
-            }
-            self.push(&batch, &worker.chunks, chunk_bytes, state, cells, &mut worker.segment).map_err(|e| {
-                let origin = source.origin();
-                e.in_variable(&origin.variable).in_file(origin.file)
-            })?;
+            self.push(&batch, &worker.chunks, chunk_bytes, state, cells, &mut worker.segment)
+                .map_err(|e| self.located(e))?;
         }
+    }
+
+    fn located(&self, error: crate::error::Error) -> crate::error::Error {
+        match &self.fold.input {
+            Input::Stored(source) => {
+                let origin = source.origin();
+                error.in_variable(&origin.variable).in_file(origin.file)
+            }
+            Input::Computed(_) => error,
+        }
+    }
+
+    /// Where in a block's bytes the values of each array lie.
+    fn roots(&self, region: &Region) -> impl Iterator<Item = std::ops::Range<usize>> + use<'a> {
+        let whole = self.fold.input.grid().chunk().iter().product::<u64>();
+        let cells = region.shape.iter().product::<u64>() as usize;
+        let mut at = 0;
+        let roots: &'a [_] = match &self.fold.input {
+            Input::Stored(_) => &[],
+            Input::Computed(computed) => &computed.roots,
+        };
+        roots.iter().map(move |root| {
+            let from = at;
+            at += padded(whole * root.dtype.size() as u64) as usize;
+            from..from + cells * root.dtype.size()
+        })
     }
 
     /// Folds chunks that lie one behind the other in `data`. Those that are cut at an edge have other shapes than
     /// their neighbours, and are folded on their own.
     fn push(
         &self,
-        batch: &[ChunkIndex],
+        places: &[Region],
         data: &Block,
         chunk_bytes: usize,
         state: &mut [u8],
         cells: usize,
         segment: &mut Segment,
     ) -> Result<()> {
-        let places: Vec<Region> = batch.iter().map(|c| self.fold.source.grid().region(c)).collect();
         let mut from = 0;
-        while from < batch.len() {
+        while from < places.len() {
             let alike = places[from..].iter().take_while(|p| p.shape == places[from].shape).count();
             let dims = self.dims(&places[from]);
-            let views: Vec<ChunkView> = (from..from + alike)
-                .map(|k| ChunkView {
-                    bytes: &data.bytes()[k * chunk_bytes..(k + 1) * chunk_bytes],
-                    dims: &dims,
-                    first_index: self.first_index(&places[k]),
-                })
-                .collect();
-            self.fold.folds.push(state, cells, &views, segment)?;
+            let mut rest = &mut *state;
+            for part in &self.fold.parts {
+                let state = state_of(part, cells, &mut rest);
+                let within = match &self.fold.input {
+                    Input::Stored(_) => 0..chunk_bytes,
+                    Input::Computed(_) => self.roots(&places[from]).nth(part.root).unwrap_or_default(),
+                };
+                let views: Vec<ChunkView> = (from..from + alike)
+                    .map(|k| ChunkView {
+                        bytes: &data.bytes()[k * chunk_bytes..(k + 1) * chunk_bytes][within.clone()],
+                        dims: &dims,
+                        first_index: self.first_index(&places[k]),
+                    })
+                    .collect();
+                part.reducer.push(&part.decode, state, cells, &views, segment)?;
+            }
             from += alike;
         }
         Ok(())
@@ -236,11 +283,18 @@ impl Job<'_> {
 
     /// How the elements of a chunk lie, slowest first, and where each goes.
     fn dims(&self, place: &Region) -> Vec<ViewDim> {
-        let (source, reduced) = (&self.fold.source, self.fold.columns.reduced());
-        let axes = &source.layout().axes;
-        let whole = source.grid().chunk();
+        let (grid, reduced) = (self.fold.input.grid(), self.fold.columns.reduced());
+        let in_order: Vec<usize>;
+        // A stored chunk is whole even at the edge; a computed one is as large as what it holds.
+        let (axes, whole) = match &self.fold.input {
+            Input::Stored(source) => (&source.layout().axes, grid.chunk()),
+            Input::Computed(_) => {
+                in_order = (0..reduced.len()).collect();
+                (&in_order, &place.shape)
+            }
+        };
         let cell_strides = strides_of(&place.shape, |axis| !reduced[axis]);
-        let index_strides = strides_of(source.grid().shape(), |axis| reduced[axis]);
+        let index_strides = strides_of(grid.shape(), |axis| reduced[axis]);
         let mut stride = 1;
         let mut dims: Vec<ViewDim> = axes
             .iter()
@@ -263,23 +317,22 @@ impl Job<'_> {
     /// The place of a chunk's first element among the values of its cell.
     fn first_index(&self, place: &Region) -> u64 {
         let reduced = self.fold.columns.reduced();
-        let strides = strides_of(self.fold.source.grid().shape(), |axis| reduced[axis]);
+        let strides = strides_of(self.fold.input.grid().shape(), |axis| reduced[axis]);
         (0..reduced.len()).filter(|&axis| reduced[axis]).map(|axis| place.start[axis] * strides[axis]).sum()
     }
 
     fn tell(&self, chunk_bytes: usize) {
-        let source = &self.fold.source;
-        self.executor.observer.on(&Event::Chunk {
+        let Input::Stored(source) = &self.fold.input else { return };
+        self.run.executor.observer.on(&Event::Chunk {
             stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
             decoded: Bytes(chunk_bytes as u64),
-            held: self.executor.budget.held(),
+            held: self.run.executor.budget.held(),
         });
     }
 
     /// Adds a run's state to its column in the order of runs. Gives the column's state with its last run.
     fn merge(&self, number: u64, run: u64, state: Block, cells: usize) -> Result<Option<Block>> {
         let runs = self.fold.columns.runs();
-        let bytes = self.fold.folds.state_bytes(cells);
         if runs == 1 {
             return Ok(Some(state));
         }
@@ -292,7 +345,11 @@ impl Job<'_> {
             match &mut column.merged {
                 None => column.merged = Some(state),
                 Some(merged) => {
-                    self.fold.folds.merge(&mut merged.bytes_mut()[..bytes], &state.bytes()[..bytes], cells)?
+                    let (mut into, mut from) = (merged.bytes_mut(), state.bytes());
+                    for part in &self.fold.parts {
+                        let into = state_of(part, cells, &mut into);
+                        part.reducer.merge(into, shared_state_of(part, cells, &mut from), cells)?;
+                    }
                 }
             }
             column.next += 1;
@@ -306,35 +363,58 @@ impl Job<'_> {
     }
 
     /// Turns a column's state into values of its tile, and writes the tile when it was the last.
-    fn finish(&self, number: u64, column: &ChunkIndex, cells: usize, state: &Block, worker: &mut Worker) -> Result<()> {
+    fn finish(&self, number: u64, column: &ChunkIndex, cells: usize, state: &Block, worker: &mut Worker<'a>) -> Result<()> {
         let Some(tile) = lock(&self.tiles).get(&number).cloned() else { return self.outcome.check() };
         let place_of = self.fold.columns.kept().region(column);
-        let bytes = self.fold.folds.state_bytes(cells);
         let per_cell = self.fold.columns.per_cell();
         let (values, converted) = worker.result.bytes_mut().split_at_mut(8 * cells.max(1));
         let mut guard = lock(&tile.state);
-        for (output, block) in self.fold.outputs.iter().zip(&mut guard.blocks) {
-            let dtype = self.fold.folds.result_dtype(output.op);
-            let out = &mut values[..cells * dtype.size()];
-            self.fold.folds.finish(output.op, &state.bytes()[..bytes], cells, per_cell, out).map_err(|e| {
-                let origin = self.fold.source.origin();
-                e.in_variable(&origin.variable).in_file(origin.file)
-            })?;
-            let out = store_as(out, dtype, output.stored, converted, cells);
-            let at: Vec<u64> = place_of.start.iter().zip(&tile.region.start).map(|(p, t)| p - t).collect();
-            place(out, &place_of.shape, block.bytes_mut(), &tile.region.shape, &at, output.stored.size());
+        let mut rest = state.bytes();
+        let mut blocks = guard.blocks.iter_mut();
+        for part in &self.fold.parts {
+            let state = shared_state_of(part, cells, &mut rest);
+            for (output, block) in part.outputs.iter().zip(&mut blocks) {
+                let out = &mut values[..cells * output.dtype.size()];
+                part.reducer.finish(output.op, state, cells, per_cell, out).map_err(|e| self.located(e))?;
+                let out = store_as(out, output.dtype, output.stored, converted, cells);
+                let at: Vec<u64> = place_of.start.iter().zip(&tile.region.start).map(|(p, t)| p - t).collect();
+                place(out, &place_of.shape, block.bytes_mut(), &tile.region.shape, &at, output.stored.size());
+            }
         }
+        drop(blocks);
         guard.columns_left -= 1;
         if guard.columns_left > 0 {
             return Ok(());
         }
         lock(&self.tiles).remove(&number);
-        for (output, block) in self.fold.outputs.iter().zip(&guard.blocks) {
-            let finished = Finished { output, region: &tile.region, data: block.bytes() };
-            finished.write(self.sink, worker.result.bytes_mut(), &mut worker.scratch)?;
+        for (output, block) in self.outputs().zip(&guard.blocks) {
+            let finished = Finished {
+                destination: &output.destination,
+                pieces: &output.pieces,
+                region: &tile.region,
+                data: block.bytes(),
+                element: output.stored.size(),
+            };
+            finished.write(self.run, worker.result.bytes_mut(), &mut worker.scratch)?;
         }
         Ok(())
     }
+}
+
+/// Takes the state of one part off the front of those of all.
+fn state_of<'s>(part: &Part, cells: usize, rest: &mut &'s mut [u8]) -> &'s mut [u8] {
+    let bytes = part.reducer.state_bytes(cells);
+    let (state, after) = std::mem::take(rest).split_at_mut(padded(bytes as u64) as usize);
+    *rest = after;
+    &mut state[..bytes]
+}
+
+/// The same, to read.
+fn shared_state_of<'s>(part: &Part, cells: usize, rest: &mut &'s [u8]) -> &'s [u8] {
+    let bytes = part.reducer.state_bytes(cells);
+    let (state, after) = rest.split_at(padded(bytes as u64) as usize);
+    *rest = after;
+    &state[..bytes]
 }
 
 /// The values in the type that the sink stores.

@@ -3,21 +3,26 @@
 //! Workers take tasks in the plan's order, and take the memory for a task in that order too. Whoever holds memory can
 //! finish with what it holds, so nobody waits for ever; see [`Need::least`] for the law.
 
-mod copy;
+mod eval;
 mod fold;
+mod held;
+mod map;
 mod memory;
 mod pieces;
 
 pub use memory::{Held, MemorySink};
 
 use crate::{
-    budget::Budget,
+    block::Block,
+    budget::{Budget, Lease},
     error::{Error, Problem, Result},
     events::{Event, Observer},
-    plan::{Need, Plan, Stage},
+    plan::{Input, Need, Plan, Stage},
     source::{Sink, Source},
     units::Bytes,
 };
+use eval::Evaluator;
+use held::{Finished, Unfinished};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
@@ -46,16 +51,19 @@ impl Executor {
         {
             let what = "the plan".to_string();
             return Err(Error::from(Problem::BudgetTooSmall { what, need: least, limit: self.budget.limit() })
-                .in_variable(variable));
+                .in_variable(&variable));
         }
         self.observer.on(&Event::Started { stored: Bytes(plan.cost().stored), limit: self.budget.limit() });
-        for stage in &plan.stages {
+        let mut finished = Finished::default();
+        for (n, stage) in plan.stages.iter().enumerate() {
             let need = stage.need(stage.sink_scratch(Some(sink))?)?;
-            let crew = self.crew(&need);
+            let unfinished = Unfinished::of(plan, n, &self.budget)?;
+            let run = Run { executor: self, sink, crew: self.crew(&need), finished: &finished, unfinished: &unfinished };
             match stage {
-                Stage::Fold(fold) => fold::run(fold, self, sink, crew)?,
-                Stage::Copy(copy) => copy::run(copy, self, sink, crew)?,
+                Stage::Fold(fold) => fold::run(fold, &run)?,
+                Stage::Map(map) => map::run(map, &run)?,
             }
+            unfinished.finish(plan, n, &mut finished);
         }
         self.observer.on(&Event::Finished);
         Ok(())
@@ -70,6 +78,25 @@ impl Executor {
         let most = (BATCH_BYTES / need.chunk.max(1)).clamp(1, BATCH_CHUNKS);
         let batch = (1..=most).rev().find(|&b| fits(workers, b)).unwrap_or(1);
         Crew { workers: workers as usize, batch: batch as usize, need: *need }
+    }
+}
+
+/// What all workers of a stage share.
+struct Run<'a> {
+    executor: &'a Executor,
+    sink: &'a dyn Sink,
+    crew: Crew,
+    finished: &'a Finished,
+    unfinished: &'a Unfinished,
+}
+
+impl<'a> Run<'a> {
+    /// The means to evaluate expressions, where the input is one. The workspace's bytes come out of `lease`.
+    fn evaluator(&self, input: &'a Input, lease: &mut Lease) -> Option<Evaluator<'a>> {
+        let Input::Computed(computed) = input else { return None };
+        let work = self.crew.need.work.saturating_sub(computed.kept_bytes());
+        let block = |bytes: u64| Block::new(bytes as usize, lease.split(bytes));
+        Some(Evaluator::new(computed, self.finished, self.executor, work, block))
     }
 }
 

@@ -1,37 +1,48 @@
+use super::Run;
 use crate::{
     codec::Scratch,
     error::Result,
+    grid::Grid,
     kernels::cast::extract,
-    plan::Output,
+    plan::Destination,
     shape::{ChunkIndex, Region},
-    source::Sink,
 };
 
-/// A block of a variable that is made of whole pieces of its sink.
+/// A block of a result that is made of whole pieces of its destination.
 pub struct Finished<'a> {
-    /// The variable in the sink.
-    pub output: &'a Output,
-    /// Where the block lies, in the coordinates of the output's pieces.
+    /// Where it goes.
+    pub destination: &'a Destination,
+    /// The pieces that the destination takes.
+    pub pieces: &'a Grid,
+    /// Where the block lies.
     pub region: &'a Region,
     /// Its elements.
     pub data: &'a [u8],
+    /// Bytes of one of them.
+    pub element: usize,
 }
 
 impl Finished<'_> {
-    /// Writes it piece by piece. `cut` holds at least one piece.
-    pub fn write(&self, sink: &dyn Sink, cut: &mut [u8], scratch: &mut Scratch) -> Result<()> {
-        let Output { variable, pieces, ones, stored, .. } = self.output;
-        for piece in pieces.overlapping(self.region) {
-            let place = pieces.region(&piece);
+    /// Writes it piece by piece. `cut` holds at least one piece, where the block has several.
+    pub fn write(&self, run: &Run<'_>, cut: &mut [u8], scratch: &mut Scratch) -> Result<()> {
+        let (variable, ones) = match self.destination {
+            Destination::Sink { variable, ones } => (variable, ones),
+            Destination::Held(slot) => {
+                run.unfinished.put(*slot, self.region, self.data, self.element);
+                return Ok(());
+            }
+        };
+        for piece in self.pieces.overlapping(self.region) {
+            let place = self.pieces.region(&piece);
             let index = with_ones(&piece, ones);
             if place == *self.region {
-                sink.write(variable, &index, self.data, scratch)?;
+                run.sink.write(variable, &index, self.data, scratch)?;
                 continue;
             }
             let from: Vec<u64> = place.start.iter().zip(&self.region.start).map(|(p, r)| p - r).collect();
-            let cut = &mut cut[..place.shape.bytes(stored.size())?];
-            extract(self.data, &self.region.shape, &from, cut, &place.shape, stored.size());
-            sink.write(variable, &index, cut, scratch)?;
+            let cut = &mut cut[..place.shape.bytes(self.element)?];
+            extract(self.data, &self.region.shape, &from, cut, &place.shape, self.element);
+            run.sink.write(variable, &index, cut, scratch)?;
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
-use super::{Copy, Fold, Output, Plan, Stage};
+use super::{Destination, Fold, Input, Map, Output, Plan, Stage};
 use crate::{
+    grid::Grid,
     codec::ScratchSize,
     error::{Error, Result},
     source::Sink,
     units::Bytes,
 };
-
 /// What a plan reads and holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
@@ -24,7 +24,9 @@ pub struct Cost {
 pub struct Need {
     /// Held by each worker from beginning to end: codec scratch and the chunks in hand.
     pub worker: ScratchSize,
-    /// Bytes of one decoded chunk, which each worker holds too.
+    /// Held by each worker too: chunks that expressions read, and room to compute them in.
+    pub work: u64,
+    /// Bytes of one decoded chunk or computed block, which each worker holds too.
     pub chunk: u64,
     /// Bytes beside the decoded chunk that each worker holds.
     pub result: u64,
@@ -40,7 +42,8 @@ impl Need {
     /// What each worker holds while it has `batch` chunks in hand.
     pub fn per_worker(&self, batch: u64) -> u64 {
         // Saturating: a broken file can declare chunks of any size, and must then be told that they do not fit.
-        self.chunk.saturating_mul(batch).saturating_add(self.worker.bytes()).saturating_add(self.result)
+        let own = self.worker.bytes().saturating_add(self.work).saturating_add(self.result);
+        self.chunk.saturating_mul(batch).saturating_add(own)
     }
 
     /// The least in which the stage can run: one worker, one chunk at a time.
@@ -56,19 +59,53 @@ impl Need {
     }
 }
 
+impl Input {
+    /// The space that reading needs.
+    fn scratch(&self) -> ScratchSize {
+        self.sources().iter().fold(ScratchSize::default(), |most, source| most.max(source.scratch()))
+    }
+
+    /// Bytes of one chunk as stored, or of one block of all arrays computed.
+    fn block_bytes(&self) -> u64 {
+        match self {
+            Input::Stored(source) => source.chunk_bytes() as u64,
+            Input::Computed(computed) => {
+                let cells = computed.grid.chunk().elements().unwrap_or(u64::MAX);
+                let each = computed.roots.iter().map(|r| super::padded(cells.saturating_mul(r.dtype.size() as u64)));
+                each.fold(0, u64::saturating_add)
+            }
+        }
+    }
+
+    /// Room to compute regions of this shape.
+    fn work_bytes(&self, region: &[u64]) -> u64 {
+        match self {
+            Input::Stored(_) => 0,
+            Input::Computed(computed) => computed.work_bytes(region).saturating_add(computed.kept_bytes()),
+        }
+    }
+
+    /// What it is, for errors and plans.
+    pub fn name(&self) -> String {
+        let sources = self.sources();
+        sources.first().map_or_else(|| "the expression".to_string(), |s| s.meta().path.clone())
+    }
+}
+
 impl Stage {
     /// What it reads and writes.
     pub fn cost(&self) -> Cost {
-        let source = match self {
-            Stage::Fold(fold) => &fold.source,
-            Stage::Copy(copy) => &copy.source,
-        };
         let written = match self {
             Stage::Fold(fold) => fold.written(),
-            Stage::Copy(copy) => copy.source.meta().decoded_bytes().unwrap_or(0),
+            Stage::Map(map) => map.written(),
         };
-        let decoded = source.meta().decoded_bytes().unwrap_or(0);
-        Cost { stored: source.stored_bytes(), decoded, written, chunks: source.grid().chunks() }
+        let mut cost = Cost { written, ..Cost::default() };
+        for source in self.input().sources() {
+            cost.stored = cost.stored.saturating_add(source.stored_bytes());
+            cost.decoded = cost.decoded.saturating_add(source.meta().decoded_bytes().unwrap_or(0));
+            cost.chunks = cost.chunks.saturating_add(source.grid().chunks());
+        }
+        cost
     }
 
     /// The memory it asks for, when its sink asks for `sink`.
@@ -78,23 +115,37 @@ impl Stage {
     pub fn need(&self, sink: ScratchSize) -> Result<Need> {
         match self {
             Stage::Fold(fold) => fold.need(sink),
-            Stage::Copy(copy) => copy.need(sink),
+            Stage::Map(map) => map.need(sink),
         }
     }
 
-    /// The variable that is read.
-    pub fn source(&self) -> &dyn crate::source::Source {
-        match self {
-            Stage::Fold(fold) => fold.source.as_ref(),
-            Stage::Copy(copy) => copy.source.as_ref(),
-        }
+    /// The space that writing its results takes; without a sink, none.
+    ///
+    /// # Errors
+    /// When the sink does not have the variable.
+    pub fn sink_scratch(&self, sink: Option<&dyn Sink>) -> Result<ScratchSize> {
+        let Some(sink) = sink else { return Ok(ScratchSize::default()) };
+        self.destinations().into_iter().try_fold(ScratchSize::default(), |most, destination| match destination {
+            Destination::Sink { variable, .. } => Ok(most.max(sink.scratch(variable)?)),
+            Destination::Held(_) => Ok(most),
+        })
     }
 }
 
 impl Fold {
+    fn outputs(&self) -> impl Iterator<Item = &Output> {
+        self.parts.iter().flat_map(|p| &p.outputs)
+    }
+
     fn written(&self) -> u64 {
         let cells = self.columns.kept().shape().elements().unwrap_or(0);
-        self.outputs.iter().map(|o| cells.saturating_mul(o.stored.size() as u64)).sum()
+        let sunk = self.outputs().filter(|o| matches!(o.destination, Destination::Sink { .. }));
+        sunk.map(|o| cells.saturating_mul(o.stored.size() as u64)).sum()
+    }
+
+    /// Bytes of the states of all parts for a column of so many cells.
+    pub fn state_bytes(&self, cells: usize) -> usize {
+        self.parts.iter().map(|p| super::padded(p.reducer.state_bytes(cells) as u64) as usize).sum()
     }
 
     fn need(&self, sink: ScratchSize) -> Result<Need> {
@@ -104,30 +155,56 @@ impl Fold {
         }
         let tile_cells = self.tiles.region(&vec![0; self.tiles.shape().len()]).shape.elements()?;
         let of_cells = |o: &Output| tile_cells.saturating_mul(o.stored.size() as u64);
-        let tile = self.outputs.iter().map(of_cells).fold(0, u64::saturating_add);
+        let tile = self.outputs().map(of_cells).fold(0, u64::saturating_add);
         // Converting and cutting a result takes a column's cells twice, at eight bytes at most.
-        let pieces = self.outputs.iter().map(|o| o.pieces.chunk().elements().unwrap_or(0).min(tile_cells)).max();
+        let pieces = self.outputs().map(|o| o.pieces.chunk().elements().unwrap_or(0).min(tile_cells)).max();
         let result = 16 * (cells as u64).max(1) + pieces.unwrap_or(0).saturating_mul(8);
         Ok(Need {
-            worker: self.source.scratch().max(sink),
-            chunk: self.source.chunk_bytes() as u64,
+            worker: self.input.scratch().max(sink),
+            work: self.input.work_bytes(self.input.grid().chunk()),
+            chunk: self.input.block_bytes(),
             result: result.saturating_add(SEGMENT_BYTES),
-            state: self.folds.state_bytes(cells) as u64,
+            state: self.state_bytes(cells) as u64,
             tile,
             states: if self.columns.runs() > 1 { 2 } else { 1 },
         })
     }
 }
 
-impl Copy {
+impl Map {
+    fn written(&self) -> u64 {
+        match self.destination {
+            Destination::Sink { .. } => self.pieces.shape().bytes(self.stored.size()).map_or(0, |n| n as u64),
+            Destination::Held(_) => 0,
+        }
+    }
+
+    /// The buffers of one worker: the block that is computed, the tile that it is put into, the tile in the stored
+    /// type, and the piece that is cut out; 0 for those that are not needed.
+    pub fn buffers(&self) -> Result<[u64; 4]> {
+        let cells = |grid: &Grid| grid.region(&vec![0; grid.shape().len()]).shape.elements();
+        let element = self.dtype.size() as u64;
+        let (tile, piece) = (cells(&self.tiles)?, cells(&self.pieces)?);
+        let whole = matches!(self.input, Input::Computed(_)) && self.tiles.chunk() == self.input.grid().chunk();
+        let block = if whole { 0 } else { self.input.grid().chunk().elements()? };
+        let converted = if self.stored == self.dtype { 0 } else { tile };
+        let cut = if self.tiles.chunk() == self.pieces.chunk() { 0 } else { piece };
+        let stored = self.stored.size() as u64;
+        Ok([block * element, tile * element, converted * stored, cut * stored].map(super::padded))
+    }
+
     fn need(&self, sink: ScratchSize) -> Result<Need> {
-        let element = self.source.meta().stored.element_bytes().unwrap_or(1) as u64;
-        let piece = self.pieces.chunk().elements()?.saturating_mul(element);
-        let chunk = self.source.chunk_bytes() as u64;
+        let region = self.tiles.chunk().iter().zip(self.input.grid().chunk().iter()).map(|(t, b)| *t.min(b));
+        let region: Vec<u64> = region.collect();
+        let raw = match &self.input {
+            Input::Stored(source) => source.chunk_bytes() as u64,
+            Input::Computed(_) => 0,
+        };
         Ok(Need {
-            worker: self.source.scratch().max(sink),
-            chunk,
-            result: piece.saturating_add(chunk),
+            worker: self.input.scratch().max(sink),
+            work: self.input.work_bytes(&region),
+            chunk: raw,
+            result: self.buffers()?.iter().fold(0, |a, &b| a.saturating_add(b)),
             state: 0,
             tile: 0,
             states: 1,
@@ -139,42 +216,36 @@ impl Plan {
     /// What it reads and writes in all.
     pub fn cost(&self) -> Cost {
         self.stages.iter().map(Stage::cost).fold(Cost::default(), |a, b| Cost {
-            stored: a.stored + b.stored,
-            decoded: a.decoded + b.decoded,
-            written: a.written + b.written,
-            chunks: a.chunks + b.chunks,
+            stored: a.stored.saturating_add(b.stored),
+            decoded: a.decoded.saturating_add(b.decoded),
+            written: a.written.saturating_add(b.written),
+            chunks: a.chunks.saturating_add(b.chunks),
         })
     }
 
-    /// The least memory in which its largest stage can run, and which variable that is.
+    /// What is held for other stages while stage `n` runs, its own results included.
+    pub fn held_during(&self, n: usize) -> u64 {
+        let made = |slot: usize| {
+            let is = |d: &&Destination| **d == Destination::Held(slot);
+            self.stages.iter().position(|s| s.destinations().iter().any(is)).unwrap_or(usize::MAX)
+        };
+        let alive = self.held.iter().enumerate().filter(|(slot, held)| made(*slot) <= n && held.until >= n);
+        alive.map(|(_, held)| held.bytes()).fold(0, u64::saturating_add)
+    }
+
+    /// The least memory in which its largest stage can run, and what that stage reads.
     ///
     /// # Errors
     /// When sizes overflow.
-    pub fn least(&self, sink: Option<&dyn Sink>) -> Result<Option<(Bytes, &str)>> {
+    pub fn least(&self, sink: Option<&dyn Sink>) -> Result<Option<(Bytes, String)>> {
         let mut most = None;
-        for stage in &self.stages {
-            let least = Bytes(stage.need(stage.sink_scratch(sink)?)?.least());
-            if most.is_none_or(|(bytes, _)| least > bytes) {
-                most = Some((least, stage.source().meta().path.as_str()));
+        for (n, stage) in self.stages.iter().enumerate() {
+            let least = stage.need(stage.sink_scratch(sink)?)?.least().saturating_add(self.held_during(n));
+            if most.as_ref().is_none_or(|(bytes, _)| Bytes(least) > *bytes) {
+                most = Some((Bytes(least), stage.input().name()));
             }
         }
         Ok(most)
-    }
-}
-
-impl Stage {
-    /// The space that writing its results takes; without a sink, none.
-    ///
-    /// # Errors
-    /// When the sink does not have the variable.
-    pub fn sink_scratch(&self, sink: Option<&dyn Sink>) -> Result<ScratchSize> {
-        let Some(sink) = sink else { return Ok(ScratchSize::default()) };
-        match self {
-            Stage::Copy(copy) => sink.scratch(&copy.variable),
-            Stage::Fold(fold) => {
-                fold.outputs.iter().try_fold(ScratchSize::default(), |most, o| Ok(most.max(sink.scratch(&o.variable)?)))
-            }
-        }
     }
 }
 

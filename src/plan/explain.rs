@@ -1,9 +1,5 @@
-use super::{Plan, Stage};
-use crate::{
-    error::Result,
-    source::{Sink, Source},
-    units::Bytes,
-};
+use super::{Destination, Fold, Form, Formula, Input, Leaf, Map, Output, Plan, Program, Reducers, Stage};
+use crate::{error::Result, source::{Sink, Source}, units::Bytes};
 use std::fmt::Write;
 
 /// The plan as a tree, and what it will cost with `workers` threads under `limit`.
@@ -13,23 +9,25 @@ use std::fmt::Write;
 pub fn explain(plan: &Plan, sink: Option<&dyn Sink>, workers: u64, limit: Bytes) -> Result<String> {
     let mut out = String::new();
     let mut peak = 0;
-    for stage in &plan.stages {
+    for (n, stage) in plan.stages.iter().enumerate() {
         let need = stage.need(stage.sink_scratch(sink)?)?;
-        peak = peak.max(need.with(workers, 1).min(limit.0).max(need.least()));
+        let held = plan.held_during(n);
+        let least = need.least().saturating_add(held);
+        peak = peak.max(need.with(workers, 1).saturating_add(held).min(limit.0).max(least));
         // Writing to a String cannot fail.
         let _ = match stage {
-            Stage::Fold(_) => write_fold(&mut out, stage, need.state),
-            Stage::Copy(copy) => {
-                writeln!(out, "copy {} as stored\n└─ {}", copy.variable, read_line(copy.source.as_ref()))
-            }
+            Stage::Fold(fold) => write_fold(&mut out, plan, fold, need.state),
+            Stage::Map(map) => write_map(&mut out, plan, map),
         };
     }
     let cost = plan.cost();
+    let passes = plan.stages.iter().filter(|s| !s.input().sources().is_empty()).count();
     let _ = writeln!(
         out,
-        "cost: {} in {} chunks read in 1 pass, {} decoded, {} written; peak memory of data {}, least {}, limit {limit}",
+        "cost: {} in {} chunks read in {passes} pass{}, {} decoded, {} written, nothing spilled; peak memory of data {}, least {}, limit {limit}",
         Bytes(cost.stored),
         cost.chunks,
+        if passes == 1 { "" } else { "es" },
         Bytes(cost.decoded),
         Bytes(cost.written),
         Bytes(peak),
@@ -38,34 +36,154 @@ pub fn explain(plan: &Plan, sink: Option<&dyn Sink>, workers: u64, limit: Bytes)
     Ok(out)
 }
 
-fn write_fold(out: &mut String, stage: &Stage, state: u64) -> std::fmt::Result {
-    let Stage::Fold(fold) = stage else { return Ok(()) };
-    let meta = fold.source.meta();
-    let axes: Vec<&str> =
-        meta.dims.iter().zip(fold.columns.reduced()).filter(|(_, r)| **r).map(|(d, _)| d.as_str()).collect();
-    for output in &fold.outputs {
-        writeln!(
-            out,
-            "write {}: {} {} in pieces of {}",
-            output.variable,
-            output.stored,
-            output.pieces.shape(),
-            output.pieces.chunk()
-        )?;
+fn write_fold(out: &mut String, plan: &Plan, fold: &Fold, state: u64) -> std::fmt::Result {
+    for output in fold.parts.iter().flat_map(|p| &p.outputs) {
+        write_output(out, plan, output)?;
     }
-    let ops: Vec<&str> = fold.folds.ops().iter().map(|op| op.name()).collect();
+    let names: Vec<String> = match &fold.input {
+        Input::Stored(source) => source.meta().dims.clone(),
+        Input::Computed(computed) => (0..computed.grid.shape().len()).map(|k| format!("axis {k}")).collect(),
+    };
+    let axes: Vec<&str> =
+        names.iter().zip(fold.columns.reduced()).filter(|(_, r)| **r).map(|(d, _)| d.as_str()).collect();
+    let ops: Vec<String> = fold.parts.iter().flat_map(|p| ops(&p.reducer)).collect();
     writeln!(
         out,
-        "└─ fold {} over {}: {} columns of {} chunks, {} runs each; a state of {}",
+        "└─ fold {} over {}: {} columns of {} blocks, {} runs each; a state of {}",
         ops.join(", "),
-        axes.join(", "),
+        if axes.is_empty() { "nothing".to_string() } else { axes.join(", ") },
         fold.columns.kept().chunks(),
         fold.columns.chunks(),
         fold.columns.runs(),
         Bytes(state),
     )?;
-    writeln!(out, "   └─ decode to {}{}, fused", fold.decode.result, meaning(&fold.decode))?;
-    writeln!(out, "      └─ {}", read_line(fold.source.as_ref()))
+    match &fold.input {
+        Input::Stored(source) => {
+            let decode = &fold.parts[0].decode;
+            writeln!(out, "   └─ decode to {}{}, fused", decode.result, meaning(decode))?;
+            writeln!(out, "      └─ {}", read_line(source.as_ref()))
+        }
+        Input::Computed(_) => write_computed(out, plan, &fold.input, "   "),
+    }
+}
+
+fn ops(reducer: &Reducers) -> Vec<String> {
+    match reducer {
+        Reducers::Folds(folds) => folds.ops().iter().map(|op| op.name().to_string()).collect(),
+        Reducers::Custom(reducer) => vec![reducer.name().to_string()],
+    }
+}
+
+fn write_output(out: &mut String, plan: &Plan, output: &Output) -> std::fmt::Result {
+    match &output.destination {
+        Destination::Sink { variable, .. } => {
+            let (stored, pieces) = (output.stored, &output.pieces);
+            writeln!(out, "write {variable}: {stored} {} in pieces of {}", pieces.shape(), pieces.chunk())
+        }
+        Destination::Held(slot) => write_held(out, plan, *slot),
+    }
+}
+
+fn write_held(out: &mut String, plan: &Plan, slot: usize) -> std::fmt::Result {
+    let held = &plan.held[slot];
+    writeln!(out, "hold #{slot} {}: {} {}, {}", held.name, held.dtype, held.shape, Bytes(held.bytes()))
+}
+
+fn write_map(out: &mut String, plan: &Plan, map: &Map) -> std::fmt::Result {
+    match (&map.destination, &map.input) {
+        (Destination::Held(slot), _) => write_held(out, plan, *slot)?,
+        (Destination::Sink { variable, .. }, Input::Stored(source)) => {
+            writeln!(out, "copy {variable} as stored")?;
+            return writeln!(out, "└─ {}", read_line(source.as_ref()));
+        }
+        (Destination::Sink { variable, .. }, Input::Computed(_)) => {
+            let (stored, pieces) = (map.stored, &map.pieces);
+            writeln!(out, "write {variable}: {stored} {} in pieces of {}", pieces.shape(), pieces.chunk())?;
+        }
+    }
+    writeln!(out, "└─ map: {} tiles of {}", map.tiles.chunks(), map.tiles.chunk())?;
+    write_computed(out, plan, &map.input, "   ")
+}
+
+fn write_computed(out: &mut String, plan: &Plan, input: &Input, indent: &str) -> std::fmt::Result {
+    let Input::Computed(computed) = input else { return Ok(()) };
+    writeln!(out, "{indent}└─ compute {} blocks of {}", computed.grid.chunks(), computed.grid.chunk())?;
+    for root in &computed.roots {
+        write_formula(out, plan, computed, root, &format!("{indent}   "), 0)?;
+    }
+    Ok(())
+}
+
+/// Formulas deeper than this are cut short: nobody reads on.
+const DEPTH_SHOWN: usize = 12;
+
+fn write_formula(
+    out: &mut String,
+    plan: &Plan,
+    computed: &super::Computed,
+    formula: &Formula,
+    indent: &str,
+    depth: usize,
+) -> std::fmt::Result {
+    if depth > DEPTH_SHOWN {
+        return writeln!(out, "{indent}└─ ...");
+    }
+    if let Form::Program(program) = &formula.form {
+        return write_program(out, plan, computed, program, indent, depth);
+    }
+    writeln!(out, "{indent}└─ {} {} {}", describe(&formula.form), formula.dtype, formula.shape)?;
+    let next = format!("{indent}   ");
+    let inputs: Vec<&Formula> = formula.inputs();
+    inputs.into_iter().try_for_each(|f| write_formula(out, plan, computed, f, &next, depth + 1))
+}
+
+fn describe(form: &Form) -> String {
+    match form {
+        Form::Program(_) => "fused".to_string(),
+        Form::Reshape { .. } => "reshape".to_string(),
+        Form::Concat { parts, axis } => format!("concat of {} along axis {axis}", parts.len()),
+        Form::Take { index, axis, .. } => format!("take {} along axis {axis}", index.len()),
+        Form::TakeAlong { axis, .. } => format!("take along axis {axis}"),
+        Form::Lanes { op, axis, .. } => format!("{} along axis {axis}", op.name()),
+        Form::MatMul { tiles, panel, .. } => {
+            format!("matmul in {} tiles of {}, panels of {panel}", tiles.chunks(), tiles.chunk())
+        }
+        Form::Blocks { function, grid, .. } => format!("{} on {} blocks of {}", function.name(), grid.chunks(), grid.chunk()),
+    }
+}
+
+fn write_program(
+    out: &mut String,
+    plan: &Plan,
+    computed: &super::Computed,
+    program: &Program,
+    indent: &str,
+    depth: usize,
+) -> std::fmt::Result {
+    let mut rest = indent.to_string();
+    if !program.steps.is_empty() {
+        let steps: Vec<&str> = program.steps.iter().map(|s| s.kernel.name()).collect();
+        writeln!(out, "{indent}└─ {}, fused", steps.join(", "))?;
+        rest.push_str("   ");
+    }
+    for operand in &program.operands {
+        let seen = if operand.view.is_identity() { "" } else { ", seen through a view" };
+        match &operand.leaf {
+            Leaf::Stored(at, m) => {
+                let source = computed.sources[*at].source.as_ref();
+                writeln!(out, "{rest}└─ decode to {}{}{seen}, fused", m.decode.result, meaning(&m.decode))?;
+                writeln!(out, "{rest}   └─ {}", read_line(source))?;
+            }
+            Leaf::Held(slot) => writeln!(out, "{rest}└─ #{slot} {}{seen}", plan.held[*slot].name)?,
+            Leaf::Made(creation, shape) => {
+                let words = format!("{creation:?}");
+                let name = words.split([' ', '(', '{']).next().unwrap_or_default().to_lowercase();
+                writeln!(out, "{rest}└─ {name} {shape}{seen}")?;
+            }
+            Leaf::Formula(formula) => write_formula(out, plan, computed, formula, &rest, depth + 1)?,
+        }
+    }
+    Ok(())
 }
 
 fn meaning(decode: &crate::kernels::decode::Decode) -> String {

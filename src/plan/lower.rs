@@ -1,11 +1,20 @@
-use super::{Columns, Copy, Fold, Output, Plan, Stage};
+use super::{
+    Columns, Destination, Fold, Held, Input, Map, Output, Part, Plan, Reducers, Stage, compile::Compiler,
+    identity::Identities, tiles,
+};
 use crate::{
     array::{LazyArray, Operation},
     dtype::DType,
-    error::{Error, Result},
+    error::Result,
     grid::Grid,
-    kernels::fold::{FoldOptions, Folds, Op},
+    kernels::fold::{FoldOptions, Folds, Op, Reducer},
     shape::Shape,
+    source::Source,
+    units::Bytes,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
 };
 
 /// An array and the variable that it becomes.
@@ -22,86 +31,321 @@ pub struct Target {
     pub stored: DType,
 }
 
-/// Turns arrays into passes over sources. Reductions of the same array over the same axes become one pass.
+/// Turns arrays into passes. Reductions over the same axes that read the same source become one pass, and so do those
+/// of one array; what is written twice is computed once. `limit` is the memory that data may take: it decides how much
+/// of an output is computed before it is written, and no result.
 ///
 /// # Errors
-/// When an array is of a form that no stage computes.
-pub fn lower(targets: Vec<Target>) -> Result<Plan> {
-    let mut passes: Vec<Pass> = Vec::new();
-    let mut stages = Vec::new();
-    for target in targets {
-        match target.array.operation().clone() {
-            Operation::Source(source) => {
-                let Target { variable, pieces, .. } = target;
-                stages.push(Stage::Copy(Copy { source, variable, pieces }));
+/// When sizes overflow, or an expression is too deep.
+pub fn lower(targets: Vec<Target>, limit: Bytes) -> Result<Plan> {
+    let mut lowering = Lowering { ids: Identities::default(), barriers: Vec::new(), number: HashMap::new(), limit };
+    for target in &targets {
+        lowering.find(&target.array);
+    }
+    for (n, target) in targets.iter().enumerate() {
+        lowering.direct(n, target);
+    }
+    lowering.plan(targets)
+}
+
+/// An array that is computed in a stage of its own: what needs it needs all of it.
+struct Barrier {
+    array: LazyArray,
+    id: usize,
+    /// How many barriers lie one behind the other up to this one.
+    level: usize,
+    /// Whether another array needs it, and so where it is held.
+    slot: Option<usize>,
+    /// The targets that are just this.
+    targets: Vec<usize>,
+}
+
+struct Lowering {
+    ids: Identities,
+    barriers: Vec<Barrier>,
+    /// A barrier's place in the list, by its identity.
+    number: HashMap<usize, usize>,
+    limit: Bytes,
+}
+
+/// What is folded, without where it goes.
+enum Reduction<'a> {
+    Op(Op, FoldOptions),
+    Custom(&'a Arc<dyn Reducer>),
+}
+
+impl Lowering {
+    /// Lists the barriers under an array, inner ones first.
+    fn find(&mut self, array: &LazyArray) {
+        let mut level: HashMap<usize, usize> = HashMap::new();
+        let mut todo = vec![(array.clone(), false)];
+        while let Some((next, ready)) = todo.pop() {
+            let id = self.ids.of(&next);
+            if level.contains_key(&id) {
+                continue;
             }
-            Operation::Decode { .. } => return Err(Error::unsupported("writing a decoded array without a reduction")),
-            Operation::Reduce { input, op, reduced, options } => {
-                let same = |p: &&mut Pass| p.input.is(&input) && p.reduced == reduced && p.options == options;
-                match passes.iter_mut().find(same) {
-                    Some(pass) => pass.targets.push((op, target)),
-                    None => passes.push(Pass { input, reduced, options, targets: vec![(op, target)] }),
+            if !ready {
+                todo.push((next.clone(), true));
+                todo.extend(next.inputs().into_iter().map(|i| (i.clone(), false)));
+                continue;
+            }
+            let mut depth = next.inputs().into_iter().map(|i| level[&self.ids.of(i)]).max().unwrap_or(0);
+            if is_barrier(&next) {
+                depth += 1;
+                if !self.number.contains_key(&id) {
+                    self.number.insert(id, self.barriers.len());
+                    self.barriers.push(Barrier { array: next.clone(), id, level: depth, slot: None, targets: Vec::new() });
+                }
+            }
+            for input in next.inputs() {
+                let inner = self.ids.of(input);
+                self.number.get(&inner).copied().into_iter().for_each(|b| self.barriers[b].slot = Some(0));
+            }
+            level.insert(id, depth);
+        }
+    }
+
+    /// A target that is a reduction is written by the fold itself.
+    fn direct(&mut self, n: usize, target: &Target) {
+        let id = self.ids.of(&target.array);
+        if let Some(&b) = self.number.get(&id)
+            && !matches!(target.array.operation(), Operation::Hold { .. })
+        {
+            self.barriers[b].targets.push(n);
+        } else if let Some(&b) = self.number.get(&id) {
+            self.barriers[b].slot = Some(0);
+        }
+    }
+
+    fn plan(mut self, targets: Vec<Target>) -> Result<Plan> {
+        let mut held = Vec::new();
+        let mut slots = HashMap::new();
+        for barrier in self.barriers.iter_mut().filter(|b| b.slot.is_some()) {
+            barrier.slot = Some(held.len());
+            slots.insert(barrier.id, held.len());
+            let (dtype, shape) = (barrier.array.dtype(), barrier.array.shape().clone());
+            held.push(Held { name: name(&barrier.array), dtype, shape, until: 0 });
+        }
+        let mut stages = Vec::new();
+        let barriers = std::mem::take(&mut self.barriers);
+        let mut levels: BTreeMap<usize, Vec<Barrier>> = BTreeMap::new();
+        let mut written = vec![false; targets.len()];
+        for barrier in barriers {
+            barrier.targets.iter().for_each(|&n| written[n] = true);
+            levels.entry(barrier.level).or_default().push(barrier);
+        }
+        for barriers in levels.into_values() {
+            for group in self.groups(barriers)? {
+                stages.push(self.stage(group, &targets, &slots)?);
+            }
+        }
+        for (n, target) in targets.into_iter().enumerate() {
+            if !written[n] {
+                stages.push(self.map(&target, &slots)?);
+            }
+        }
+        for (n, stage) in stages.iter().enumerate() {
+            stage.input().held().into_iter().for_each(|slot| held[slot].until = n);
+        }
+        Ok(Plan { stages, held })
+    }
+
+    /// Barriers of one level that share a pass: folds of the same array, or of arrays with the same blocks that read
+    /// a source in common, over the same axes.
+    fn groups(&mut self, barriers: Vec<Barrier>) -> Result<Vec<Vec<Barrier>>> {
+        let mut groups: Vec<(Vec<usize>, Vec<Barrier>)> = Vec::new();
+        for barrier in barriers {
+            let sources = match reduction(&barrier.array) {
+                Some((input, ..)) => self.sources(input),
+                None => Vec::new(),
+            };
+            let fits = |(read, group): &&mut (Vec<usize>, Vec<Barrier>)| {
+                let (Some((a, ra, _)), Some((b, rb, _))) = (reduction(&group[0].array), reduction(&barrier.array)) else {
+                    return false;
+                };
+                let alike = a.shape() == b.shape() && a.chunk() == b.chunk() && ra == rb;
+                alike && (a.is(b) || sources.iter().any(|s| read.contains(s)))
+            };
+            match groups.iter_mut().find(fits) {
+                Some((read, group)) => {
+                    read.extend(sources);
+                    group.push(barrier);
+                }
+                None => groups.push((sources, vec![barrier])),
+            }
+        }
+        Ok(groups.into_iter().map(|(_, group)| group).collect())
+    }
+
+    /// The identities of the sources under an array, and of barriers, where the walk ends.
+    fn sources(&mut self, array: &LazyArray) -> Vec<usize> {
+        let mut seen = Vec::new();
+        let mut out = Vec::new();
+        let mut todo = vec![array];
+        while let Some(next) = todo.pop() {
+            let id = self.ids.of(next);
+            if seen.contains(&id) {
+                continue;
+            }
+            seen.push(id);
+            match next.operation() {
+                Operation::Source(_) => out.push(id),
+                _ if self.number.contains_key(&id) => {}
+                _ => todo.extend(next.inputs()),
+            }
+        }
+        out
+    }
+
+    fn stage(&mut self, group: Vec<Barrier>, targets: &[Target], slots: &HashMap<usize, usize>) -> Result<Stage> {
+        let Some((first, reduced, _)) = reduction(&group[0].array) else {
+            let Operation::Hold { input } = group[0].array.operation() else { unreachable!("only holds do not reduce") };
+            return self.hold(input, &group[0], slots);
+        };
+        let reduced = reduced.to_vec();
+        let inputs = distinct(&group, &mut self.ids);
+        let input = match (stored(first), inputs.len()) {
+            (Some(source), 1) => Input::Stored(source),
+            _ => {
+                let grid = Grid::new(first.shape().clone(), first.chunk().clone())?;
+                Input::Computed(Compiler::new(&mut self.ids, slots).computed(&inputs, grid)?)
+            }
+        };
+        let columns = Columns::new(input.grid(), &reduced)?;
+        let mut parts: Vec<(Part, Option<FoldOptions>)> = Vec::new();
+        for barrier in &group {
+            let Some((array, _, how)) = reduction(&barrier.array) else { continue };
+            let root = inputs.iter().position(|i| self.ids.of(i) == self.ids.of(array)).unwrap_or(0);
+            let decode = match input {
+                Input::Stored(_) => array.meaning(),
+                Input::Computed(_) => crate::kernels::decode::Decode::plain(array.dtype(), crate::dtype::ByteOrder::NATIVE),
+            };
+            let outputs = outputs(barrier, &how, targets, columns.kept())?;
+            match how {
+                Reduction::Op(op, options) => {
+                    let same = |p: &&mut (Part, Option<FoldOptions>)| p.0.root == root && p.1 == Some(options);
+                    if let Some((part, _)) = parts.iter_mut().find(same) {
+                        let mut ops: Vec<Op> = part.outputs.iter().filter_map(|o| o.op).collect();
+                        if !ops.contains(&op) {
+                            ops.push(op);
+                        }
+                        part.outputs.extend(outputs);
+                        part.reducer = Reducers::Folds(Folds::new(&ops, &decode, options));
+                    } else {
+                        let reducer = Reducers::Folds(Folds::new(&[op], &decode, options));
+                        parts.push((Part { root, decode, reducer, outputs }, Some(options)));
+                    }
+                }
+                Reduction::Custom(reducer) => {
+                    let reducer = Reducers::Custom(reducer.clone());
+                    parts.push((Part { root, decode, reducer, outputs }, None));
                 }
             }
         }
+        let parts: Vec<Part> = parts.into_iter().map(|(part, _)| part).collect();
+        let pieces: Vec<&Grid> = parts.iter().flat_map(|p| &p.outputs).map(|o| &o.pieces).collect();
+        let tiles = tiles::tiles(columns.kept(), &pieces, 1, u64::MAX)?;
+        Ok(Stage::Fold(Box::new(Fold { input, parts, columns, tiles })))
     }
-    for pass in passes {
-        stages.push(Stage::Fold(Box::new(fold(pass)?)));
+
+    fn hold(&mut self, input: &LazyArray, barrier: &Barrier, slots: &HashMap<usize, usize>) -> Result<Stage> {
+        let grid = Grid::new(input.shape().clone(), input.chunk().clone())?;
+        let computed = Compiler::new(&mut self.ids, slots).computed(std::slice::from_ref(input), grid.clone())?;
+        let destination = Destination::Held(barrier.slot.unwrap_or(0));
+        let dtype = input.dtype();
+        let (pieces, tiles) = (grid.clone(), grid);
+        Ok(Stage::Map(Box::new(Map { input: Input::Computed(computed), destination, pieces, tiles, dtype, stored: dtype })))
     }
-    Ok(Plan { stages })
-}
 
-/// Reductions that share one pass.
-struct Pass {
-    input: LazyArray,
-    reduced: Vec<bool>,
-    options: FoldOptions,
-    targets: Vec<(Op, Target)>,
-}
-
-fn fold(pass: Pass) -> Result<Fold> {
-    let Pass { input, reduced, options, targets } = pass;
-    let source = match input.operation() {
-        Operation::Source(source) => source.clone(),
-        Operation::Decode { input, .. } => match input.operation() {
-            Operation::Source(source) => source.clone(),
-            _ => return Err(Error::unsupported("decoding what is not a variable")),
-        },
-        Operation::Reduce { .. } => return Err(Error::unsupported("reducing a reduction")),
-    };
-    let decode = input.meaning();
-    let columns = Columns::new(source.grid(), &reduced)?;
-    let ops: Vec<Op> = targets.iter().map(|(op, _)| *op).collect();
-    let folds = Folds::new(&ops, &decode, options);
-    let mut outputs = Vec::new();
-    for (op, target) in targets {
-        let keep = |lengths: &[u64]| -> Shape {
-            lengths.iter().zip(&target.ones).filter(|(_, one)| !**one).map(|(n, _)| *n).collect()
+    fn map(&mut self, target: &Target, slots: &HashMap<usize, usize>) -> Result<Stage> {
+        let array = &target.array;
+        let dtype = array.dtype();
+        let pieces = without(&target.pieces, &target.ones)?;
+        let input = match array.operation() {
+            Operation::Source(source) => Input::Stored(source.clone()),
+            _ => {
+                let grid = Grid::new(array.shape().clone(), array.chunk().clone())?;
+                Input::Computed(Compiler::new(&mut self.ids, slots).computed(std::slice::from_ref(array), grid)?)
+            }
         };
-        let pieces = Grid::new(keep(target.pieces.shape()), keep(target.pieces.chunk()))?;
-        outputs.push(Output { op, variable: target.variable, pieces, ones: target.ones, stored: target.stored });
+        // Several workers each hold a tile, and what they compute it from.
+        let room = self.limit.0 / 3;
+        let element = dtype.size().max(target.stored.size()) as u64;
+        let tiles = tiles::tiles(input.grid(), &[&pieces], element, room)?;
+        let destination = Destination::Sink { variable: target.variable.clone(), ones: target.ones.clone() };
+        Ok(Stage::Map(Box::new(Map { input, destination, pieces, tiles, dtype, stored: target.stored })))
     }
-    let tiles = tiles(&columns, &outputs)?;
-    Ok(Fold { source, decode, folds, columns, tiles, outputs })
 }
 
-/// The smallest blocks of the output that are whole columns and whole pieces of every sink variable.
-fn tiles(columns: &Columns, outputs: &[Output]) -> Result<Grid> {
-    let shape = columns.kept().shape().clone();
-    let tile = (0..shape.len())
-        .map(|k| {
-            let steps = outputs.iter().map(|o| o.pieces.chunk()[k]);
-            let common = steps.fold(columns.kept().chunk()[k], least_common_multiple);
-            common.min(shape[k].max(1))
-        })
-        .collect();
-    Grid::new(shape, tile)
+fn is_barrier(array: &LazyArray) -> bool {
+    matches!(array.operation(), Operation::Reduce { .. } | Operation::Fold { .. } | Operation::Hold { .. })
 }
 
-fn least_common_multiple(a: u64, b: u64) -> u64 {
-    let (mut x, mut y) = (a.max(1), b.max(1));
-    while y != 0 {
-        (x, y) = (y, x % y);
+/// What a fold reduces, along which axes, and how.
+fn reduction(array: &LazyArray) -> Option<(&LazyArray, &[bool], Reduction<'_>)> {
+    match array.operation() {
+        Operation::Reduce { input, op, reduced, options } => Some((input, reduced, Reduction::Op(*op, *options))),
+        Operation::Fold { input, reducer, reduced } => Some((input, reduced, Reduction::Custom(reducer))),
+        _ => None,
     }
-    (a.max(1) / x).saturating_mul(b.max(1))
+}
+
+/// The variable that an array is, decoded or not.
+fn stored(array: &LazyArray) -> Option<Arc<dyn Source>> {
+    match array.operation() {
+        Operation::Source(source) => Some(source.clone()),
+        Operation::Decode { input, .. } => stored(input),
+        _ => None,
+    }
+}
+
+/// The arrays that a group reduces, each once.
+fn distinct(group: &[Barrier], ids: &mut Identities) -> Vec<LazyArray> {
+    let mut seen = Vec::new();
+    let mut out = Vec::new();
+    for (input, ..) in group.iter().filter_map(|b| reduction(&b.array)) {
+        let id = ids.of(input);
+        if !seen.contains(&id) {
+            seen.push(id);
+            out.push(input.clone());
+        }
+    }
+    out
+}
+
+fn outputs(barrier: &Barrier, how: &Reduction<'_>, targets: &[Target], kept: &Grid) -> Result<Vec<Output>> {
+    let op = match how {
+        Reduction::Op(op, _) => Some(*op),
+        Reduction::Custom(_) => None,
+    };
+    let dtype = barrier.array.dtype();
+    let mut out = Vec::new();
+    if let Some(slot) = barrier.slot {
+        let destination = Destination::Held(slot);
+        out.push(Output { op, destination, pieces: kept.clone(), dtype, stored: dtype });
+    }
+    for &n in &barrier.targets {
+        let target = &targets[n];
+        let pieces = without(&target.pieces, &target.ones)?;
+        let destination = Destination::Sink { variable: target.variable.clone(), ones: target.ones.clone() };
+        out.push(Output { op, destination, pieces, dtype, stored: target.stored });
+    }
+    Ok(out)
+}
+
+/// The pieces of a variable without its axes of length 1.
+fn without(pieces: &Grid, ones: &[bool]) -> Result<Grid> {
+    let keep = |lengths: &[u64]| -> Shape {
+        lengths.iter().zip(ones).filter(|(_, one)| !**one).map(|(n, _)| *n).collect()
+    };
+    Grid::new(keep(pieces.shape()), keep(pieces.chunk()))
+}
+
+/// What a held result is, for people.
+fn name(array: &LazyArray) -> String {
+    match array.operation() {
+        Operation::Reduce { op, .. } => op.name().to_string(),
+        Operation::Fold { reducer, .. } => reducer.name().to_string(),
+        _ => "hold".to_string(),
+    }
 }

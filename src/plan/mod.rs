@@ -1,79 +1,274 @@
-//! Plans are data: what will be read, in which order, folded into what, and what it costs. Nothing runs here.
+//! Plans are data: what will be read, in which order, computed and folded into what, and what it costs. Nothing runs
+//! here.
 //!
-//! A [`Plan`] is a list of [`Stage`]s, each over one source in one pass. A fold walks its source in *columns*: all
-//! chunks that share a place on the kept axes, and so one block of the output. See [`Columns`].
+//! A [`Plan`] is a list of [`Stage`]s, each one pass. A [`Map`] computes an array block by block; a [`Fold`] computes
+//! arrays block by block and reduces them as it goes, walking the blocks in *columns* (see [`Columns`]). Results go to
+//! the sink, or are held for later stages: `t - mean(t, time)` is a fold whose result is held, and a map.
 
 mod columns;
+mod compile;
 mod cost;
 mod explain;
+mod formula;
+mod identity;
 mod lower;
+mod tiles;
 
 pub use columns::{Columns, RUNS};
 pub use cost::{Cost, Need};
 pub use explain::explain;
+pub use formula::{
+    Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, SEGMENT_BYTES, Step, padded,
+};
+pub use identity::Identities;
 pub use lower::{Target, lower};
 
 use crate::{
+    dtype::DType,
+    error::Result,
     grid::Grid,
     kernels::{
-        decode::Decode,
-        fold::{Folds, Op},
+        decode::{Decode, Segment},
+        fold::{ChunkView, Folds, Op, Reducer},
     },
+    shape::Shape,
     source::Source,
 };
 use std::sync::Arc;
 
 /// What will be done, in order.
 pub struct Plan {
-    /// One pass over one source each.
+    /// One pass each.
     pub stages: Vec<Stage>,
+    /// Results that stages leave for later ones.
+    pub held: Vec<Held>,
 }
 
-/// One pass over one source.
+/// A result in memory between two stages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// What it is, in words.
+    pub name: String,
+    /// The type of its values.
+    pub dtype: DType,
+    /// Its shape.
+    pub shape: Shape,
+    /// The last stage that reads it; its memory is free after that.
+    pub until: usize,
+}
+
+impl Held {
+    /// The memory that it takes.
+    pub fn bytes(&self) -> u64 {
+        self.shape.bytes(self.dtype.size()).map_or(u64::MAX, |n| n as u64)
+    }
+}
+
+/// One pass.
 pub enum Stage {
-    /// Read, decode, fold along axes.
+    /// Compute, and reduce along axes.
     Fold(Box<Fold>),
-    /// Read and write as stored.
-    Copy(Copy),
+    /// Compute, and write.
+    Map(Box<Map>),
 }
 
-/// Reduces one source along some axes, by several operations at once.
+/// What a stage goes through, block by block.
+pub enum Input {
+    /// The chunks of a variable, as stored.
+    Stored(Arc<dyn Source>),
+    /// The blocks of expressions.
+    Computed(Computed),
+}
+
+/// Reduces arrays along some axes, by several operations at once.
 pub struct Fold {
-    /// What is read.
-    pub source: Arc<dyn Source>,
-    /// What its stored numbers mean.
-    pub decode: Decode,
-    /// The operations and their shared accumulators.
-    pub folds: Folds,
-    /// Which chunks make which block of the output.
+    /// What is reduced.
+    pub input: Input,
+    /// The reductions.
+    pub parts: Vec<Part>,
+    /// Which blocks make which block of the output.
     pub columns: Columns,
     /// The blocks of the output that are written at once.
     pub tiles: Grid,
-    /// Where each operation's result goes.
+}
+
+/// Reductions of one array that share accumulators.
+pub struct Part {
+    /// Which of the input's arrays.
+    pub root: usize,
+    /// What the input's bytes mean.
+    pub decode: Decode,
+    /// The reductions.
+    pub reducer: Reducers,
+    /// Where each result goes.
     pub outputs: Vec<Output>,
 }
 
-/// Where one operation's result goes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Output {
-    /// The operation.
-    pub op: Op,
-    /// The variable in the sink.
-    pub variable: String,
-    /// The pieces that the sink takes, over the kept axes.
-    pub pieces: Grid,
-    /// For each axis of the variable in the sink, whether it is a reduced one that is kept with length 1.
-    pub ones: Vec<bool>,
-    /// The type it is stored in, where that is not the operation's own.
-    pub stored: crate::dtype::DType,
+/// The operations of a [`Part`].
+#[derive(Clone)]
+pub enum Reducers {
+    /// The built-in ones.
+    Folds(Folds),
+    /// A user's.
+    Custom(Arc<dyn Reducer>),
 }
 
-/// Writes a source as it is stored.
-pub struct Copy {
-    /// What is read.
-    pub source: Arc<dyn Source>,
-    /// The variable in the sink.
-    pub variable: String,
-    /// The pieces that the sink takes.
+/// Where one result goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The operation; `None` for a user's fold.
+    pub op: Option<Op>,
+    /// Where it goes.
+    pub destination: Destination,
+    /// The pieces that the destination takes, over the kept axes.
     pub pieces: Grid,
+    /// The type that is computed.
+    pub dtype: DType,
+    /// The type it is stored in, where that is not the operation's own.
+    pub stored: DType,
+}
+
+/// Where a result goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Destination {
+    /// To a variable of the sink.
+    Sink {
+        /// Its path.
+        variable: String,
+        /// For each of its axes, whether it is a reduced one that is kept with length 1.
+        ones: Vec<bool>,
+    },
+    /// To later stages, under this number.
+    Held(usize),
+}
+
+/// Computes one array, and writes it.
+pub struct Map {
+    /// What is computed: one array.
+    pub input: Input,
+    /// Where it goes.
+    pub destination: Destination,
+    /// The pieces that the destination takes.
+    pub pieces: Grid,
+    /// What one worker computes before it writes.
+    pub tiles: Grid,
+    /// The type of the values.
+    pub dtype: DType,
+    /// The type that is stored.
+    pub stored: DType,
+}
+
+impl Input {
+    /// The blocks.
+    pub fn grid(&self) -> &Grid {
+        match self {
+            Input::Stored(source) => source.grid(),
+            Input::Computed(computed) => &computed.grid,
+        }
+    }
+
+    /// The sources that are read.
+    pub fn sources(&self) -> Vec<&Arc<dyn Source>> {
+        match self {
+            Input::Stored(source) => vec![source],
+            Input::Computed(computed) => computed.sources.iter().map(|r| &r.source).collect(),
+        }
+    }
+
+    /// The results of earlier stages that are read.
+    pub fn held(&self) -> Vec<usize> {
+        fn walk(formula: &Formula, out: &mut Vec<usize>) {
+            if let Form::Program(program) = &formula.form {
+                out.extend(program.operands.iter().filter_map(|o| match o.leaf {
+                    Leaf::Held(slot) => Some(slot),
+                    _ => None,
+                }));
+            }
+            formula.inputs().into_iter().for_each(|f| walk(f, out));
+        }
+        let mut out = Vec::new();
+        if let Input::Computed(computed) = self {
+            computed.roots.iter().for_each(|root| walk(root, &mut out));
+        }
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+}
+
+impl Stage {
+    /// What it goes through.
+    pub fn input(&self) -> &Input {
+        match self {
+            Stage::Fold(fold) => &fold.input,
+            Stage::Map(map) => &map.input,
+        }
+    }
+
+    /// Where its results go.
+    pub fn destinations(&self) -> Vec<&Destination> {
+        match self {
+            Stage::Fold(fold) => fold.parts.iter().flat_map(|p| &p.outputs).map(|o| &o.destination).collect(),
+            Stage::Map(map) => vec![&map.destination],
+        }
+    }
+}
+
+impl Reducers {
+    /// Bytes of the state of `cells` cells.
+    pub fn state_bytes(&self, cells: usize) -> usize {
+        match self {
+            Reducers::Folds(folds) => folds.state_bytes(cells),
+            Reducers::Custom(reducer) => reducer.state_bytes(cells),
+        }
+    }
+
+    /// Makes `state` that of no values.
+    pub fn init(&self, state: &mut [u8], cells: usize) {
+        match self {
+            Reducers::Folds(folds) => folds.init(state, cells),
+            Reducers::Custom(reducer) => reducer.init(state, cells),
+        }
+    }
+
+    /// Adds the values of chunks, one after the other.
+    ///
+    /// # Errors
+    /// What a user's fold finds wrong.
+    pub fn push(
+        &self,
+        decode: &Decode,
+        state: &mut [u8],
+        cells: usize,
+        views: &[ChunkView<'_>],
+        segment: &mut Segment,
+    ) -> Result<()> {
+        match self {
+            Reducers::Folds(folds) => folds.push(state, cells, views, segment),
+            Reducers::Custom(reducer) => reducer.push(state, cells, decode, views, segment),
+        }
+    }
+
+    /// Adds what `from` has seen, which comes later.
+    ///
+    /// # Errors
+    /// What a user's fold finds wrong.
+    pub fn merge(&self, into: &mut [u8], from: &[u8], cells: usize) -> Result<()> {
+        match self {
+            Reducers::Folds(folds) => folds.merge(into, from, cells),
+            Reducers::Custom(reducer) => reducer.merge(into, from, cells),
+        }
+    }
+
+    /// The results of one operation, as native elements.
+    ///
+    /// # Errors
+    /// When an exact result does not fit its type, or there is none for zero integers.
+    pub fn finish(&self, op: Option<Op>, state: &[u8], cells: usize, per_cell: u64, out: &mut [u8]) -> Result<()> {
+        match (self, op) {
+            (Reducers::Folds(folds), Some(op)) => folds.finish(op, state, cells, per_cell, out),
+            (Reducers::Custom(reducer), _) => reducer.finish(state, cells, per_cell, out),
+            (Reducers::Folds(_), None) => Ok(()),
+        }
+    }
 }

@@ -1,0 +1,291 @@
+use super::{Evaluator, split};
+use crate::{
+    array::{BlockFunction, BlockInfo, BlockInput, reshape::Group},
+    codec::Scratch,
+    dtype::DType,
+    error::Result,
+    grid::Grid,
+    kernels::{
+        cast::{extract, place},
+        lanes::{self, LaneOp},
+        linalg::{self, Accumulate, Matrix},
+    },
+    plan::Formula,
+    shape::{ChunkIndex, Region, Shape},
+};
+use std::sync::Arc;
+
+/// A user's function and its inputs.
+pub struct Call<'a> {
+    pub inputs: &'a [(Arc<Formula>, Grid)],
+    pub function: &'a dyn BlockFunction,
+    pub grid: &'a Grid,
+    pub overlap: &'a [u64],
+    pub dtype: DType,
+}
+
+#[allow(clippy::too_many_arguments)] // what every form is given: where, into what, and with what
+impl Evaluator<'_> {
+    /// Each group of axes contributes runs; a box of one run each is computed and put where it belongs.
+    pub(super) fn reshape(
+        &mut self,
+        input: &Formula,
+        groups: &[Group],
+        region: &Region,
+        out: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let size = input.dtype.size();
+        let mut axis = 0;
+        let mut lengths = Vec::with_capacity(groups.len());
+        let mut choices = Vec::with_capacity(groups.len());
+        for group in groups {
+            let part = axis..axis + group.new.len();
+            axis = part.end;
+            let local = Region { start: region.start[part.clone()].to_vec(), shape: region.shape[part].into() };
+            lengths.push(local.shape.iter().product::<u64>());
+            choices.push(group.pieces(&local));
+        }
+        let (buffer, rest) = split(work, out.len());
+        let combinations = Shape(choices.iter().map(|c| c.len() as u64).collect());
+        let each = Grid::new(combinations.clone(), vec![1; choices.len()].into())?;
+        for n in 0..each.chunks() {
+            let index = each.index(n);
+            let chosen: Vec<_> = index.iter().zip(&choices).map(|(&k, c)| &c[k as usize]).collect();
+            let from = Region {
+                start: chosen.iter().flat_map(|p| p.from.start.iter().copied()).collect(),
+                shape: chosen.iter().flat_map(|p| p.from.shape.iter().copied()).collect(),
+            };
+            if each.chunks() == 1 {
+                return self.formula(input, &from, out, rest, scratch);
+            }
+            let bytes = from.shape.bytes(size)?;
+            self.formula(input, &from, &mut buffer[..bytes], rest, scratch)?;
+            let shape: Vec<u64> = chosen.iter().map(|p| p.from.shape.iter().product()).collect();
+            let at: Vec<u64> = chosen.iter().map(|p| p.at).collect();
+            place(&buffer[..bytes], &shape, out, &lengths, &at, size);
+        }
+        Ok(())
+    }
+
+    pub(super) fn concat(
+        &mut self,
+        parts: &[(u64, Arc<Formula>)],
+        axis: usize,
+        region: &Region,
+        out: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let (from, to) = (region.start[axis], region.start[axis] + region.shape[axis]);
+        for (start, part) in parts {
+            let (first, end) = (from.max(*start), to.min(start + part.shape[axis]));
+            if first >= end {
+                continue;
+            }
+            let mut local = region.clone();
+            local.start[axis] = first - start;
+            local.shape.0[axis] = end - first;
+            if local.shape == region.shape {
+                return self.formula(part, &local, out, work, scratch);
+            }
+            let size = part.dtype.size();
+            let (buffer, rest) = split(work, local.shape.bytes(size)?);
+            self.formula(part, &local, buffer, rest, scratch)?;
+            let mut at = vec![0; region.start.len()];
+            at[axis] = first - from;
+            place(buffer, &local.shape, out, &region.shape, &at, size);
+        }
+        Ok(())
+    }
+
+    /// Runs of neighbouring positions are computed together.
+    pub(super) fn take(
+        &mut self,
+        input: &Formula,
+        axis: usize,
+        index: &[u64],
+        region: &Region,
+        out: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let wanted = &index[region.start[axis] as usize..(region.start[axis] + region.shape[axis]) as usize];
+        let size = input.dtype.size();
+        let mut done = 0;
+        while done < wanted.len() {
+            let run = 1 + wanted[done..].windows(2).take_while(|w| w[1] == w[0] + 1).count();
+            let mut local = region.clone();
+            local.start[axis] = wanted[done];
+            local.shape.0[axis] = run as u64;
+            let (buffer, rest) = split(work, local.shape.bytes(size)?);
+            self.formula(input, &local, buffer, rest, scratch)?;
+            let mut at = vec![0; region.start.len()];
+            at[axis] = done as u64;
+            place(buffer, &local.shape, out, &region.shape, &at, size);
+            done += run;
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_along(
+        &mut self,
+        input: &Formula,
+        index: &Formula,
+        axis: usize,
+        region: &Region,
+        out: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let size = input.dtype.size();
+        let whole = across(region, axis, input.shape[axis]);
+        let (values, rest) = split(work, whole.shape.bytes(size)?);
+        let (positions, rest) = split(rest, region.shape.bytes(8)?);
+        self.formula(input, &whole, values, rest, scratch)?;
+        self.formula(index, region, positions, rest, scratch)?;
+        let (outer, inner) = around(&region.shape, axis);
+        let (n, m) = (whole.shape[axis] as usize, region.shape[axis] as usize);
+        lanes::take_along(size, values, outer, n, inner, bytemuck::cast_slice(positions), m, out)
+    }
+
+    pub(super) fn lanes(
+        &mut self,
+        input: &Formula,
+        axis: usize,
+        op: LaneOp,
+        formula: &Formula,
+        region: &Region,
+        out: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let whole = across(region, axis, input.shape[axis]);
+        let result = across(region, axis, formula.shape[axis]);
+        let size = formula.dtype.size();
+        let (values, rest) = split(work, whole.shape.bytes(input.dtype.size())?);
+        let (lane, rest) = split(rest, result.shape.bytes(size)?);
+        self.formula(input, &whole, values, rest, scratch)?;
+        let (outer, inner) = around(&region.shape, axis);
+        let n = whole.shape[axis] as usize;
+        let space = &mut rest[..op.scratch_bytes(input.dtype, n)];
+        lanes::lanes(op, input.dtype, values, outer, n, inner, lane, space);
+        let mut from = vec![0; region.start.len()];
+        from[axis] = region.start[axis];
+        extract(lane, &result.shape, &from, out, &region.shape, size);
+        Ok(())
+    }
+
+    /// Tile by tile: each the sum over panels of the common axis, in order.
+    pub(super) fn mat_mul(
+        &mut self,
+        [a, b]: [&Formula; 2],
+        tiles: &Grid,
+        panel: u64,
+        dtype: DType,
+        region: &Region,
+        out: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let size = dtype.size();
+        let rank = region.start.len();
+        let common = a.shape[rank - 1];
+        for tile in tiles.overlapping(region) {
+            let tile = tiles.region(&tile);
+            let (product, rest) = split(work, tile.shape.bytes(size)?);
+            let lead = tile.shape.iter().take(rank - 2).product::<u64>();
+            debug_assert_eq!(lead, 1, "tiles are one matrix deep");
+            let (rows, columns) = (tile.shape[rank - 2], tile.shape[rank - 1]);
+            if common == 0 {
+                product.fill(0);
+            }
+            for from in (0..common).step_by(panel.max(1) as usize) {
+                let deep = panel.min(common - from);
+                let with = |start: [u64; 2], lengths: [u64; 2]| Region {
+                    start: [&tile.start[..rank - 2], &start].concat(),
+                    shape: [&tile.shape[..rank - 2], &lengths].concat().into(),
+                };
+                let of_a = with([tile.start[rank - 2], from], [rows, deep]);
+                let of_b = with([from, tile.start[rank - 1]], [deep, columns]);
+                let (left, rest) = split(rest, of_a.shape.bytes(size)?);
+                let (right, rest) = split(rest, of_b.shape.bytes(size)?);
+                self.formula(a, &of_a, left, rest, scratch)?;
+                self.formula(b, &of_b, right, rest, scratch)?;
+                let how = if from == 0 { Accumulate::Fresh } else { Accumulate::Add };
+                let left = Matrix::row_major(left, rows as usize, deep as usize);
+                let right = Matrix::row_major(right, deep as usize, columns as usize);
+                linalg::product(dtype, left, right, product, how);
+            }
+            copy_shared(product, &tile, out, region, size);
+        }
+        Ok(())
+    }
+
+    /// A user's function gives whole blocks; what the region has of them is cut out.
+    pub(super) fn blocks(
+        &mut self,
+        call: Call<'_>,
+        region: &Region,
+        out: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let size = call.dtype.size();
+        for index in call.grid.overlapping(region) {
+            let block = call.grid.region(&index);
+            let whole = block == *region;
+            let (buffer, mut rest) = split(work, if whole { 0 } else { block.shape.bytes(size)? });
+            let mut inputs: Vec<(DType, Shape, &[u8])> = Vec::with_capacity(call.inputs.len());
+            for (formula, grid) in call.inputs {
+                let of = input_block(grid, &index, call.overlap);
+                let (values, after) = split(rest, of.shape.bytes(formula.dtype.size())?);
+                self.formula(formula, &of, values, after, scratch)?;
+                inputs.push((formula.dtype, of.shape, values));
+                rest = after;
+            }
+            let views: Vec<BlockInput> =
+                inputs.iter().map(|(dtype, shape, bytes)| BlockInput { dtype: *dtype, shape, bytes }).collect();
+            let info = BlockInfo { index: index.clone(), region: block.clone() };
+            let target = if whole { &mut *out } else { &mut *buffer };
+            call.function.call(&info, &views, target).map_err(|e| e.in_chunk(&index).in_variable(call.function.name()))?;
+            if !whole {
+                copy_shared(buffer, &block, out, region, size);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The block of an input that a block of the result is made of: that of the same place, or the only one.
+fn input_block(grid: &Grid, index: &ChunkIndex, overlap: &[u64]) -> Region {
+    let index: Vec<u64> = index.iter().zip(grid.counts()).map(|(&i, &n)| if n == 1 { 0 } else { i }).collect();
+    let mut block = grid.region(&index);
+    // The input is padded: its block begins where the result's does, and goes on by twice the overlap.
+    block.shape.0.iter_mut().zip(overlap).for_each(|(n, o)| *n += 2 * o);
+    block
+}
+
+/// Copies what two regions share.
+fn copy_shared(src: &[u8], from: &Region, dst: &mut [u8], to: &Region, size: usize) {
+    let Some(shared) = from.intersect(to) else { return };
+    if shared == *from && shared == *to {
+        dst.copy_from_slice(src);
+        return;
+    }
+    crate::engine::map::put(src, from, dst, to, size);
+}
+
+/// The same region with the whole of one axis.
+fn across(region: &Region, axis: usize, n: u64) -> Region {
+    let mut whole = region.clone();
+    (whole.start[axis], whole.shape.0[axis]) = (0, n);
+    whole
+}
+
+/// How many elements lie outside and inside an axis.
+fn around(shape: &Shape, axis: usize) -> (usize, usize) {
+    let product = |part: &[u64]| part.iter().product::<u64>() as usize;
+    (product(&shape[..axis]), product(&shape[axis + 1..]))
+}

@@ -1,0 +1,155 @@
+use super::{Outcome, Run, eval::Evaluator, lock, pieces::Finished, read};
+use crate::{
+    block::Block,
+    codec::Scratch,
+    error::{Error, Result},
+    events::Event,
+    kernels::{
+        cast::{cast, to_native},
+        strided::{self, Strided},
+    },
+    plan::{Input, Map},
+    shape::{ChunkIndex, Region},
+    source::Source,
+    units::Bytes,
+};
+use std::sync::Mutex;
+
+/// Computes an array tile by tile, or copies a variable as it is stored, and writes it piece by piece.
+pub fn run(map: &Map, run: &Run<'_>) -> Result<()> {
+    let job = Job { map, run, next: Mutex::new(0), outcome: Outcome::new(&run.executor.stop) };
+    run.crew.run(|| job.work());
+    job.outcome.result()
+}
+
+struct Job<'a> {
+    map: &'a Map,
+    run: &'a Run<'a>,
+    next: Mutex<u64>,
+    outcome: Outcome<'a>,
+}
+
+/// What one worker holds from beginning to end.
+struct Worker<'a> {
+    scratch: Scratch,
+    evaluator: Option<Evaluator<'a>>,
+    /// A chunk as stored.
+    chunk: Block,
+    /// A block of values, then the tile that is made of them, the tile as it is stored, and one piece of it.
+    block: Block,
+    tile: Block,
+    converted: Block,
+    cut: Block,
+}
+
+impl<'a> Job<'a> {
+    fn work(&self) {
+        let outcome = (|| {
+            let mut worker = self.worker()?;
+            while let Some(tile) = self.next()? {
+                self.step(&tile, &mut worker)?;
+            }
+            Ok(())
+        })();
+        if let Err(error) = outcome {
+            self.outcome.fail(error);
+        }
+    }
+
+    fn worker(&self) -> Result<Worker<'a>> {
+        let need = &self.run.crew.need;
+        let mut lease = self.run.executor.budget.lease(need.per_worker(1), "a worker")?;
+        let scratch = Scratch::new(need.worker, lease.split(need.worker.bytes()));
+        let evaluator = self.run.evaluator(&self.map.input, &mut lease);
+        let mut of = |bytes: u64| Block::new(bytes as usize, lease.split(bytes));
+        let chunk = of(need.chunk);
+        let [block, tile, converted, cut] = self.map.buffers()?.map(&mut of);
+        Ok(Worker { scratch, evaluator, chunk, block, tile, converted, cut })
+    }
+
+    fn next(&self) -> Result<Option<ChunkIndex>> {
+        self.outcome.check()?;
+        let mut next = lock(&self.next);
+        if *next >= self.map.tiles.chunks() {
+            return Ok(None);
+        }
+        *next += 1;
+        Ok(Some(self.map.tiles.index(*next - 1)))
+    }
+
+    fn step(&self, tile: &ChunkIndex, worker: &mut Worker<'a>) -> Result<()> {
+        let region = self.map.tiles.region(tile);
+        let size = self.map.dtype.size();
+        let bytes = region.shape.bytes(size)?;
+        for block in self.map.input.grid().overlapping(&region) {
+            self.outcome.check()?;
+            match &self.map.input {
+                Input::Stored(source) => self.copy(source.as_ref(), &block, &region, worker)?,
+                Input::Computed(computed) => {
+                    let Some(shared) = computed.grid.region(&block).intersect(&region) else { continue };
+                    let Some(evaluator) = &mut worker.evaluator else { continue };
+                    if shared == region {
+                        evaluator.evaluate(0, &region, worker.tile.bytes_mut(), &mut worker.scratch)?;
+                    } else {
+                        evaluator.evaluate(0, &shared, worker.block.bytes_mut(), &mut worker.scratch)?;
+                        put(worker.block.bytes(), &shared, worker.tile.bytes_mut(), &region, size);
+                    }
+                }
+            }
+        }
+        let Worker { scratch, tile, converted, cut, .. } = worker;
+        let mut data = &tile.bytes()[..bytes];
+        if self.map.stored != self.map.dtype {
+            let out = &mut converted.bytes_mut()[..region.shape.bytes(self.map.stored.size())?];
+            cast(data, self.map.dtype, out, self.map.stored);
+            data = out;
+        }
+        let finished = Finished {
+            destination: &self.map.destination,
+            pieces: &self.map.pieces,
+            region: &region,
+            data,
+            element: self.map.stored.size(),
+        };
+        finished.write(self.run, cut.bytes_mut(), scratch)
+    }
+
+    /// Puts what a chunk and a tile share where it belongs, in native byte order.
+    fn copy(&self, source: &dyn Source, chunk: &ChunkIndex, tile: &Region, worker: &mut Worker<'a>) -> Result<()> {
+        let meta = source.meta();
+        let element = meta
+            .stored
+            .element_bytes()
+            .ok_or_else(|| Error::unsupported(format!("copying {}", meta.stored)).in_variable(&meta.path))?;
+        let raw = &mut worker.chunk.bytes_mut()[..source.chunk_bytes()];
+        read(source, chunk, &mut worker.scratch, raw)?;
+        let from = source.grid().region(chunk);
+        let (layout, whole) = (source.layout(), source.grid().chunk());
+        if from == *tile {
+            to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, worker.tile.bytes_mut());
+        } else {
+            let native = &mut worker.block.bytes_mut()[..from.shape.bytes(element)?];
+            to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, native);
+            put(native, &from, worker.tile.bytes_mut(), tile, element);
+        }
+        self.run.executor.observer.on(&Event::Chunk {
+            stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
+            decoded: Bytes(source.chunk_bytes() as u64),
+            held: self.run.executor.budget.held(),
+        });
+        Ok(())
+    }
+}
+
+/// Copies what a block and a tile share.
+pub fn put(block: &[u8], from: &Region, tile: &mut [u8], to: &Region, size: usize) {
+    let Some(shared) = from.intersect(to) else { return };
+    let strides = |region: &Region| -> Vec<isize> { region.shape.strides().iter().map(|&s| s as isize).collect() };
+    let (s, d) = (strides(from), strides(to));
+    let first = |outer: &Region, strides: &[isize]| -> isize {
+        shared.start.iter().zip(&outer.start).zip(strides).map(|((a, b), s)| (a - b) as isize * s).sum()
+    };
+    let lengths: Vec<usize> = shared.shape.iter().map(|&n| n as usize).collect();
+    let (source, target) = (Strided { first: first(from, &s), strides: &s }, Strided { first: first(to, &d), strides: &d });
+    strided::copy(&lengths, block, source, tile, target, size);
+}
