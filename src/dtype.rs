@@ -131,11 +131,11 @@ impl DType {
         match (scalar, self.kind()) {
             (Scalar::Bool(_), _) | (_, NumberKind::Float) => Ok(self),
             (Scalar::Float(_), _) => Ok(DType::F64),
-            (whole, NumberKind::Bool) => Ok(if whole.fits(DType::I64) { DType::I64 } else { DType::U64 }),
-            (whole, _) if whole.fits(self) => Ok(self),
-            (whole, _) => Err(Error::usage(format!(
-                "{whole} does not fit {self}; convert the array to a wider type first, as with astype({})",
-                self.promote(whole.smallest())
+            (_, NumberKind::Bool) if scalar.fits(DType::I64) => Ok(DType::I64),
+            _ if scalar.fits(self) => Ok(self),
+            _ => Err(Error::usage(format!(
+                "{scalar} does not fit {self}; convert the array to a wider type first, as with astype({})",
+                self.promote(scalar.smallest())
             ))),
         }
     }

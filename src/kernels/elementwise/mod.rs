@@ -16,6 +16,8 @@ mod float16;
 mod functions;
 mod loops;
 mod number;
+#[cfg(test)]
+mod tests;
 
 pub use binary::{Binary, binary};
 pub use lookup::{Lookup, lookup};
