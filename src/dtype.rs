@@ -329,7 +329,13 @@ impl Element for f16 {
     }
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
-        f16::from_f64(x)
+        // `f16::from_f64` rounds twice where the processor converts by way of f32. To the odd neighbour first, then
+        // to the nearest, is the same as to the nearest at once (Boldo and Melquiond 2008).
+        let near = x as f32;
+        let bits = near.to_bits();
+        let inexact = !x.is_nan() && f64::from(near) != x && bits & 1 == 0;
+        let step = if f64::from(near).abs() > x.abs() { u32::MAX } else { 1 };
+        f16::from_f32(if inexact { f32::from_bits(bits.wrapping_add(step)) } else { near })
     }
 }
 

@@ -126,21 +126,24 @@ impl Binary {
     /// # Errors
     /// As [`Binary::signature`], and those of [`DType::promote_scalar`].
     pub fn signature_scalar(self, a: DType, scalar: Scalar) -> Result<Signature> {
-        let whole = !matches!(scalar, Scalar::Float(_) | Scalar::Bool(_));
-        let met = match self.family() {
-            Family::Comparison if whole && !a.is_float() => {
-                return self.signature(a, if scalar.fits(a) { a } else { scalar.smallest() });
+        let met = match (self.family(), scalar) {
+            (_, Scalar::Bool(_)) | (Family::Logical, _) | (Family::Bitwise | Family::Shift, Scalar::Float(_)) => {
+                return self.signature(a, scalar.dtype());
             }
-            // The number becomes a float whatever it is.
-            Family::Division | Family::Floating if whole && a != DType::Bool => a,
-            Family::Logical => return self.signature(a, scalar.dtype()),
-            Family::Bitwise | Family::Shift if !whole => scalar.dtype().promote(a),
+            (Family::Comparison, Scalar::Int(_) | Scalar::UInt(_)) if !a.is_float() && !scalar.fits(a) => {
+                return self.signature(a, scalar.smallest());
+            }
+            // The number becomes a float whatever its size.
+            (Family::Division | Family::Floating, Scalar::Int(_) | Scalar::UInt(_)) => {
+                if a == DType::Bool {
+                    DType::I64
+                } else {
+                    a
+                }
+            }
             _ => a.promote_scalar(scalar)?,
         };
-        match scalar {
-            Scalar::Bool(_) => self.signature(a, DType::Bool),
-            _ => self.signature(met, met),
-        }
+        self.signature(met, met)
     }
 
     fn check(self, a: DType, b: DType) -> Result<()> {
