@@ -1,6 +1,7 @@
 //! Types of elements: [`DType`] is what a file says at run time, [`Element`] what a kernel knows at compile time,
 //! and [`with_dtype!`](crate::with_dtype) the one bridge between them.
 
+use crate::error::{Error, Result};
 use bytemuck::Pod;
 use half::f16;
 use std::fmt;
@@ -94,6 +95,184 @@ impl DType {
     }
 }
 
+/// Promotion, as NumPy 2 does it: it depends on types alone, never on the values of an array.
+impl DType {
+    /// The type in which two arrays meet: `numpy.result_type`.
+    ///
+    /// `int64` and `uint64` meet in `float64`, for want of an integer type that holds both.
+    pub fn promote(self, other: DType) -> DType {
+        use NumberKind::{Bool, Float, Signed, Unsigned};
+        match (self.kind(), other.kind()) {
+            (Bool, _) => other,
+            (_, Bool) => self,
+            (Signed, Signed) | (Unsigned, Unsigned) | (Float, Float) => self.max(other),
+            (Float, _) => self.max(other.floating()),
+            (_, Float) => other.max(self.floating()),
+            (Signed, Unsigned) => self.max(other.signed_above()),
+            (Unsigned, Signed) => other.max(self.signed_above()),
+        }
+    }
+
+    /// The type in which an array meets a number without a type of its own.
+    ///
+    /// Only its kind counts: `float32` and 0.1 stay `float32`, `int8` and 2.5 are `float64`, bool and 2 are `int64`.
+    ///
+    /// # Errors
+    /// A whole number that does not fit the array's integer type.
+    ///
+    /// # Example
+    /// ```
+    /// use aosx::dtype::DType;
+    /// assert_eq!(DType::F32.promote_scalar(0.1.into())?, DType::F32);
+    /// assert!(DType::U8.promote_scalar((-1).into()).is_err());
+    /// # Ok::<(), aosx::error::Error>(())
+    /// ```
+    pub fn promote_scalar(self, scalar: Scalar) -> Result<DType> {
+        match (scalar, self.kind()) {
+            (Scalar::Bool(_), _) | (_, NumberKind::Float) => Ok(self),
+            (Scalar::Float(_), _) => Ok(DType::F64),
+            (_, NumberKind::Bool) if scalar.fits(DType::I64) => Ok(DType::I64),
+            _ if scalar.fits(self) => Ok(self),
+            _ => Err(Error::usage(format!(
+                "{scalar} does not fit {self}; convert the array to a wider type first, as with astype({})",
+                self.promote(scalar.smallest())
+            ))),
+        }
+    }
+
+    /// The floating-point type in which functions such as `sin` compute: 8 bits in `float16`, 16 in `float32`,
+    /// all other integers in `float64`.
+    pub const fn floating(self) -> DType {
+        match self {
+            DType::Bool | DType::I8 | DType::U8 | DType::F16 => DType::F16,
+            DType::I16 | DType::U16 | DType::F32 => DType::F32,
+            _ => DType::F64,
+        }
+    }
+
+    /// The smallest signed type that holds all of an unsigned one.
+    const fn signed_above(self) -> DType {
+        match self {
+            DType::U8 => DType::I16,
+            DType::U16 => DType::I32,
+            DType::U32 => DType::I64,
+            _ => DType::F64,
+        }
+    }
+
+    /// The least and the largest whole number of an integer type.
+    const fn whole_range(self) -> Option<(i128, i128)> {
+        let bits = 8 * self.size() as u32;
+        match self.kind() {
+            NumberKind::Float => None,
+            NumberKind::Bool => Some((0, 1)),
+            NumberKind::Signed => Some((-(1 << (bits - 1)), (1 << (bits - 1)) - 1)),
+            NumberKind::Unsigned => Some((0, (1 << bits) - 1)),
+        }
+    }
+}
+
+/// A number without a type of its own, as a literal: it takes the type of what it meets ([`DType::promote_scalar`]).
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)] // the names say it
+pub enum Scalar {
+    Bool(bool),
+    Int(i64),
+    UInt(u64),
+    Float(f64),
+}
+
+impl Scalar {
+    /// As `f64`; 64-bit integers are rounded to the nearest.
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Scalar::Bool(x) => f64::from(u8::from(x)),
+            Scalar::Int(x) => x as f64,
+            Scalar::UInt(x) => x as f64,
+            Scalar::Float(x) => x,
+        }
+    }
+
+    /// Its type where it meets nothing: bool, `int64`, `uint64` or `float64`.
+    pub const fn dtype(self) -> DType {
+        match self {
+            Scalar::Bool(_) => DType::Bool,
+            Scalar::Int(_) => DType::I64,
+            Scalar::UInt(_) => DType::U64,
+            Scalar::Float(_) => DType::F64,
+        }
+    }
+
+    /// Its native bytes as one element of `dtype`, followed by zeros.
+    ///
+    /// Converted as arrays are: integers saturate, floats become integers by cutting, bool is "not zero".
+    pub fn bytes(self, dtype: DType) -> [u8; 8] {
+        let mut out = [0; 8];
+        match (dtype, self.whole(), dtype.whole_range()) {
+            (DType::Bool, ..) => out[0] = u8::from(self.to_f64() != 0.0),
+            (_, Some(whole), Some((low, high))) => {
+                let bytes = whole.clamp(low, high).to_le_bytes();
+                let size = dtype.size();
+                out[..size].copy_from_slice(&bytes[..size]);
+                if ByteOrder::NATIVE == ByteOrder::Big {
+                    out[..size].reverse();
+                }
+            }
+            _ => crate::with_dtype!(dtype, T => {
+                out[..size_of::<T>()].copy_from_slice(bytemuck::bytes_of(&T::from_f64(self.to_f64())));
+            }),
+        }
+        out
+    }
+
+    /// Whether it is a whole number that `dtype` holds.
+    pub(crate) fn fits(self, dtype: DType) -> bool {
+        match (self.whole(), dtype.whole_range()) {
+            (Some(whole), Some((low, high))) => (low..=high).contains(&whole),
+            _ => false,
+        }
+    }
+
+    /// The smallest type that holds it.
+    pub(crate) fn smallest(self) -> DType {
+        DType::ALL.into_iter().find(|d| self.fits(*d)).unwrap_or(DType::F64)
+    }
+
+    fn whole(self) -> Option<i128> {
+        match self {
+            Scalar::Bool(x) => Some(i128::from(x)),
+            Scalar::Int(x) => Some(i128::from(x)),
+            Scalar::UInt(x) => Some(i128::from(x)),
+            Scalar::Float(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::Bool(x) => write!(f, "{x}"),
+            Scalar::Int(x) => write!(f, "{x}"),
+            Scalar::UInt(x) => write!(f, "{x}"),
+            Scalar::Float(x) => write!(f, "{x:?}"),
+        }
+    }
+}
+
+macro_rules! scalar_from {
+    ($($kind:ident: $($t:ty),*;)*) => {$($(impl From<$t> for Scalar {
+        fn from(x: $t) -> Scalar {
+            Scalar::$kind(x.into())
+        }
+    })*)*};
+}
+scalar_from! {
+    Bool: bool;
+    Int: i8, i16, i32, i64, u8, u16, u32;
+    UInt: u64;
+    Float: f32, f64;
+}
+
 impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -150,7 +329,13 @@ impl Element for f16 {
     }
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
-        f16::from_f64(x)
+        // `f16::from_f64` rounds twice where the processor converts by way of f32. To the odd neighbour first, then
+        // to the nearest, is the same as to the nearest at once (Boldo and Melquiond 2008).
+        let near = x as f32;
+        let bits = near.to_bits();
+        let inexact = !x.is_nan() && f64::from(near) != x && bits & 1 == 0;
+        let step = if f64::from(near).abs() > x.abs() { u32::MAX } else { 1 };
+        f16::from_f32(if inexact { f32::from_bits(bits.wrapping_add(step)) } else { near })
     }
 }
 

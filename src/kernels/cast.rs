@@ -4,10 +4,13 @@ use crate::{
     dtype::{ByteOrder, DType, Element, swap_in_place},
     with_dtype,
 };
+use bytemuck::Zeroable;
+use half::{f16, slice::HalfFloatSliceExt};
 
 /// Converts native elements from one type to another; `src` and `dst` hold equally many.
 ///
-/// Floats become integers as Rust's `as` does it: cut towards zero, saturating, NaN to 0. Bool is "not zero".
+/// Floats become integers as Rust's `as` does it: cut towards zero, saturating, NaN to 0. Integers saturate as well.
+/// Bool is "not zero". Every value is rounded at most once.
 ///
 /// # Panics
 /// When the lengths do not match.
@@ -16,43 +19,100 @@ pub fn cast(src: &[u8], from: DType, dst: &mut [u8], to: DType) {
     if from == to {
         return dst.copy_from_slice(src);
     }
-    with_dtype!(from, S => with_dtype!(to, D => {
-        let both_integers = !from.is_float() && !to.is_float();
+    match (from, to) {
+        (DType::F16, DType::F32) => by_runs(src, dst, |x: &[f16], y: &mut [f32]| x.convert_to_f32_slice(y)),
+        (DType::F32, DType::F16) => by_runs(src, dst, |x: &[f32], y: &mut [f16]| y.convert_from_f32_slice(x)),
+        (_, DType::Bool) => with_dtype!(from, S => nonzero::<S>(src, dst)),
+        _ => with_dtype!(from, S => with_dtype!(to, D => convert::<S, D>(src, dst))),
+    }
+}
+
+/// Elements that are converted together, through a buffer.
+const RUN: usize = 128;
+
+/// Converts slices of numbers, wherever their bytes begin.
+fn by_runs<S: Element, D: Element>(src: &[u8], dst: &mut [u8], convert: impl Fn(&[S], &mut [D])) {
+    let (mut xs, mut ys) = ([S::zeroed(); RUN], [D::zeroed(); RUN]);
+    for (x, y) in src.chunks(size_of::<S>() * RUN).zip(dst.chunks_mut(size_of::<D>() * RUN)) {
+        let len = x.len() / size_of::<S>();
+        bytemuck::cast_slice_mut(&mut xs[..len]).copy_from_slice(x);
+        convert(&xs[..len], &mut ys[..len]);
+        y.copy_from_slice(bytemuck::cast_slice(&ys[..len]));
+    }
+}
+
+vectorised! {
+    fn convert[S: To<D>, D: Element](src: &[u8], dst: &mut [u8]) -> () {
         for (y, x) in dst.chunks_exact_mut(size_of::<D>()).zip(src.chunks_exact(size_of::<S>())) {
             let x: S = bytemuck::pod_read_unaligned(x);
-            let value = match to {
-                DType::Bool => D::from_f64(f64::from(u8::from(x.to_f64() != 0.0))),
-                _ if both_integers => integer::<S, D>(x),
-                _ => D::from_f64(x.to_f64()),
-            };
-            y.copy_from_slice(bytemuck::bytes_of(&value));
+            y.copy_from_slice(bytemuck::bytes_of(&x.to()));
         }
-    }))
+    }
 }
 
-/// An integer in another integer type, saturating: f64 would lose digits of large ones.
-#[inline(always)]
-fn integer<S: Element, D: Element>(x: S) -> D {
-    let mut bytes = [0; 8];
-    let size = size_of::<S>();
-    bytes[..size].copy_from_slice(bytemuck::bytes_of(&x));
-    let raw = u64::from_le_bytes(if cfg!(target_endian = "little") { bytes } else { reversed(bytes, size) });
-    let shift = 64 - 8 * size as u32;
-    let signed = matches!(S::DTYPE, DType::I8 | DType::I16 | DType::I32 | DType::I64);
-    let wide = if signed { i128::from((raw << shift) as i64 >> shift) } else { i128::from(raw) };
-    let bits = 8 * size_of::<D>() as u32;
-    let (low, high) = match D::DTYPE {
-        DType::I8 | DType::I16 | DType::I32 | DType::I64 => (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1),
-        _ => (0, (1i128 << bits) - 1),
+vectorised! {
+    fn nonzero[S: Element](src: &[u8], dst: &mut [u8]) -> () {
+        for (y, x) in dst.iter_mut().zip(src.chunks_exact(size_of::<S>())) {
+            let x: S = bytemuck::pod_read_unaligned(x);
+            *y = u8::from(x != S::zeroed());
+        }
+    }
+}
+
+/// A number in another type, rounded once.
+trait To<D>: Element {
+    fn to(self) -> D;
+}
+
+macro_rules! to {
+    (integers $($s:ident)*) => {$(
+        to!(@integer $s: i8 i16 i32 i64 u8 u16 u32 u64);
+        to!(@as $s: f32 f64);
+        to!(@half $s);
+    )*};
+    (floats $($s:ident)*) => {$(
+        to!(@as $s: i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
+        to!(@half $s);
+    )*};
+    (@integer $s:ident: $($d:ident)*) => {$(impl To<$d> for $s {
+        #[inline(always)]
+        fn to(self) -> $d {
+            // The numbers that both types hold.
+            const LOW: $s = if ($s::MIN as i128) < $d::MIN as i128 { $d::MIN as $s } else { $s::MIN };
+            const HIGH: $s = if ($s::MAX as i128) > $d::MAX as i128 { $d::MAX as $s } else { $s::MAX };
+            self.clamp(LOW, HIGH) as $d
+        }
+    })*};
+    (@as $s:ident: $($d:ident)*) => {$(impl To<$d> for $s {
+        #[inline(always)]
+        fn to(self) -> $d {
+            self as $d
+        }
+    })*};
+    (@of_half $($d:ident)*) => {$(impl To<$d> for f16 {
+        #[inline(always)]
+        fn to(self) -> $d {
+            self.to_f32() as $d
+        }
+    })*};
+    (@half $s:ident) => {
+        impl To<f16> for $s {
+            #[inline(always)]
+            fn to(self) -> f16 {
+                f16::from_f64(self as f64)
+            }
+        }
     };
-    let bytes = wide.clamp(low, high).to_le_bytes();
-    let y: D = bytemuck::pod_read_unaligned(&bytes[..size_of::<D>()]);
-    if cfg!(target_endian = "big") { y.swapped() } else { y }
 }
+to!(integers i8 i16 i32 i64 u8 u16 u32 u64);
+to!(floats f32 f64);
+to!(@of_half i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
 
-fn reversed(mut bytes: [u8; 8], size: usize) -> [u8; 8] {
-    bytes[..size].reverse();
-    bytes
+impl To<f16> for f16 {
+    #[inline(always)]
+    fn to(self) -> f16 {
+        self
+    }
 }
 
 /// Puts the row-major block `src` into the row-major block `dst`, its first element at position `at`.
@@ -197,7 +257,50 @@ mod tests {
         assert_eq!(out, [1, 1, 1, 0]);
     }
 
+    #[test]
+    fn values_are_rounded_once() {
+        // Half way between two float16 numbers but for the last digit of a float64, and the same of float32.
+        let halves = [1.0 + f64::from(2.0f32.powi(-11)) + 1e-15, 1.0 + 2.0f64.powi(-11), 1e300, -65519.99999];
+        let mut out = [0; 8];
+        cast(bytemuck::bytes_of(&halves), DType::F64, &mut out, DType::F16);
+        let read: Vec<f64> = out.chunks(2).map(|c| f16::from_ne_bytes([c[0], c[1]]).to_f64()).collect();
+        assert_eq!(read, [1.0 + 2.0f64.powi(-10), 1.0, f64::INFINITY, -65504.0]);
+        let long = (1i64 << 60) + (1 << 36) + 1;
+        let mut out = [0; 4];
+        cast(&long.to_ne_bytes(), DType::I64, &mut out, DType::F32);
+        assert_eq!(f32::from_ne_bytes(out), (1i64 << 60) as f32 + (1i64 << 37) as f32);
+    }
+
+    /// A value in another type, by way of f64.
+    fn one_by_one(x: &[u8], from: DType, to: DType) -> f64 {
+        let x = with_dtype!(from, T => bytemuck::pod_read_unaligned::<T>(x).to_f64());
+        if to == DType::Bool { f64::from(u8::from(x != 0.0)) } else { with_dtype!(to, T => T::from_f64(x).to_f64()) }
+    }
+
     proptest! {
+        #[test]
+        fn every_type_becomes_every_type(bytes in prop::collection::vec(any::<u8>(), 0..800), start in 0..8usize) {
+            for (from, to) in DType::ALL.iter().flat_map(|a| DType::ALL.map(|b| (*a, b))) {
+                let len = bytes.len().saturating_sub(start) / 8;
+                // Numbers of at most 32 bits, which f64 holds.
+                let wide = matches!(from, DType::I64 | DType::U64);
+                let mut src = bytes[bytes.len().min(start)..][..len * from.size()].to_vec();
+                if from == DType::Bool {
+                    src.iter_mut().for_each(|x| *x &= 1);
+                }
+                if wide {
+                    src.chunks_mut(8).for_each(|x| x[4..].fill(0));
+                }
+                let mut dst = vec![0; len * to.size() + start];
+                cast(&src, from, &mut dst[start..], to);
+                for (x, y) in src.chunks(from.size()).zip(dst[start..].chunks(to.size())) {
+                    let got = with_dtype!(to, T => bytemuck::pod_read_unaligned::<T>(y).to_f64());
+                    let want = one_by_one(x, from, to);
+                    prop_assert!(got == want || (got.is_nan() && want.is_nan()), "{from} {x:?} in {to}: {got}, not {want}");
+                }
+            }
+        }
+
         #[test]
         fn what_is_placed_is_extracted(
             dims in prop::collection::vec((0..4u64, 0..3u64, 0..3u64), 0..4), element in 1..9usize, seed in any::<u8>(),

@@ -4,4 +4,5 @@
 mod simd;
 pub mod cast;
 pub mod decode;
+pub mod elementwise;
 pub mod fold;
