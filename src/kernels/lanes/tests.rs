@@ -1,0 +1,1 @@
+//! Functions along an axis against their definition and against NumPy.
