@@ -127,6 +127,14 @@ pub enum Problem {
         /// The operation.
         op: &'static str,
     },
+    /// A position that an axis does not have.
+    #[error("index {index} is out of range for an axis of {len} elements")]
+    IndexOutOfRange {
+        /// The position that was asked for.
+        index: i64,
+        /// The length of the axis.
+        len: u64,
+    },
     /// The plan's smallest step does not fit the memory limit.
     #[error("{what} needs at least {need} of memory, the limit is {limit}; give --memory {need} or more")]
     BudgetTooSmall {

@@ -6,3 +6,5 @@ pub mod cast;
 pub mod decode;
 pub mod elementwise;
 pub mod fold;
+pub mod lanes;
+pub mod random;

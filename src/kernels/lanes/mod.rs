@@ -1,0 +1,61 @@
+//! Functions that need a whole axis: running sums, sorting, and picking along an axis.
+//!
+//! *Shape*: everything is row-major `[outer, n, inner]`, where `n` is the axis; a lane is the `n` elements of one
+//! `outer` and one `inner` position. Elements are native; bytes are aligned as those of a [`Block`](crate::block::Block).
+
+mod cumulate;
+mod number;
+mod op;
+mod sort;
+mod take;
+#[cfg(test)]
+mod tests;
+
+pub use op::{LaneOp, Order};
+pub use take::take_along;
+
+use crate::dtype::DType;
+
+/// The lengths `[outer, n, inner]`.
+#[derive(Debug, Clone, Copy)]
+struct Lanes {
+    outer: usize,
+    n: usize,
+    inner: usize,
+}
+
+/// Applies `op` along the middle axis of `src`, which is `[outer, n, inner]` elements of `dtype`.
+///
+/// `out` is `[outer, op.result_len(n), inner]` elements of `op.result_dtype(dtype)`; `scratch` has at least
+/// `op.scratch_bytes(dtype, n)` bytes, whatever they hold.
+///
+/// # Panics
+/// When a buffer has another length than that, or is not aligned for its elements (`scratch`: as a block is).
+#[allow(clippy::too_many_arguments)] // the shape is three of them
+pub fn lanes(
+    op: LaneOp,
+    dtype: DType,
+    src: &[u8],
+    outer: usize,
+    n: usize,
+    inner: usize,
+    out: &mut [u8],
+    scratch: &mut [u8],
+) {
+    let lanes = Lanes { outer, n, inner };
+    let result = op.result_len(n as u64) as usize;
+    assert_eq!(src.len(), outer * n * inner * dtype.size(), "the input is [outer, n, inner]");
+    assert_eq!(out.len(), outer * result * inner * op.result_type(dtype).size(), "the output is [outer, m, inner]");
+    if src.is_empty() || out.is_empty() {
+        return;
+    }
+    match op {
+        LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd | LaneOp::CumMax | LaneOp::CumMin => {
+            cumulate::cumulate(op, dtype, src, lanes, out)
+        }
+        LaneOp::Sort { order } => sort::values(order, dtype, src, lanes, result, out, scratch),
+        LaneOp::TopK { order, .. } => sort::values(order, dtype, src, lanes, result, out, scratch),
+        LaneOp::ArgSort { order } => sort::indices(order, dtype, src, lanes, result, out, scratch),
+        LaneOp::ArgTopK { order, .. } => sort::indices(order, dtype, src, lanes, result, out, scratch),
+    }
+}

@@ -1,0 +1,122 @@
+//! What there is along an axis: [`LaneOp`].
+
+use super::sort;
+use crate::{
+    dtype::{DType, NumberKind},
+    error::Result,
+};
+use std::fmt;
+
+/// Which end comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// The smallest.
+    Ascending,
+    /// The largest.
+    Descending,
+}
+
+/// A function of the elements along one axis.
+///
+/// Sorting is stable (equal elements keep their order, and -0.0 equals 0.0), and NaN comes last in either order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LaneOp {
+    /// Sums of the first elements, each rounded to the type of the result as NumPy does; integers wrap.
+    CumSum,
+    /// Products of the first elements, rounded and wrapped as sums are.
+    CumProd,
+    /// As [`CumSum`](LaneOp::CumSum), with NaN taken for 0.
+    NanCumSum,
+    /// As [`CumProd`](LaneOp::CumProd), with NaN taken for 1.
+    NanCumProd,
+    /// The largest of the first elements; NaN from the first NaN on.
+    CumMax,
+    /// The smallest of the first elements; NaN from the first NaN on.
+    CumMin,
+    /// The elements in order.
+    Sort {
+        /// Which end comes first.
+        order: Order,
+    },
+    /// Where the elements of [`Sort`](LaneOp::Sort) are along the axis.
+    ArgSort {
+        /// Which end comes first.
+        order: Order,
+    },
+    /// The first `k` elements (all, where there are fewer) of [`Sort`](LaneOp::Sort).
+    TopK {
+        /// How many.
+        k: u64,
+        /// `Descending` for the largest, largest first.
+        order: Order,
+    },
+    /// Where the elements of [`TopK`](LaneOp::TopK) are along the axis.
+    ArgTopK {
+        /// How many.
+        k: u64,
+        /// `Descending` for the largest, largest first.
+        order: Order,
+    },
+}
+
+impl LaneOp {
+    /// NumPy's name of it, or Dask's.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LaneOp::CumSum => "cumsum",
+            LaneOp::CumProd => "cumprod",
+            LaneOp::NanCumSum => "nancumsum",
+            LaneOp::NanCumProd => "nancumprod",
+            LaneOp::CumMax => "cummax",
+            LaneOp::CumMin => "cummin",
+            LaneOp::Sort { .. } => "sort",
+            LaneOp::ArgSort { .. } => "argsort",
+            LaneOp::TopK { .. } => "topk",
+            LaneOp::ArgTopK { .. } => "argtopk",
+        }
+    }
+
+    /// The type of the result: int64 for positions, int64 or uint64 for sums and products of integers and bools, else
+    /// that of the input.
+    ///
+    /// # Errors
+    /// None at present: every function takes every type.
+    pub fn result_dtype(self, input: DType) -> Result<DType> {
+        Ok(self.result_type(input))
+    }
+
+    pub(super) fn result_type(self, input: DType) -> DType {
+        match self {
+            LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } => DType::I64,
+            LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd => match input.kind() {
+                NumberKind::Bool | NumberKind::Signed => DType::I64,
+                NumberKind::Unsigned => DType::U64,
+                NumberKind::Float => input,
+            },
+            _ => input,
+        }
+    }
+
+    /// The length of the result's axis, for an input's of `n`.
+    pub fn result_len(self, n: u64) -> u64 {
+        match self {
+            LaneOp::TopK { k, .. } | LaneOp::ArgTopK { k, .. } => n.min(k),
+            _ => n,
+        }
+    }
+
+    /// Bytes of scratch that [`lanes`](super::lanes()) needs for elements of `dtype` along an axis of `n`.
+    pub fn scratch_bytes(self, dtype: DType, n: usize) -> usize {
+        match self {
+            LaneOp::Sort { .. } | LaneOp::TopK { .. } => sort::scratch_bytes(dtype.size(), n),
+            LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } => sort::scratch_bytes(sort::ranked_bytes(dtype, n), n),
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for LaneOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
