@@ -5,3 +5,4 @@ mod simd;
 pub mod cast;
 pub mod decode;
 pub mod fold;
+pub mod linalg;
