@@ -127,6 +127,14 @@ pub enum Problem {
         /// The operation.
         op: &'static str,
     },
+    /// A matrix that has no such decomposition.
+    #[error("{op}: {detail}")]
+    NoDecomposition {
+        /// The operation.
+        op: &'static str,
+        /// Why there is none, and what to do.
+        detail: &'static str,
+    },
     /// The plan's smallest step does not fit the memory limit.
     #[error("{what} needs at least {need} of memory, the limit is {limit}; give --memory {need} or more")]
     BudgetTooSmall {

@@ -6,5 +6,10 @@ mod product;
 mod view;
 mod exact;
 mod half_product;
+mod factor;
 
+pub use factor::{orient, qr, qr_scratch_bytes, svd, svd_scratch_bytes};
 pub use product::{Matrix, Update, product, product_scratch_bytes};
+
+#[cfg(test)]
+mod tests;

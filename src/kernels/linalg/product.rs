@@ -179,7 +179,3 @@ pub(super) fn panel<T: Packed>(a: View<T>, b: View<T>, c: &mut [T], update: Upda
         );
     }
 }
-
-#[cfg(test)]
-#[path = "product_tests.rs"]
-mod tests;
