@@ -203,6 +203,32 @@ impl Scalar {
         }
     }
 
+    /// As `i64`: floats are cut towards zero, and what is too large saturates.
+    pub fn to_i64(self) -> i64 {
+        match self {
+            Scalar::Bool(x) => i64::from(x),
+            Scalar::Int(x) => x,
+            Scalar::UInt(x) => i64::try_from(x).unwrap_or(i64::MAX),
+            Scalar::Float(x) => x as i64,
+        }
+    }
+
+    /// The one element of `dtype` that `bytes` begins with.
+    pub fn of_bytes(bytes: [u8; 8], dtype: DType) -> Scalar {
+        let word = u64::from_ne_bytes(bytes);
+        match (dtype.kind(), dtype.size()) {
+            (NumberKind::Bool, _) => Scalar::Bool(bytes[0] != 0),
+            (NumberKind::Float, _) => crate::with_dtype!(dtype, T => {
+                Scalar::Float(bytemuck::pod_read_unaligned::<T>(&bytes[..size_of::<T>()]).to_f64())
+            }),
+            (NumberKind::Signed, 8) => Scalar::Int(word as i64),
+            (NumberKind::Unsigned, 8) => Scalar::UInt(word),
+            _ => crate::with_dtype!(dtype, T => {
+                Scalar::Int(bytemuck::pod_read_unaligned::<T>(&bytes[..size_of::<T>()]).to_f64() as i64)
+            }),
+        }
+    }
+
     /// Its native bytes as one element of `dtype`, followed by zeros.
     ///
     /// Converted as arrays are: integers saturate, floats become integers by cutting, bool is "not zero".

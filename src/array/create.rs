@@ -219,10 +219,7 @@ impl LazyArray {
         chunks: impl Into<Chunks>,
         dtype: DType,
     ) -> Result<LazyArray> {
-        let integers = matches!(distribution, Distribution::Integers { .. });
-        if !integers && !dtype.is_float() {
-            return Err(Error::usage(format!("{distribution:?} has fractions, and {dtype} has none; ask for float64")));
-        }
+        distribution.check(dtype)?;
         LazyArray::created(Creation::Random { distribution, seed }, shape, chunks, dtype)
     }
 

@@ -91,7 +91,9 @@ impl LazyArray {
     /// When the type has no such function, or a whole number does not fit it.
     pub fn binary_scalar(&self, op: Binary, number: impl Into<Scalar>) -> Result<LazyArray> {
         let number = number.into();
-        self.binary(op, &LazyArray::scalar_of(number, self.dtype().promote_scalar(number)?))
+        let signature = op.signature_scalar(self.dtype(), number)?;
+        let inputs = [self.astype(signature.computes), LazyArray::scalar_of(number, signature.computes)];
+        LazyArray::map(MapOp::Binary(op), &inputs, signature.gives)
     }
 
     /// As [`binary_scalar`](LazyArray::binary_scalar), the number first: `1 / x`.
@@ -100,7 +102,9 @@ impl LazyArray {
     /// As there.
     pub fn scalar_binary(number: impl Into<Scalar>, op: Binary, array: &LazyArray) -> Result<LazyArray> {
         let number = number.into();
-        LazyArray::scalar_of(number, array.dtype().promote_scalar(number)?).binary(op, array)
+        let signature = op.signature_scalar(array.dtype(), number)?;
+        let inputs = [LazyArray::scalar_of(number, signature.computes), array.astype(signature.computes)];
+        LazyArray::map(MapOp::Binary(op), &inputs, signature.gives)
     }
 
     /// `a` where `condition` is true, else `b` (`where` in NumPy).
@@ -163,7 +167,7 @@ impl LazyArray {
     /// The one value that it has everywhere, where its form says so.
     pub(crate) fn as_scalar(&self) -> Option<Scalar> {
         match self.operation() {
-            Operation::Create(super::Creation::Full(bytes)) => Some(crate::kernels::elementwise::scalar(*bytes, self.dtype())),
+            Operation::Create(super::Creation::Full(bytes)) => Some(Scalar::of_bytes(*bytes, self.dtype())),
             _ => None,
         }
     }

@@ -7,4 +7,6 @@ pub mod decode;
 pub mod elementwise;
 pub mod fold;
 pub mod lanes;
+pub mod linalg;
 pub mod random;
+pub mod strided;

@@ -8,7 +8,7 @@ use crate::{
     kernels::{
         cast::{extract, place},
         lanes::{self, LaneOp},
-        linalg::{self, Accumulate, Matrix},
+        linalg::{self, Matrix, Update},
     },
     plan::Formula,
     shape::{ChunkIndex, Region, Shape},
@@ -213,9 +213,9 @@ impl Evaluator<'_> {
                 let (right, rest) = split(rest, of_b.shape.bytes(size)?);
                 self.formula(a, &of_a, left, rest, scratch)?;
                 self.formula(b, &of_b, right, rest, scratch)?;
-                let how = if from == 0 { Accumulate::Fresh } else { Accumulate::Add };
-                let left = Matrix::row_major(left, rows as usize, deep as usize);
-                let right = Matrix::row_major(right, deep as usize, columns as usize);
+                let how = if from == 0 { Update::Replace } else { Update::Add };
+                let left = Matrix::by_rows(left, rows as usize, deep as usize);
+                let right = Matrix::by_rows(right, deep as usize, columns as usize);
                 linalg::product(dtype, left, right, product, how);
             }
             copy_shared(product, &tile, out, region, size);
