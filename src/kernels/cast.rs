@@ -4,7 +4,6 @@ use crate::{
     dtype::{ByteOrder, DType, Element, swap_in_place},
     with_dtype,
 };
-use bytemuck::Zeroable;
 use half::{f16, slice::HalfFloatSliceExt};
 
 /// Converts native elements from one type to another; `src` and `dst` hold equally many.
@@ -99,7 +98,7 @@ macro_rules! to {
         impl To<f16> for $s {
             #[inline(always)]
             fn to(self) -> f16 {
-                f16::from_f64(self as f64)
+                <f16 as Element>::from_f64(self as f64)
             }
         }
     };

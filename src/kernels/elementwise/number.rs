@@ -19,7 +19,7 @@ pub(super) trait Number: Element {
 }
 
 /// Integers. Division by zero gives 0.
-pub(super) trait Integer: Number {
+pub(super) trait Integer: Number + From<bool> {
     /// Rounded down; the least number by -1 wraps around.
     fn floor_divide(self, by: Self) -> Self;
     /// With the sign of the divisor.
@@ -81,7 +81,7 @@ macro_rules! integer_number {
     })*};
     (@wrapping $x:ident) => { $x.wrapping_abs() };
     (@itself $x:ident) => { $x };
-    (@signum $x:ident) => { $x.signum() };
+    (@signum $x:ident) => { Self::from($x > 0) - Self::from($x < 0) };
     (@positive $x:ident) => { ($x != 0).into() };
 }
 integer_number!(

@@ -1,7 +1,7 @@
 //! `where`: one of two values, by a mask.
 
-use super::{Operand, Typed};
-use crate::dtype::{DType, Element};
+use super::{Operand, Typed, number::Integer};
+use crate::dtype::DType;
 
 /// `out = where(mask, a, b)`: `a` where the mask is true.
 ///
@@ -16,7 +16,7 @@ pub fn select(dtype: DType, mask: &[u8], a: Operand<'_>, b: Operand<'_>, out: &m
     }
 }
 
-fn select_bits<T: Element>(mask: &[u8], a: Operand<'_>, b: Operand<'_>, out: &mut [u8]) {
+fn select_bits<T: Integer>(mask: &[u8], a: Operand<'_>, b: Operand<'_>, out: &mut [u8]) {
     let out: &mut [T] = bytemuck::cast_slice_mut(out);
     let len = out.len();
     assert_eq!(mask.len(), len, "a mask for every element");
@@ -28,34 +28,41 @@ fn select_bits<T: Element>(mask: &[u8], a: Operand<'_>, b: Operand<'_>, out: &mu
     }
 }
 
+/// By bits: a branch between two loads would not become a vector loop.
+#[inline(always)]
+fn one_of<T: Integer>(mask: u8, a: T, b: T) -> T {
+    let ones = T::ZERO.minus(T::from(mask != 0));
+    b.xor(a.xor(b).and(ones))
+}
+
 vectorised! {
-    fn of_values[T: Element](mask: &[u8], a: &[T], b: &[T], out: &mut [T]) -> () {
+    fn of_values[T: Integer](mask: &[u8], a: &[T], b: &[T], out: &mut [T]) -> () {
         for (((y, m), a), b) in out.iter_mut().zip(mask).zip(a).zip(b) {
-            *y = if *m != 0 { *a } else { *b };
+            *y = one_of(*m, *a, *b);
         }
     }
 }
 
 vectorised! {
-    fn or_scalar[T: Element](mask: &[u8], a: &[T], b: T, out: &mut [T]) -> () {
+    fn or_scalar[T: Integer](mask: &[u8], a: &[T], b: T, out: &mut [T]) -> () {
         for ((y, m), a) in out.iter_mut().zip(mask).zip(a) {
-            *y = if *m != 0 { *a } else { b };
+            *y = one_of(*m, *a, b);
         }
     }
 }
 
 vectorised! {
-    fn or_values[T: Element](mask: &[u8], a: T, b: &[T], out: &mut [T]) -> () {
+    fn or_values[T: Integer](mask: &[u8], a: T, b: &[T], out: &mut [T]) -> () {
         for ((y, m), b) in out.iter_mut().zip(mask).zip(b) {
-            *y = if *m != 0 { a } else { *b };
+            *y = one_of(*m, a, *b);
         }
     }
 }
 
 vectorised! {
-    fn of_scalars[T: Element](mask: &[u8], a: T, b: T, out: &mut [T]) -> () {
+    fn of_scalars[T: Integer](mask: &[u8], a: T, b: T, out: &mut [T]) -> () {
         for (y, m) in out.iter_mut().zip(mask) {
-            *y = if *m != 0 { a } else { b };
+            *y = one_of(*m, a, b);
         }
     }
 }
