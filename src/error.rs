@@ -127,7 +127,6 @@ pub enum Problem {
         /// The operation.
         op: &'static str,
     },
-<<<<<<< HEAD
     /// A position that an axis does not have.
     #[error("index {index} is out of range for an axis of {len} elements")]
     IndexOutOfRange {
@@ -135,7 +134,7 @@ pub enum Problem {
         index: i64,
         /// The length of the axis.
         len: u64,
-=======
+    },
     /// A matrix that has no such decomposition.
     #[error("{op}: {detail}")]
     NoDecomposition {
@@ -143,7 +142,6 @@ pub enum Problem {
         op: &'static str,
         /// Why there is none, and what to do.
         detail: &'static str,
->>>>>>> linalg
     },
     /// The plan's smallest step does not fit the memory limit.
     #[error("{what} needs at least {need} of memory, the limit is {limit}; give --memory {need} or more")]
