@@ -37,10 +37,13 @@ pub mod cli;
 /// What a program that uses aosx as a library needs.
 pub mod prelude {
     pub use crate::{
+        array::{Boundary, Chunks, Index, LazyArray},
         dataset::{Axes, Dataset, KeepDims, Reduction},
+        dtype::{DType, Scalar},
+        engine::Values,
         error::{Error, Result},
         formats::OutputFormat,
-        kernels::fold::{FoldOptions, Op},
+        kernels::{fold::{CustomFold, FoldOptions, Op, erased}, lanes::LaneOp, random::Distribution},
         session::{Results, Session},
         units::Bytes,
     };

@@ -7,14 +7,14 @@ use crate::{
     codec::{Scratch, ScratchSize},
     dataset::{Computation, Dataset, Range},
     dtype::DType,
-    engine::{Executor, Held, MemorySink},
+    engine::{Executor, Held, MemorySink, Values},
     error::{Error, Problem, Result},
     events::{Observer, Silent},
     formats::{self, OutputFormat},
     kernels::fold::{FoldOptions, Op},
     plan::{self, Target},
     shape::Shape,
-    source::{Group, Sink, StoredType, VarMeta},
+    source::{Group, Sink, Storage, StoredType, VarMeta},
     units::Bytes,
 };
 use std::{
@@ -147,6 +147,52 @@ impl Session {
         Ok(Results { schema: computation.schema.clone(), held: sink.held() })
     }
 
+    /// The values of an array, in memory.
+    ///
+    /// # Errors
+    /// When a value cannot be read, a user's function fails, or the memory does not suffice.
+    pub fn compute(&self, array: &LazyArray) -> Result<Values> {
+        let mut all = self.compute_all(&[array])?;
+        all.pop().ok_or_else(|| Error::usage("no array to compute"))
+    }
+
+    /// The values of several arrays; what they share is computed once, and reductions of one array in one pass.
+    ///
+    /// # Errors
+    /// As [`compute`](Session::compute).
+    pub fn compute_all(&self, arrays: &[&LazyArray]) -> Result<Vec<Values>> {
+        let executor = self.executor()?;
+        let schema = Group { vars: arrays.iter().enumerate().map(|(n, a)| variable(n, a)).collect(), ..Group::default() };
+        let sink = MemorySink::new(&schema, &executor.budget)?;
+        let targets = array_targets(arrays, |name| sink.grid(name).cloned())?;
+        let plan = plan::lower(targets, executor.budget.limit())?;
+        self.check(&plan, &sink, &executor)?;
+        executor.run(&plan, &sink)?;
+        let mut values = sink.into_values();
+        (0..arrays.len())
+            .map(|n| values.remove(&name(n)).ok_or_else(|| Error::usage("an array that was not computed")))
+            .collect()
+    }
+
+    /// The plan for arrays, as a tree with its cost, without running it.
+    ///
+    /// # Errors
+    /// When sizes overflow.
+    pub fn explain_arrays(&self, arrays: &[&LazyArray]) -> Result<String> {
+        let limit = self.data_limit()?;
+        plan::explain(&self.plan(arrays)?, None, self.threads as u64, limit)
+    }
+
+    /// The plan for arrays, as data.
+    ///
+    /// # Errors
+    /// When sizes overflow.
+    pub fn plan(&self, arrays: &[&LazyArray]) -> Result<plan::Plan> {
+        let grid = |n: usize| crate::grid::Grid::new(arrays[n].shape().clone(), arrays[n].chunk().clone());
+        let targets = array_targets(arrays, |of| grid((0..arrays.len()).find(|&n| name(n) == of).unwrap_or(0)))?;
+        plan::lower(targets, self.data_limit()?)
+    }
+
     /// The plan as a tree, with its cost, without running it.
     ///
     /// # Errors
@@ -157,12 +203,13 @@ impl Session {
             let chunk = meta.storage.chunk.clone().unwrap_or_else(|| meta.shape.iter().map(|&n| n.max(1)).collect());
             crate::grid::Grid::new(meta.shape.clone(), chunk)
         })?;
-        plan::explain(&plan::lower(targets)?, None, self.threads as u64, self.data_limit()?)
+        let limit = self.data_limit()?;
+        plan::explain(&plan::lower(targets, limit)?, None, self.threads as u64, limit)
     }
 
     fn run(&self, dataset: &Dataset, computation: &Computation, sink: &dyn Sink, executor: &Executor) -> Result<()> {
         let targets = targets(computation, |path| sink.grid(path).cloned())?;
-        let plan = plan::lower(targets)?;
+        let plan = plan::lower(targets, executor.budget.limit())?;
         self.check(&plan, sink, executor)?;
         executor.run(&plan, sink)?;
         for range in &computation.ranges {
@@ -189,7 +236,7 @@ impl Session {
         let need = data.saturating_add(self.memory.0 - room.0).saturating_add(VARIES);
         let need = need.checked_next_multiple_of(1 << 20).unwrap_or(need);
         let problem = Problem::BudgetTooSmall { what: "the plan".into(), need: Bytes(need), limit: self.memory };
-        Err(Error::from(problem).in_variable(variable))
+        Err(Error::from(problem).in_variable(&variable))
     }
 
     fn executor(&self) -> Result<Executor> {
@@ -226,6 +273,38 @@ fn targets(computation: &Computation, grid: impl Fn(&str) -> Result<crate::grid:
     computation.wanted.iter().map(one).collect()
 }
 
+/// What an array among several is called where it has no name.
+fn name(n: usize) -> String {
+    format!("{n}")
+}
+
+/// An array as a variable of its own.
+fn variable(n: usize, array: &LazyArray) -> VarMeta {
+    VarMeta {
+        path: name(n),
+        stored: StoredType::native(array.dtype()),
+        shape: array.shape().clone(),
+        dims: Vec::new(),
+        dims_named: false,
+        attrs: Attrs::new(),
+        fill: None,
+        storage: Storage { chunk: Some(array.chunk().clone()), ..Storage::default() },
+    }
+}
+
+fn array_targets(arrays: &[&LazyArray], grid: impl Fn(&str) -> Result<crate::grid::Grid>) -> Result<Vec<Target>> {
+    let one = |(n, array): (usize, &&LazyArray)| {
+        Ok(Target {
+            variable: name(n),
+            array: (*array).clone(),
+            pieces: grid(&name(n))?,
+            ones: vec![false; array.ndim()],
+            stored: array.dtype(),
+        })
+    };
+    arrays.iter().enumerate().map(one).collect()
+}
+
 /// Computes what a reduced coordinate covered, and writes its middle and its ends.
 fn write_range(range: &Range, sink: &dyn Sink, executor: &Executor) -> Result<()> {
     let ends = ends(&range.array, executor)?;
@@ -236,7 +315,7 @@ fn write_range(range: &Range, sink: &dyn Sink, executor: &Executor) -> Result<()
 
 /// The smallest and the largest value, in one pass; NaN where there is none.
 fn ends(array: &LazyArray, executor: &Executor) -> Result<[f64; 2]> {
-    let axes: Vec<usize> = (0..array.shape().len()).collect();
+    let axes = array.all_axes();
     let ops = [Op::Min, Op::Max];
     let scalar = |op: Op| VarMeta {
         path: op.name().into(),
@@ -262,7 +341,7 @@ fn ends(array: &LazyArray, executor: &Executor) -> Result<[f64; 2]> {
         stop: executor.stop.clone(),
         threads: 1,
     };
-    alone.run(&plan::lower(targets)?, &sink)?;
+    alone.run(&plan::lower(targets, alone.budget.limit())?, &sink)?;
     let value = |op: Op| sink.held().values(op.name()).map_or(f64::NAN, |bytes| bytemuck::pod_read_unaligned(&bytes));
     Ok(ops.map(value))
 }

@@ -246,11 +246,11 @@ unary_methods! {
     /// The nearest whole number, the even one of two.
     round Round;
     /// Whether it is NaN.
-    isnan Isnan;
+    isnan IsNan;
     /// Whether it is an infinity.
-    isinf Isinf;
+    isinf IsInf;
     /// Whether it is neither NaN nor an infinity.
-    isfinite Isfinite;
+    isfinite IsFinite;
     /// Whether its sign is set, of -0.0 and NaN too.
     signbit Signbit;
     /// Whether it is zero.

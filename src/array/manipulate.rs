@@ -214,7 +214,7 @@ impl LazyArray {
         let (Some(longest), true) = (inputs.iter().map(|a| a.chunk()[axis]).max(), inputs.len() > 1) else {
             return Ok(inputs.first().cloned().unwrap_or_else(|| first.astype(dtype)));
         };
-        let blocks: Vec<&[u64]> = inputs.iter().map(|a| &***a.chunk()).collect();
+        let blocks: Vec<&[u64]> = inputs.iter().map(|a| &**a.chunk()).collect();
         let mut chunk = super::common_block(&shape, &blocks, dtype.size());
         chunk.0[axis] = longest;
         let operation = Operation::Concat { inputs, axis };

@@ -25,10 +25,11 @@ pub mod reduce;
 pub mod reshape;
 mod view;
 
-pub use blocks::{BlockFunction, BlockInput, Boundary};
+pub use blocks::{BlockFunction, BlockInfo, BlockInput, Boundary};
 pub use broadcast::common_block;
-pub use create::{Chunks, Creation};
+pub use create::{Chunks, Creation, Data};
 pub use elementwise::MapOp;
+pub use index::Index;
 pub use view::{Along, Picks, View};
 
 use crate::{

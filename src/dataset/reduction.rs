@@ -328,8 +328,9 @@ impl<'a> Builder<'a> {
             KeepDims::No => vec![false; meta.dims.len() - one.axes.len()],
         };
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !one.axes.contains(k)).collect();
+        let axes: Vec<i64> = one.axes.iter().map(|&k| k as i64).collect();
         for &op in &self.request.ops {
-            let array = input.reduce(op, &one.axes, self.request.options)?;
+            let array = input.reduce(op, &axes, self.request.options)?;
             let path =
                 if self.request.ops.len() > 1 { format!("{}_{}", meta.path, op.name()) } else { meta.path.clone() };
             let mut storage = output::storage_for(source.as_ref(), &kept, array.dtype());

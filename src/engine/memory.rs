@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::lock;
+use super::{Values, lock};
 
 /// A sink that keeps results in memory, to print them.
 pub struct MemorySink {
@@ -56,6 +56,17 @@ impl MemorySink {
             variables.insert(meta.path.clone(), variable);
         }
         Ok(MemorySink { held: Arc::new(Held { variables }) })
+    }
+
+    /// The values of each variable of numbers, by name; the sink is full then.
+    pub fn into_values(self) -> HashMap<String, Values> {
+        let Ok(held) = Arc::try_unwrap(self.held) else { return HashMap::new() };
+        let values = held.variables.into_iter().filter_map(|(name, variable)| {
+            let dtype = variable.meta.stored.dtype()?;
+            let block = variable.data.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Some((name, Values::new(dtype, variable.meta.shape, block)))
+        });
+        values.collect()
     }
 
     /// What it will have taken.

@@ -9,8 +9,10 @@ mod held;
 mod map;
 mod memory;
 mod pieces;
+mod values;
 
 pub use memory::{Held, MemorySink};
+pub use values::Values;
 
 use crate::{
     block::Block,

@@ -9,9 +9,8 @@ use crate::{
     grid::Grid,
     kernels::{
         decode::Decode,
-        elementwise::{self, Signature},
+        elementwise,
     },
-    shape::Shape,
     source::Source,
 };
 use std::{collections::HashMap, sync::Arc};
