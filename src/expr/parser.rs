@@ -53,6 +53,14 @@ impl<'a> Parser<'a> {
         self.tokens[self.at].1
     }
 
+    /// Where a mark shows what is missing: at the next token, or, at the end of a line, right behind the last one.
+    fn place(&self) -> Span {
+        match (self.peek(), self.at.checked_sub(1)) {
+            (Token::Newline | Token::End, Some(last)) => (self.tokens[last].1.end..self.tokens[last].1.end).into(),
+            _ => self.span(),
+        }
+    }
+
     /// The token behind the next.
     fn second(&self) -> &'a Token {
         &self.tokens[(self.at + 1).min(self.tokens.len() - 1)].0
@@ -91,7 +99,7 @@ impl<'a> Parser<'a> {
 
     /// What was expected, and what stands there.
     fn expected(&self, what: impl std::fmt::Display) -> Diagnostic {
-        let wrong = Diagnostic::new(self.span(), format!("expected {what}, found {}", self.found()));
+        let wrong = Diagnostic::new(self.place(), format!("expected {what}, found {}", self.found()));
         match self.peek() {
             Token::Mark(word) if RESERVED.contains(word) => {
                 wrong.with_help(format!("a variable of that name stands in backquotes: `{word}`"))
@@ -420,14 +428,11 @@ impl<'a> Parser<'a> {
     }
 
     fn no_value(&self) -> Diagnostic {
-        let before = self.at.checked_sub(1).map(|k| &self.tokens[k]);
-        let Some((Token::Mark(mark), span)) = before else { return self.expected("a value") };
+        let before = self.at.checked_sub(1).map(|k| &self.tokens[k].0);
+        let Some(Token::Mark(mark)) = before else { return self.expected("a value") };
         let wrong = self.expected(format_args!("a value after '{mark}'"));
         match self.peek() {
-            Token::Newline => {
-                wrong.with_related(*span).with_help("what goes on in the next line stands in parentheses")
-            }
-            Token::End => wrong.with_related(*span),
+            Token::Newline => wrong.with_help("what goes on in the next line stands in parentheses"),
             _ => wrong,
         }
     }

@@ -169,12 +169,13 @@ fn mistakes_are_shown() {
             "a = mean(t,\n  time\nb = 2",
             "expected ',' or ')' to close this '(', found 'b'\n  1 | a = mean(t,\n    |         -\n  3 | b = 2\n    | ^",
         ),
-        ("a = t -", "expected a value after '-', found the end\n  a = t -\n        -^"),
+        ("a = t -", "expected a value after '-', found the end\n  a = t -\n         ^"),
         (
             "a = t -\nb = 2",
             "expected a value after '-', found the end of the line; what goes on in the next line stands in parentheses\n  \
-             1 | a = t -\n    |       -^",
+             1 | a = t -\n    |        ^",
         ),
+        ("a = t - # c ", "expected a value after '-', found the end\n  a = t - # c \n         ^"),
         ("a = t * / 2", "expected a value after '*', found '/'\n  a = t * / 2\n          ^"),
         (
             "a = 2 t",
