@@ -153,6 +153,18 @@ pub enum Problem {
         /// The limit in force.
         limit: Bytes,
     },
+    /// A mistake in an expression of `calc`.
+    #[error("expression: {rendered}")]
+    Expression {
+        /// What is wrong, what to do, and the line with a caret under the place.
+        rendered: String,
+        /// What is wrong, alone.
+        message: String,
+        /// The line of the expression, from 1.
+        line: usize,
+        /// The character in that line, from 1.
+        column: usize,
+    },
     /// The output names an input.
     #[error("the output is also an input; write to another file")]
     OutputIsInput,
@@ -182,6 +194,7 @@ impl Problem {
             Problem::NoSuchVariable { .. }
             | Problem::NoSuchDimension { .. }
             | Problem::BudgetTooSmall { .. }
+            | Problem::Expression { .. }
             | Problem::OutputIsInput
             | Problem::Usage { .. } => Class::Usage,
             Problem::Unsupported { .. } => Class::Unsupported,
@@ -294,18 +307,36 @@ pub fn closest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<St
     all.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Levenshtein's distance, by one row of its table.
+/// The name that `wanted` is a slip of, if there is one: at most a third of its letters differ.
+pub fn closest_near<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = wanted.to_lowercase();
+    let letters = lower.chars().count();
+    let far = |name: &str| distance(&lower, &name.to_lowercase());
+    let near = |far: usize, name: &str| far <= (letters / 3).max(1) && far * 2 <= letters.max(name.chars().count());
+    known
+        .map(|name| (far(name), name))
+        .filter(|(far, name)| near(*far, name))
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, n)| n)
+}
+
+/// Levenshtein's distance in which two neighbours that changed places are one slip, by three rows of its table.
+///
+/// Source: Boytsov 2011, Indexing methods for approximate dictionary searching, "optimal string alignment".
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+            let mut least = (row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i - 1] == *y && b[j - 1] == *x {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
@@ -331,8 +362,13 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_comes_first() {
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!((distance("maen", "mean"), distance("maen", "max"), distance("", "ab")), (1, 2, 2));
         let known = ["lat", "lon", "temperature", "time"];
         assert_eq!(closest("temprature", known.into_iter())[0], "temperature");
         assert_eq!(closest("zzz", known.into_iter()), known, "nothing is like it: the file's order");
+        assert_eq!(closest_near("tiem", known.into_iter()), Some("time"));
+        assert_eq!(closest_near("pressure", known.into_iter()), None);
+        assert_eq!(closest_near("", known.into_iter()), None);
+        assert_eq!(closest_near("u", ["v"].into_iter()), None, "one letter is like any other");
     }
 }

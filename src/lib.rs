@@ -29,6 +29,7 @@ pub mod engine;
 // labels
 pub mod cf;
 pub mod dataset;
+pub mod expr;
 // front
 pub mod session;
 pub mod report;

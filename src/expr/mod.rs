@@ -1,0 +1,31 @@
+//! The language of `aosx calc`: from text to a tree, with a caret under every mistake.
+//!
+//! ```text
+//! speed = sqrt(u**2 + v**2); speed.units = "m s-1"   # statements end at ';' or at the end of a line
+//! anom = t - mean(t, time)                           # dimensions by name, or axis=0
+//! hot = where(t > 273.15 and not isnan(p), t, nan)
+//! sub = `group/t`[time=0:10:2, lat=::-1] + b.t       # names with other characters in backquotes; b is an input
+//! ```
+//!
+//! Operators and their precedence are Python's (`and`, `or` and `not` work element by element), functions have NumPy's
+//! names ([`functions::TABLE`]). Names mean nothing here: whether `time` is a dimension, `pi` a constant or `a.t` a
+//! variable of the input `a` is decided by whoever knows the inputs, who reports mistakes by [`Diagnostic`] too.
+//!
+//! Text may come from anywhere: its length and depth are bounded, so that no text exhausts the stack or the memory.
+
+mod ast;
+mod diagnostic;
+pub mod functions;
+mod lexer;
+mod parser;
+mod print;
+#[cfg(test)]
+mod tests;
+
+pub use ast::{
+    Arg, BinaryOp, CompareOp, Expr, ExprKind, Ident, IndexItem, IndexKind, Literal, Number, Program, Span, Statement,
+    UnaryOp,
+};
+pub use diagnostic::Diagnostic;
+pub use lexer::LENGTH_MAX;
+pub use parser::{DEPTH_MAX, parse};
