@@ -217,7 +217,7 @@ fn below_width(seed: u64, i: u64, mut word: u64, width: u128) -> u64 {
 
 #[cold]
 fn again(seed: u64, i: u64, attempt: u32) -> u64 {
-    let counter = [(i / 2) as u32, (i / 2 >> 32) as u32, attempt, 0];
+    let counter = [(i / 2) as u32, ((i / 2) >> 32) as u32, attempt, 0];
     let [a, b, c, d] = philox(counter, [seed as u32, (seed >> 32) as u32]).map(u64::from);
     if i.is_multiple_of(2) { a | b << 32 } else { c | d << 32 }
 }
@@ -238,15 +238,15 @@ fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 
 /// The rounds over several counters: words of 32 bits in 64, so that their products fit.
 #[inline(always)]
-fn rounds<const N: usize>(c: &mut [[u64; N]; 4], mut key: [u32; 2]) {
+fn rounds<const N: usize>([c0, c1, c2, c3]: &mut [[u64; N]; 4], mut key: [u32; 2]) {
     for _ in 0..ROUNDS {
-        for w in 0..N {
-            let a = (c[0][w] & 0xffff_ffff) * u64::from(MULTIPLIERS[0]);
-            let b = (c[2][w] & 0xffff_ffff) * u64::from(MULTIPLIERS[1]);
-            c[0][w] = (b >> 32) ^ c[1][w] ^ u64::from(key[0]);
-            c[1][w] = b & 0xffff_ffff;
-            c[2][w] = (a >> 32) ^ c[3][w] ^ u64::from(key[1]);
-            c[3][w] = a & 0xffff_ffff;
+        for (((c0, c1), c2), c3) in c0.iter_mut().zip(&mut *c1).zip(&mut *c2).zip(&mut *c3) {
+            let a = (*c0 & 0xffff_ffff) * u64::from(MULTIPLIERS[0]);
+            let b = (*c2 & 0xffff_ffff) * u64::from(MULTIPLIERS[1]);
+            *c0 = (b >> 32) ^ *c1 ^ u64::from(key[0]);
+            *c1 = b & 0xffff_ffff;
+            *c2 = (a >> 32) ^ *c3 ^ u64::from(key[1]);
+            *c3 = a & 0xffff_ffff;
         }
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
@@ -255,15 +255,12 @@ fn rounds<const N: usize>(c: &mut [[u64; N]; 4], mut key: [u32; 2]) {
 vectorised! {
     /// The 64 bits of each element of `pair`, `pair + 1` and so on.
     fn group[](seed: u64, pair: u64, out: &mut [u64; 2 * WAYS]) -> () {
-        let mut c = [[0; WAYS]; 4];
-        for w in 0..WAYS {
-            let n = pair.wrapping_add(w as u64);
-            (c[0][w], c[1][w]) = (n & 0xffff_ffff, n >> 32);
-        }
+        let number = |w| pair.wrapping_add(w as u64);
+        let (low, high) = (|w| number(w) & 0xffff_ffff, |w| number(w) >> 32);
+        let mut c = [std::array::from_fn(low), std::array::from_fn(high), [0; WAYS], [0; WAYS]];
         rounds(&mut c, [seed as u32, (seed >> 32) as u32]);
-        for w in 0..WAYS {
-            out[2 * w] = c[0][w] | c[1][w] << 32;
-            out[2 * w + 1] = c[2][w] | c[3][w] << 32;
+        for (w, two) in out.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            *two = [c[0][w] | c[1][w] << 32, c[2][w] | c[3][w] << 32];
         }
     }
 }
@@ -297,12 +294,16 @@ const CENTRAL: f64 = 0.425;
 /// errors around 1e-16.
 fn normal(words: &[u64], mean: f64, std: f64, out: &mut [f64]) {
     central(words, mean, std, out);
-    for (y, word) in out.iter_mut().zip(words) {
+    // The others, about one in seven, are taken together, so that no branch an element is guessed wrong.
+    let (mut tails, mut places, mut count) = ([0.0; SEGMENT], [0u16; SEGMENT], 0);
+    for (i, word) in words.iter().enumerate() {
         let q = centred(*word);
-        if q.abs() > CENTRAL {
-            *y = mean + std * tail(q);
-        }
+        (tails[count], places[count]) = (q, i as u16);
+        count += usize::from(q.abs() > CENTRAL);
     }
+    let tails = &mut tails[..count];
+    for_tails(tails);
+    tails.iter().zip(places).for_each(|(x, i)| out[usize::from(i)] = mean + std * x);
 }
 
 /// The middle of one of 2^52 intervals, less one half; exact.
@@ -321,15 +322,26 @@ vectorised! {
     }
 }
 
-/// The quantile further than [`CENTRAL`] from the middle.
-fn tail(q: f64) -> f64 {
-    let r = (-ln(if q < 0.0 { 0.5 + q } else { 0.5 - q })).sqrt();
-    let x = if r <= 5.0 {
-        polynomial(&C, r - 1.6) / polynomial(&D, r - 1.6)
-    } else {
-        polynomial(&E, r - 5.0) / polynomial(&F, r - 5.0)
-    };
-    if q < 0.0 { -x } else { x }
+/// Replaces distances from one half, further than [`CENTRAL`], by their quantiles.
+fn for_tails(q: &mut [f64]) {
+    let mut far = [0.0; SEGMENT];
+    let far = &mut far[..q.len()];
+    near_tails(q, far);
+    for (x, r) in q.iter_mut().zip(far).filter(|(_, r)| **r > 5.0) {
+        // Once in 3.6e10.
+        *x = (polynomial(&E, *r - 5.0) / polynomial(&F, *r - 5.0)).copysign(*x);
+    }
+}
+
+vectorised! {
+    /// Those that are not further out than 6.6 standard deviations, and what tells which those are.
+    fn near_tails[](q: &mut [f64], roots: &mut [f64]) -> () {
+        for (q, root) in q.iter_mut().zip(roots) {
+            let r = (-ln(0.5 - q.abs())).sqrt();
+            *root = r;
+            *q = (polynomial(&C, r - 1.6) / polynomial(&D, r - 1.6)).copysign(*q);
+        }
+    }
 }
 
 /// Highest power first.
@@ -340,11 +352,13 @@ fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
 
 /// The natural logarithm of a positive normal number, to about one unit in the last place, with the same bits on every
 /// machine: that of the C library does not promise it. (fdlibm's e_log.c, by Sun Microsystems, 1993.)
+#[inline(always)]
 fn ln(x: f64) -> f64 {
     const LN2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     // x = m 2^e with m between the square roots of 1/2 and of 2.
     let bits = x.to_bits().wrapping_add(0x3ff0_0000_0000_0000 - 0x3fe6_a09e_667f_3bcd);
-    let e = ((bits >> 52) as i64 - 0x3ff) as f64;
+    // As in `unit`: 2^52 plus the exponent with its bias.
+    let e = f64::from_bits(0x4330_0000_0000_0000 | bits >> 52) - (4503599627370496.0 + 1023.0);
     let m = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) + 0x3fe6_a09e_667f_3bcd);
     // ln m = f - (f^2 / 2 - s (f^2 / 2 + R)), where s = f / (2 + f).
     let f = m - 1.0;
