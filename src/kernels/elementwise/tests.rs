@@ -346,6 +346,38 @@ fn elements_are_looked_up() {
 }
 
 #[test]
+fn nothing_gives_nothing_wherever_it_is() {
+    let bytes = [0u8; 9];
+    let nothing = if bytes.as_ptr() as usize % 8 == 0 { &bytes[1..1] } else { &bytes[..0] };
+    for dtype in DType::ALL {
+        let types = Binary::Maximum.signature(dtype, dtype).unwrap();
+        let none = Operand::Values(nothing);
+        binary(Binary::Maximum, types.computes, none, Operand::Scalar([0; 8]), &mut []);
+        unary(Unary::Abs, dtype, nothing, &mut []);
+        select(dtype, nothing, none, none, &mut []);
+        let (x, mut out) = (Array::new(dtype.size()), [9]);
+        lookup(Lookup::IsIn, dtype, x.bytes(), nothing, &mut out);
+        assert_eq!(out, [0]);
+    }
+}
+
+#[test]
+fn tables_of_any_length_are_searched() {
+    for len in 0..40u32 {
+        let table: Vec<u32> = (0..len).map(|k| k / 3 * 2).collect();
+        let x: Vec<u32> = (0..40).collect();
+        let mut places = vec![0i64; x.len()];
+        for (how, right) in [(Lookup::SearchLeft, false), (Lookup::SearchRight, true)] {
+            let (x, table) = (bytemuck::cast_slice(&x), bytemuck::cast_slice(&table));
+            lookup(how, DType::U32, x, table, bytemuck::cast_slice_mut(&mut places));
+            let table: &[u32] = bytemuck::cast_slice(table);
+            let count = |x: u32| table.iter().filter(|y| **y < x || (right && **y == x)).count() as i64;
+            assert_eq!(places, (0..40).map(count).collect::<Vec<_>>(), "{how:?} {len}");
+        }
+    }
+}
+
+#[test]
 #[should_panic(expected = "as many elements in as out")]
 fn lengths_are_compared() {
     binary(Binary::Add, DType::U8, Operand::Values(&[1, 2]), Operand::Values(&[1]), &mut [0, 0]);
