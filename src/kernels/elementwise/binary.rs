@@ -316,6 +316,9 @@ fn by_function<T: Real>(op: Binary, pair: Pair<'_, T>, out: &mut [u8]) {
     {
         return unary(instead, T::DTYPE, bytemuck::cast_slice(x), out);
     }
+    if T::vector_function_of_two(op, &pair, out) {
+        return;
+    }
     match T::function_of_two(op) {
         Some(function) => combine_by(function, pair, out),
         None => unreachable!("{op} of floats"),

@@ -13,6 +13,7 @@ mod binary;
 mod select;
 mod lookup;
 mod float16;
+mod single;
 mod functions;
 mod loops;
 mod number;
