@@ -477,6 +477,29 @@ mod tests {
     }
 
     #[test]
+    fn a_number_takes_any_type() {
+        let read = |s: Scalar, d: DType| {
+            with_dtype!(d, T => {
+                let bytes = s.bytes(d);
+                let (bytes, rest) = bytes.split_at(size_of::<T>());
+                assert!(rest.iter().all(|b| *b == 0));
+                bytemuck::pod_read_unaligned::<T>(bytes).to_f64()
+            })
+        };
+        for d in DType::ALL {
+            let one = if d == DType::Bool { 1.0 } else { 3.0 };
+            assert_eq!([3.into(), 3u64.into(), 3.0.into()].map(|s| read(s, d)), [one; 3], "{d}");
+            assert_eq!(read(true.into(), d), 1.0);
+        }
+        assert_eq!(read(300.into(), DType::I8), 127.0);
+        assert_eq!(read((-1).into(), DType::U64), 0.0);
+        assert_eq!(read((-2.7).into(), DType::I16), -2.0);
+        assert_eq!(Scalar::from(u64::MAX).bytes(DType::U64), [255; 8]);
+        let texts = [Scalar::from(2.0), 2.into(), u64::MAX.into(), true.into()].map(|s| s.to_string());
+        assert_eq!(texts, ["2.0", "2", "18446744073709551615", "true"]);
+    }
+
+    #[test]
     fn swapping_agrees_with_the_element() {
         let mut bytes: Vec<u8> = (1..=8).collect();
         swap_in_place(&mut bytes, 4);

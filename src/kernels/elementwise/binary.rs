@@ -34,9 +34,9 @@ operations! {
     /// ```
     Binary {
         Add = "add", "a + b; of bools, either.";
-        Subtract = "subtract" | "sub", "a - b.";
-        Multiply = "multiply" | "mul", "a * b; of bools, both.";
-        Divide = "divide" | "true_divide" | "div", "a / b, a float.";
+        Subtract = "subtract", "a - b.";
+        Multiply = "multiply", "a * b; of bools, both.";
+        Divide = "divide" | "true_divide", "a / b, a float.";
         FloorDivide = "floor_divide", "a / b rounded down; 0 for an integer divided by 0.";
         Remainder = "remainder" | "mod", "What is left of a after floor_divide, with the sign of b, as Python's `%`.";
         Fmod = "fmod", "What is left of a after division, with the sign of a, as C's `fmod`.";
@@ -45,8 +45,8 @@ operations! {
              NumPy refuses: convert to floats for a / b.";
         Atan2 = "atan2" | "arctan2", "The angle of the point (b, a), in radians.";
         Hypot = "hypot", "The length of (a, b).";
-        Maximum = "maximum" | "max", "The larger; NaN where either is.";
-        Minimum = "minimum" | "min", "The smaller; NaN where either is.";
+        Maximum = "maximum", "The larger; NaN where either is.";
+        Minimum = "minimum", "The smaller; NaN where either is.";
         Fmax = "fmax", "The larger, of a NaN and a number the number.";
         Fmin = "fmin", "The smaller, of a NaN and a number the number.";
         Copysign = "copysign", "a with the sign of b.";
@@ -315,6 +315,9 @@ fn by_function<T: Real>(op: Binary, pair: Pair<'_, T>, out: &mut [u8]) {
         && let Some(instead) = Binary::power_of(exponent.to_f64())
     {
         return unary(instead, T::DTYPE, bytemuck::cast_slice(x), out);
+    }
+    if T::vector_function_of_two(op, &pair, out) {
+        return;
     }
     match T::function_of_two(op) {
         Some(function) => combine_by(function, pair, out),

@@ -1,6 +1,8 @@
 //! `float16`, computed in `float32` by runs that fit the first cache, each result rounded once more.
 
-use super::{Binary, Operand, Typed, Unary, binary as binary_of, loops, loops::Pair, unary as unary_of};
+use super::{
+    Binary, Operand, Typed, Unary, binary as binary_of, elements, elements_mut, loops, loops::Pair, unary as unary_of,
+};
 use crate::dtype::{DType, Scalar};
 use half::{f16, slice::HalfFloatSliceExt};
 
@@ -8,7 +10,7 @@ use half::{f16, slice::HalfFloatSliceExt};
 const RUN: usize = 256;
 
 pub(super) fn unary(op: Unary, x: &[u8], out: &mut [u8]) {
-    let x: &[f16] = bytemuck::cast_slice(x);
+    let x: &[f16] = elements(x);
     let asks = op.gives(DType::F16) == DType::Bool;
     let size = if asks { 1 } else { 2 };
     assert_eq!(x.len() * size, out.len(), "as many elements in as out");
@@ -56,7 +58,7 @@ fn rounded(asks: bool, len: usize, out: &mut [u8], compute: impl FnOnce(&mut [u8
     }
     let mut wide = [0.0f32; RUN];
     compute(bytemuck::cast_slice_mut(&mut wide[..len]));
-    bytemuck::cast_slice_mut::<u8, f16>(out).convert_from_f32_slice(&wide[..len]);
+    elements_mut::<f16>(out).convert_from_f32_slice(&wide[..len]);
 }
 
 /// The `float16` next to `x`: its bits, without the sign, count up the numbers.

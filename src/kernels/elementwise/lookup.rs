@@ -1,5 +1,6 @@
 //! Finding elements in a sorted table: `isin` and `searchsorted`.
 
+use super::{elements, elements_mut};
 use crate::{
     dtype::{DType, Element},
     with_dtype,
@@ -34,31 +35,62 @@ impl Lookup {
 /// When the lengths do not match, or a slice is not aligned to its elements.
 pub fn lookup(how: Lookup, dtype: DType, x: &[u8], sorted: &[u8], out: &mut [u8]) {
     with_dtype!(dtype, T => {
-        let (x, sorted): (&[T], &[T]) = (bytemuck::cast_slice(x), bytemuck::cast_slice(sorted));
+        let (x, table) = (elements::<T>(x), Table::new(elements(sorted)));
         match how {
-            Lookup::IsIn => each(x, out, |x| u8::from(contains(sorted, x))),
-            Lookup::NotIn => each(x, out, |x| u8::from(!contains(sorted, x))),
-            Lookup::SearchLeft => each(x, out, |x| sorted.partition_point(|y| before(*y, x)) as i64),
-            Lookup::SearchRight => each(x, out, |x| sorted.partition_point(|y| !before(x, *y)) as i64),
+            Lookup::IsIn => each(x, out, |x| u8::from(table.contains(x))),
+            Lookup::NotIn => each(x, out, |x| u8::from(!table.contains(x))),
+            Lookup::SearchLeft => each(x, out, |x| table.smaller(x) as i64),
+            Lookup::SearchRight => each(x, out, |x| table.smaller_or_equal(x) as i64),
         }
     });
 }
 
 #[inline(always)]
 fn each<T: Element, R: Element>(x: &[T], out: &mut [u8], f: impl Fn(T) -> R) {
-    let out: &mut [R] = bytemuck::cast_slice_mut(out);
+    let out: &mut [R] = elements_mut(out);
     assert_eq!(x.len(), out.len(), "as many elements in as out");
     out.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
 }
 
-#[inline(always)]
-fn contains<T: Element>(sorted: &[T], x: T) -> bool {
-    sorted.get(sorted.partition_point(|y| *y < x)) == Some(&x)
+/// A sorted table, in NumPy's order: NaN comes last.
+struct Table<'a, T> {
+    numbers: &'a [T],
+    nans: usize,
 }
 
-/// NumPy's order of floats: NaN comes last. Without branches, which a search would mispredict.
+impl<'a, T: Element> Table<'a, T> {
+    #[allow(clippy::eq_op)] // NaN alone differs from itself
+    fn new(sorted: &'a [T]) -> Table<'a, T> {
+        let numbers = &sorted[..sorted.partition_point(|y| y == y)];
+        Table { numbers, nans: sorted.len() - numbers.len() }
+    }
+
+    #[inline(always)]
+    fn contains(&self, x: T) -> bool {
+        self.numbers.get(first(self.numbers, |y| y < x)) == Some(&x)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::eq_op)]
+    fn smaller(&self, x: T) -> usize {
+        if x == x { first(self.numbers, |y| y < x) } else { self.numbers.len() }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::eq_op)]
+    fn smaller_or_equal(&self, x: T) -> usize {
+        if x == x { first(self.numbers, |y| y <= x) } else { self.numbers.len() + self.nans }
+    }
+}
+
+/// How many elements at the front are `before`, found without branches, half of which would be mispredicted.
 #[inline(always)]
-#[allow(clippy::eq_op)] // NaN alone differs from itself
-fn before<T: Element>(a: T, b: T) -> bool {
-    (a < b) | ((b != b) & (a == a))
+fn first<T: Copy>(sorted: &[T], before: impl Fn(T) -> bool) -> usize {
+    let (mut start, mut len) = (0, sorted.len());
+    while len > 1 {
+        let half = len / 2;
+        start += half * usize::from(before(sorted[start + half - 1]));
+        len -= half;
+    }
+    start + usize::from(len == 1 && before(sorted[start]))
 }

@@ -1,6 +1,6 @@
 //! The loops: over one input, and over two of which one may be a scalar.
 
-use super::{Operand, Typed};
+use super::{Operand, Typed, elements_mut};
 use crate::dtype::Element;
 
 /// A function of one number.
@@ -18,6 +18,7 @@ pub(super) trait Function2<T> {
 }
 
 /// Two inputs, at least one of which has values.
+#[derive(Clone, Copy)]
 pub(super) enum Pair<'a, T> {
     Both(&'a [T], &'a [T]),
     Right(&'a [T], T),
@@ -48,14 +49,14 @@ impl<'a, T: Element> Pair<'a, T> {
 
 /// `out = F(x)`.
 pub(super) fn map<T: Element, F: Function<T>>(x: &[T], out: &mut [u8]) {
-    let out = bytemuck::cast_slice_mut(out);
+    let out = elements_mut(out);
     assert_eq!(x.len(), out.len(), "as many elements in as out");
     mapped::<T, F>(x, out);
 }
 
 /// `out = F(a, b)`.
 pub(super) fn combine<T: Element, F: Function2<T>>(pair: Pair<'_, T>, out: &mut [u8]) {
-    let out = bytemuck::cast_slice_mut(out);
+    let out = elements_mut(out);
     match pair {
         Pair::Both(a, b) => both::<T, F>(a, b, out),
         Pair::Right(a, b) => right::<T, F>(a, b, out),
@@ -65,7 +66,7 @@ pub(super) fn combine<T: Element, F: Function2<T>>(pair: Pair<'_, T>, out: &mut 
 
 /// `out = F(a, b)`, which is F(b, a): a loop less to compile.
 pub(super) fn combine_either_way<T: Element, F: Function2<T>>(pair: Pair<'_, T>, out: &mut [u8]) {
-    let out = bytemuck::cast_slice_mut(out);
+    let out = elements_mut(out);
     match pair {
         Pair::Both(a, b) => both::<T, F>(a, b, out),
         Pair::Right(a, b) | Pair::Left(b, a) => right::<T, F>(a, b, out),
@@ -74,14 +75,14 @@ pub(super) fn combine_either_way<T: Element, F: Function2<T>>(pair: Pair<'_, T>,
 
 /// `out = f(x)`, by a call an element.
 pub(super) fn map_by<T: Element>(f: fn(T) -> T, x: &[T], out: &mut [u8]) {
-    let out: &mut [T] = bytemuck::cast_slice_mut(out);
+    let out: &mut [T] = elements_mut(out);
     assert_eq!(x.len(), out.len(), "as many elements in as out");
     out.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
 }
 
 /// `out = f(a, b)`, by a call an element.
 pub(super) fn combine_by<T: Element>(f: fn(T, T) -> T, pair: Pair<'_, T>, out: &mut [u8]) {
-    let out: &mut [T] = bytemuck::cast_slice_mut(out);
+    let out: &mut [T] = elements_mut(out);
     match pair {
         Pair::Both(a, b) => out.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = f(*a, *b)),
         Pair::Right(a, b) => out.iter_mut().zip(a).for_each(|(y, a)| *y = f(*a, b)),

@@ -13,6 +13,7 @@ mod binary;
 mod select;
 mod lookup;
 mod float16;
+mod single;
 mod functions;
 mod loops;
 mod number;
@@ -52,7 +53,7 @@ impl<'a> Operand<'a> {
     fn typed<T: Element>(self, len: usize) -> Typed<'a, T> {
         match self {
             Operand::Values(bytes) => {
-                let values: &[T] = bytemuck::cast_slice(bytes);
+                let values: &[T] = elements(bytes);
                 assert_eq!(values.len(), len, "as many elements in as out");
                 Typed::Values(values)
             }
@@ -66,4 +67,17 @@ impl<'a> Operand<'a> {
 enum Typed<'a, T> {
     Values(&'a [T]),
     Scalar(T),
+}
+
+/// Bytes as numbers. No bytes are no numbers, wherever they are.
+///
+/// # Panics
+/// When they are not aligned, or the last number is cut.
+fn elements<T: Element>(bytes: &[u8]) -> &[T] {
+    if bytes.is_empty() { &[] } else { bytemuck::cast_slice(bytes) }
+}
+
+/// As [`elements`], to write.
+fn elements_mut<T: Element>(bytes: &mut [u8]) -> &mut [T] {
+    if bytes.is_empty() { &mut [] } else { bytemuck::cast_slice_mut(bytes) }
 }

@@ -1,6 +1,6 @@
 //! What the loops ask of a number: [`Number`], and what only integers ([`Integer`]) and only floats ([`Real`]) have.
 
-use super::{Binary, Unary};
+use super::{Binary, Unary, loops::Pair, single as vectors};
 use crate::dtype::Element;
 
 /// Arithmetic that wraps around in integers.
@@ -54,6 +54,10 @@ pub(super) trait Real: Number {
     fn rounded(self) -> Self;
     fn negative(self) -> bool;
     fn with_sign_of(self, other: Self) -> Self;
+    /// Computes `op` by vectors where that is known how; says whether it was.
+    fn vector_function(op: Unary, x: &[Self], out: &mut [u8]) -> bool;
+    /// As `vector_function`, of two numbers.
+    fn vector_function_of_two(op: Binary, pair: &Pair<'_, Self>, out: &mut [u8]) -> bool;
     /// A function of one number that has no vector form.
     fn function(op: Unary) -> Option<fn(Self) -> Self>;
     /// A function of two numbers that has no vector form.
@@ -209,6 +213,14 @@ macro_rules! real {
             #[inline(always)]
             fn with_sign_of(self, other: $t) -> $t { self.copysign(other) }
 
+            fn vector_function(op: Unary, x: &[$t], out: &mut [u8]) -> bool {
+                real!(@$functions vectors::function(op, x, out))
+            }
+
+            fn vector_function_of_two(op: Binary, pair: &Pair<'_, $t>, out: &mut [u8]) -> bool {
+                real!(@$functions vectors::function_of_two(op, pair, out))
+            }
+
             fn function(op: Unary) -> Option<fn($t) -> $t> {
                 Some(match op {
                     Unary::Cbrt => <$t>::cbrt,
@@ -297,6 +309,11 @@ macro_rules! real {
             }
         }
     )*};
+    (@single $call:expr) => { $call };
+    (@double $m:ident::$f:ident($op:ident, $x:ident, $out:ident)) => {{
+        let _ = ($op, $x, $out);
+        false
+    }};
 }
 real!(f32 single: asinhf acoshf atanhf, f64 double: asinh acosh atanh);
 

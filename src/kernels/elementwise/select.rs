@@ -1,6 +1,6 @@
 //! `where`: one of two values, by a mask.
 
-use super::{Operand, Typed, number::Integer};
+use super::{Operand, Typed, elements_mut, number::Integer};
 use crate::dtype::DType;
 
 /// `out = where(mask, a, b)`: `a` where the mask is true.
@@ -17,7 +17,7 @@ pub fn select(dtype: DType, mask: &[u8], a: Operand<'_>, b: Operand<'_>, out: &m
 }
 
 fn select_bits<T: Integer>(mask: &[u8], a: Operand<'_>, b: Operand<'_>, out: &mut [u8]) {
-    let out: &mut [T] = bytemuck::cast_slice_mut(out);
+    let out: &mut [T] = elements_mut(out);
     let len = out.len();
     assert_eq!(mask.len(), len, "a mask for every element");
     match (a.typed(len), b.typed(len)) {

@@ -1,7 +1,7 @@
 //! Operations on one input.
 
 use super::{
-    Signature, float16, functions as f,
+    Signature, elements, float16, functions as f,
     loops::{map, map_by},
     number::{Integer, Real},
 };
@@ -143,8 +143,8 @@ fn bools(op: Unary, x: &[u8], out: &mut [u8]) {
 
 /// `U` has the bits of `S` without its sign, for what does not depend on the sign: half of the loops to compile.
 fn integers<S: Integer, U: Integer>(op: Unary, x: &[u8], out: &mut [u8]) {
-    let signed = || bytemuck::cast_slice::<u8, S>(x);
-    let bits = || bytemuck::cast_slice::<u8, U>(x);
+    let signed = || elements::<S>(x);
+    let bits = || elements::<U>(x);
     match op {
         Unary::Positive | Unary::Floor | Unary::Ceil | Unary::Trunc | Unary::Round => out.copy_from_slice(x),
         Unary::Negative => map::<U, f::Negative>(bits(), out),
@@ -164,7 +164,7 @@ fn integers<S: Integer, U: Integer>(op: Unary, x: &[u8], out: &mut [u8]) {
 }
 
 fn floats<T: Real>(op: Unary, x: &[u8], out: &mut [u8]) {
-    let x: &[T] = bytemuck::cast_slice(x);
+    let x: &[T] = elements(x);
     match op {
         Unary::Positive => out.copy_from_slice(bytemuck::cast_slice(x)),
         Unary::Negative => map::<T, f::Negative>(x, out),
@@ -184,6 +184,7 @@ fn floats<T: Real>(op: Unary, x: &[u8], out: &mut [u8]) {
         Unary::LogicalNot => map::<T, f::LogicalNot>(x, out),
         Unary::Degrees => map::<T, f::Degrees>(x, out),
         Unary::Radians => map::<T, f::Radians>(x, out),
+        _ if T::vector_function(op, x, out) => {}
         _ => match T::function(op) {
             Some(function) => map_by(function, x, out),
             None => unreachable!("{op} of floats"),
