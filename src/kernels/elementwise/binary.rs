@@ -296,6 +296,7 @@ fn floats<T: Real>(op: Binary, a: Operand<'_>, b: Operand<'_>, out: &mut [u8]) {
         Binary::Fmax => combine::<T, f::Fmax>(pair, out),
         Binary::Fmin => combine::<T, f::Fmin>(pair, out),
         Binary::Copysign => combine::<T, f::Copysign>(pair, out),
+        Binary::Hypot => combine_either_way::<T, f::Hypot>(pair, out),
         Binary::Heaviside => combine::<T, f::Heaviside>(pair, out),
         Binary::Less => combine::<T, f::Less>(pair, out),
         Binary::LessEqual => combine::<T, f::LessEqual>(pair, out),
@@ -315,9 +316,6 @@ fn by_function<T: Real>(op: Binary, pair: Pair<'_, T>, out: &mut [u8]) {
         && let Some(instead) = Binary::power_of(exponent.to_f64())
     {
         return unary(instead, T::DTYPE, bytemuck::cast_slice(x), out);
-    }
-    if T::vector_function_of_two(op, &pair, out) {
-        return;
     }
     match T::function_of_two(op) {
         Some(function) => combine_by(function, pair, out),

@@ -64,6 +64,7 @@ functions_of_two! {
     Fmax<T: Number>(a, b) -> T = if a >= b || b.missing() { a } else { b };
     Fmin<T: Number>(a, b) -> T = if a <= b || b.missing() { a } else { b };
     Copysign<T: Real>(a, b) -> T = a.with_sign_of(b);
+    Hypot<T: Real>(a, b) -> T = a.length(b);
     Heaviside<T: Real>(a, b) -> T = {
         let step = if a > T::ZERO { T::ONE } else { T::ZERO };
         let step = if a == T::ZERO { b } else { step };

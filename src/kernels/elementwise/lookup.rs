@@ -5,6 +5,7 @@ use crate::{
     dtype::{DType, Element},
     with_dtype,
 };
+use std::hint::select_unpredictable;
 
 /// What is asked of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,7 +90,7 @@ fn first<T: Copy>(sorted: &[T], before: impl Fn(T) -> bool) -> usize {
     let (mut start, mut len) = (0, sorted.len());
     while len > 1 {
         let half = len / 2;
-        start += half * usize::from(before(sorted[start + half - 1]));
+        start = select_unpredictable(before(sorted[start + half - 1]), start + half, start);
         len -= half;
     }
     start + usize::from(len == 1 && before(sorted[start]))

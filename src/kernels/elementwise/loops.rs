@@ -18,7 +18,6 @@ pub(super) trait Function2<T> {
 }
 
 /// Two inputs, at least one of which has values.
-#[derive(Clone, Copy)]
 pub(super) enum Pair<'a, T> {
     Both(&'a [T], &'a [T]),
     Right(&'a [T], T),

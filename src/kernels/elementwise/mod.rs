@@ -13,7 +13,6 @@ mod binary;
 mod select;
 mod lookup;
 mod float16;
-mod single;
 mod functions;
 mod loops;
 mod number;

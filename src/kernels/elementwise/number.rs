@@ -1,6 +1,6 @@
 //! What the loops ask of a number: [`Number`], and what only integers ([`Integer`]) and only floats ([`Real`]) have.
 
-use super::{Binary, Unary, loops::Pair, single as vectors};
+use super::{Binary, Unary};
 use crate::dtype::Element;
 
 /// Arithmetic that wraps around in integers.
@@ -54,10 +54,8 @@ pub(super) trait Real: Number {
     fn rounded(self) -> Self;
     fn negative(self) -> bool;
     fn with_sign_of(self, other: Self) -> Self;
-    /// Computes `op` by vectors where that is known how; says whether it was.
-    fn vector_function(op: Unary, x: &[Self], out: &mut [u8]) -> bool;
-    /// As `vector_function`, of two numbers.
-    fn vector_function_of_two(op: Binary, pair: &Pair<'_, Self>, out: &mut [u8]) -> bool;
+    /// Of the vector (self, other).
+    fn length(self, other: Self) -> Self;
     /// A function of one number that has no vector form.
     fn function(op: Unary) -> Option<fn(Self) -> Self>;
     /// A function of two numbers that has no vector form.
@@ -168,7 +166,7 @@ mod integers {
 }
 
 macro_rules! real {
-    ($($t:ident $functions:ident: $asinh:ident $acosh:ident $atanh:ident),*) => {$(
+    ($($t:ident $functions:ident $length:path: $asinh:ident $acosh:ident $atanh:ident),*) => {$(
         impl Number for $t {
             const ZERO: $t = 0.0;
             const ONE: $t = 1.0;
@@ -213,13 +211,8 @@ macro_rules! real {
             #[inline(always)]
             fn with_sign_of(self, other: $t) -> $t { self.copysign(other) }
 
-            fn vector_function(op: Unary, x: &[$t], out: &mut [u8]) -> bool {
-                real!(@$functions vectors::function(op, x, out))
-            }
-
-            fn vector_function_of_two(op: Binary, pair: &Pair<'_, $t>, out: &mut [u8]) -> bool {
-                real!(@$functions vectors::function_of_two(op, pair, out))
-            }
+            #[inline(always)]
+            fn length(self, other: $t) -> $t { $length(self, other) }
 
             fn function(op: Unary) -> Option<fn($t) -> $t> {
                 Some(match op {
@@ -254,7 +247,6 @@ macro_rules! real {
                     Binary::Fmod => |a, b| a % b,
                     Binary::Pow => <$t>::powf,
                     Binary::Atan2 => <$t>::atan2,
-                    Binary::Hypot => <$t>::hypot,
                     Binary::Nextafter => $functions::next,
                     Binary::Logaddexp => $functions::log_of_sum,
                     _ => return None,
@@ -309,13 +301,16 @@ macro_rules! real {
             }
         }
     )*};
-    (@single $call:expr) => { $call };
-    (@double $m:ident::$f:ident($op:ident, $x:ident, $out:ident)) => {{
-        let _ = ($op, $x, $out);
-        false
-    }};
 }
-real!(f32 single: asinhf acoshf atanhf, f64 double: asinh acosh atanh);
+real!(f32 single length32: asinhf acoshf atanhf, f64 double f64::hypot: asinh acosh atanh);
+
+/// In f64, where squares are exact and do not overflow, rounded once more: the C library's way, as a vector loop.
+#[inline(always)]
+fn length32(a: f32, b: f32) -> f32 {
+    let (x, y) = (f64::from(a), f64::from(b));
+    let length = (x * x + y * y).sqrt() as f32;
+    if (a.abs() == f32::INFINITY) | (b.abs() == f32::INFINITY) { f32::INFINITY } else { length }
+}
 
 /// The C library's: the standard library's own formulae lose digits.
 mod c {

@@ -184,7 +184,6 @@ fn floats<T: Real>(op: Unary, x: &[u8], out: &mut [u8]) {
         Unary::LogicalNot => map::<T, f::LogicalNot>(x, out),
         Unary::Degrees => map::<T, f::Degrees>(x, out),
         Unary::Radians => map::<T, f::Radians>(x, out),
-        _ if T::vector_function(op, x, out) => {}
         _ => match T::function(op) {
             Some(function) => map_by(function, x, out),
             None => unreachable!("{op} of floats"),
