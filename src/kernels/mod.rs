@@ -6,3 +6,4 @@ pub mod cast;
 pub mod decode;
 pub mod fold;
 pub mod lanes;
+pub mod random;

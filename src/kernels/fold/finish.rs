@@ -4,7 +4,7 @@ use super::{Accumulator, Folds, Op, moments, planes::Counts, prod::TOO_LARGE, wi
 use crate::{
     dtype::{DType, Element},
     error::{Problem, Result},
-    kernels::decode::{Value, Work},
+    kernels::decode::Value,
     with_dtype,
 };
 use bytemuck::Pod;
@@ -31,7 +31,11 @@ impl<'a> Finish<'a> {
     fn run<W: Value>(&self, out: &mut [u8]) -> Result<()> {
         match self.op {
             Op::Count => self.write(out, |c| self.counts.valid(c) as i64),
-            Op::Any => self.write(out, |c| self.plane::<u8>(Accumulator::AnyOf, 0)[c]),
+            // NaN is true where it is not skipped; for `all`, that is the same as skipping it.
+            Op::Any => {
+                let any = self.plane::<u8>(Accumulator::AnyOf, 0);
+                self.write(out, |c| any[c] | u8::from(self.keeps_missing() && self.any_missing(c)));
+            }
             Op::All => self.write(out, |c| self.plane::<u8>(Accumulator::AllOf, 0)[c]),
             Op::ArgMin => self.arg(Accumulator::ArgLeast, out),
             Op::ArgMax => self.arg(Accumulator::ArgMost, out),
@@ -58,11 +62,24 @@ impl<'a> Finish<'a> {
         self.counts.valid(cell) < self.per_cell.max(self.counts.pushed)
     }
 
+    fn keeps_missing(&self) -> bool {
+        self.folds.options.keep_missing && self.folds.is_float()
+    }
+
     fn arg(&self, accumulator: Accumulator, out: &mut [u8]) {
-        let index = self.plane::<u64>(accumulator, 1);
-        let keep = self.folds.options.keep_missing && self.folds.is_float();
         // NOWHERE is -1 as a signed number.
-        self.write(out, |c| if keep && self.any_missing(c) { -1 } else { index[c] as i64 });
+        let index = self.plane::<u64>(accumulator, 1);
+        if !self.keeps_missing() {
+            return self.write(out, |c| index[c] as i64);
+        }
+        let first = self.plane::<u64>(Accumulator::FirstMissing, 0);
+        // Where values never came, the first missing one is not known.
+        let all_came = self.counts.pushed >= self.per_cell;
+        self.write(out, |c| match self.any_missing(c) {
+            false => index[c] as i64,
+            true if all_came => first[c] as i64,
+            true => -1,
+        });
     }
 
     /// Results of floats, in their own type.
@@ -146,8 +163,8 @@ impl<'a> Finish<'a> {
     /// The low 64 bits of numbers that fit the type of the result.
     fn write_exact(&self, out: &mut [u8], value: &dyn Fn(usize) -> i128) -> Result<()> {
         let dtype = self.folds.result_dtype(self.op);
-        let (low, high) = match self.folds.work {
-            Work::I64 => (i64::MIN.into(), i64::MAX.into()),
+        let (low, high) = match dtype {
+            DType::I64 => (i64::MIN.into(), i64::MAX.into()),
             _ => (0i128, u64::MAX.into()),
         };
         for (c, y) in out.chunks_exact_mut(8).enumerate() {

@@ -1,4 +1,5 @@
-//! Whether any or all values are not zero. NaN is not zero, as NumPy has it, but missing values are skipped.
+//! Whether any or all values are not zero. Missing values are skipped; what they are
+//! where they are not, is said when a result is made.
 
 use super::planes::{Counts, Fold, Indices, Planes, View};
 use crate::kernels::decode::Value;

@@ -7,6 +7,7 @@
 //! cache line, then one plane a number. Partial results are therefore ordinary blocks, and merging is a loop.
 
 mod arg;
+mod custom;
 mod ends;
 mod extremes;
 mod finish;
@@ -16,18 +17,19 @@ mod moments;
 mod op;
 mod planes;
 mod prod;
+mod push;
 mod sum;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+pub use custom::{CustomFold, Reducer, erased};
 pub use op::Op;
 
-use super::decode::{Decode, Decoder, SEGMENT, Segment, Value, Work};
+use super::decode::{Decode, Decoded, Decoder, Segment, Value, Work};
 use crate::{dtype::DType, error::Result};
 use planes::{Counts, Fold, Indices, Planes, View};
 use std::ops::Range;
-use walk::{Inner, Walk};
 
 /// What a reduction can be told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,6 +89,7 @@ pub enum Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Accumulator {
     Missing,
+    FirstMissing,
     FloatSum,
     NarrowSum,
     WideSum,
@@ -108,6 +111,7 @@ macro_rules! with_fold {
     ($accumulator:expr, $F:ident => $body:expr) => {
         with_fold!(@ $accumulator, $F, $body;
             Missing missing::Missing,
+            FirstMissing missing::FirstMissing,
             FloatSum sum::FloatSum,
             NarrowSum sum::IntegerSum<i64>,
             WideSum sum::IntegerSum<i128>,
@@ -203,7 +207,7 @@ impl Slot {
 }
 
 /// The first cache line of a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 struct Header {
     /// Values that every cell was given, missing ones included.
@@ -220,7 +224,9 @@ impl Folds {
         let wide = decode.read_as().size() == 8;
         let mut accumulators = if is_float(work) { vec![Accumulator::Missing] } else { vec![] };
         for &op in ops {
-            for &accumulator in needs(op, is_float(work), wide) {
+            let place = options.keep_missing && is_float(work) && matches!(op, Op::ArgMin | Op::ArgMax);
+            let first_missing: &[Accumulator] = if place { &[Accumulator::FirstMissing] } else { &[] };
+            for &accumulator in needs(op, is_float(work), wide).iter().chain(first_missing) {
                 if !accumulators.contains(&accumulator) {
                     accumulators.push(accumulator);
                 }
@@ -242,9 +248,10 @@ impl Folds {
         &self.ops
     }
 
-    /// The type of a result: that of the values where it is one of them, else wide enough for it.
+    /// The type of a result: that of the values where it is one of them, else wide enough for it. Bools add up to int64.
     pub fn result_dtype(&self, op: Op) -> DType {
-        let exact = if self.work == Work::I64 { DType::I64 } else { DType::U64 };
+        let unsigned = self.work == Work::U64 && self.result != DType::Bool;
+        let exact = if unsigned { DType::U64 } else { DType::I64 };
         match op {
             Op::Count | Op::ArgMin | Op::ArgMax => DType::I64,
             Op::Any | Op::All => DType::Bool,
@@ -266,7 +273,7 @@ impl Folds {
     /// When it is shorter than [`state_bytes`](Folds::state_bytes), or not aligned as a block is.
     pub fn init(&self, state: &mut [u8], cells: usize) {
         let (header, mut rest) = self.split(state, cells);
-        *header = Header { pushed: 0, rest: [0; 7] };
+        *header = Header::default();
         for slot in &self.slots {
             let planes = slot.take(&mut rest, cells, &(0..cells));
             with_work!(self.work, W => with_fold!(slot.accumulator, F => <F as Fold<W>>::init(planes)));
@@ -283,67 +290,12 @@ impl Folds {
     /// # Panics
     /// When a view reaches beyond its bytes, its kept dimensions are not the cells, or `state` is too short.
     pub fn push(&self, state: &mut [u8], cells: usize, views: &[ChunkView<'_>], segment: &mut Segment) -> Result<()> {
-        for view in views {
-            self.check(view, cells);
-        }
-        with_work!(self.work, W => self.push_all::<W>(state, cells, views, segment));
-        Ok(())
-    }
-
-    fn push_all<W: Value>(&self, state: &mut [u8], cells: usize, views: &[ChunkView<'_>], segment: &mut Segment) {
+        push::check(views, self.decoder.element(), cells);
         let (header, planes) = self.split(state, cells);
         header.pushed += views.iter().map(values_per_cell).sum::<u64>();
-        let walks: Vec<(Walk, &[u8])> = views.iter().filter_map(|v| Some((Walk::new(v)?, v.bytes))).collect();
-        for together in walks.chunk_by(|a, b| a.0.same_lanes(&b.0)) {
-            match together[0].0.inner {
-                Inner::Lane { .. } => self.push_lanes::<W>(planes, cells, together, segment),
-                Inner::Run { .. } => together.iter().for_each(|(walk, bytes)| {
-                    self.push_runs::<W>(planes, cells, walk, bytes, segment);
-                }),
-            }
-        }
-    }
-
-    /// A segment of cells outermost, so that its state stays in cache while all values are added to it.
-    fn push_lanes<W: Value>(&self, planes: &mut [u8], cells: usize, together: &[(Walk, &[u8])], segment: &mut Segment) {
-        let Inner::Lane { len, .. } = together[0].0.inner else { return };
-        for n in 0..together[0].0.cell_loops() {
-            for from in (0..len).step_by(SEGMENT) {
-                let some = SEGMENT.min(len - from);
-                for (walk, bytes) in together {
-                    let Inner::Lane { stride, .. } = walk.inner else { continue };
-                    let (start, cell) = walk.cell_start(n);
-                    let range = cell + from..cell + from + some;
-                    walk.for_values(start + from * stride, &mut |element, index| {
-                        let x = self.decoder.decode::<W>(bytes, element, stride, some, segment);
-                        let mut rest = &mut *planes;
-                        for slot in &self.slots {
-                            let state = slot.take(&mut rest, cells, &range);
-                            with_fold!(slot.accumulator, F => <F as Fold<W>>::push_lane(state, x.values, x.missing, index));
-                        }
-                    });
-                }
-            }
-        }
-    }
-
-    fn push_runs<W: Value>(&self, planes: &mut [u8], cells: usize, walk: &Walk, bytes: &[u8], segment: &mut Segment) {
-        let Inner::Run { len, stride, ref parts } = walk.inner else { return };
-        for n in 0..walk.cell_loops() {
-            let (start, cell) = walk.cell_start(n);
-            walk.for_values(start, &mut |element, first| {
-                for from in (0..len).step_by(SEGMENT) {
-                    let some = SEGMENT.min(len - from);
-                    let x = self.decoder.decode::<W>(bytes, element + from * stride, stride, some, segment);
-                    let indices = Indices { first, skipped: from as u64, parts };
-                    let mut rest = &mut *planes;
-                    for slot in &self.slots {
-                        let state = slot.take(&mut rest, cells, &(cell..cell + 1));
-                        with_fold!(slot.accumulator, F => <F as Fold<W>>::push_run(state, x.values, x.missing, indices));
-                    }
-                }
-            });
-        }
+        let mut to = Slots { slots: &self.slots, planes, cells };
+        with_work!(self.work, W => push::push::<W>(&self.decoder, views, segment, &mut to));
+        Ok(())
     }
 
     /// Adds what `from` has seen, which comes later in chunk order.
@@ -375,7 +327,9 @@ impl Folds {
     /// The results of one reduction, as native elements of its [`result_dtype`](Folds::result_dtype).
     ///
     /// `per_cell` is how many values each cell should have had, missing ones included; those never pushed are missing.
-    /// Missing results are NaN; -1 for argmin and argmax.
+    /// Missing results are NaN; -1 for argmin and argmax. With [`keep_missing`](FoldOptions::keep_missing), NaN is what
+    /// NumPy takes it for: the smallest and the largest value to argmin and argmax, which give the first one, and true to
+    /// any and all.
     ///
     /// # Errors
     /// When an exact result does not fit its type, or there is none for zero integers.
@@ -385,21 +339,6 @@ impl Folds {
     pub fn finish(&self, op: Op, state: &[u8], cells: usize, per_cell: u64, out: &mut [u8]) -> Result<()> {
         assert!(self.ops.contains(&op), "{op} was not folded");
         finish::finish(self, op, state, cells, per_cell, out)
-    }
-
-    fn check(&self, view: &ChunkView<'_>, cells: usize) {
-        let kept: usize = view.dims.iter().filter(|d| is_kept(d)).map(|d| d.len).product();
-        assert_eq!(kept, cells, "the kept dimensions are the cells");
-        if view.dims.iter().any(|d| d.len == 0) {
-            return;
-        }
-        let last: usize = view.dims.iter().map(|d| (d.len - 1) * d.stride).sum();
-        assert!((last + 1) * self.decoder.element() <= view.bytes.len(), "a view inside its chunk");
-        let cell = |d: &ViewDim| match d.role {
-            Role::Kept { cell_stride } => (d.len - 1) * cell_stride,
-            Role::Reduced { .. } => 0,
-        };
-        assert!(view.dims.iter().map(cell).sum::<usize>() < cells, "cells inside the state");
     }
 
     fn split<'a>(&self, state: &'a mut [u8], cells: usize) -> (&'a mut Header, &'a mut [u8]) {
@@ -439,6 +378,33 @@ impl Folds {
     fn missing<'a>(&self, planes: &'a [u8], cells: usize) -> &'a [u64] {
         let bytes = if is_float(self.work) { 8 * cells } else { 0 };
         bytemuck::cast_slice(&planes[..bytes])
+    }
+}
+
+/// The state of all accumulators, while values are added to it.
+struct Slots<'a> {
+    slots: &'a [Slot],
+    planes: &'a mut [u8],
+    cells: usize,
+}
+
+impl<W: Value> push::Take<W> for Slots<'_> {
+    #[inline]
+    fn lane(&mut self, cells: Range<usize>, x: Decoded<'_, W>, index: u64) {
+        let mut rest = &mut *self.planes;
+        for slot in self.slots {
+            let state = slot.take(&mut rest, self.cells, &cells);
+            with_fold!(slot.accumulator, F => <F as Fold<W>>::push_lane(state, x.values, x.missing, index));
+        }
+    }
+
+    #[inline]
+    fn run(&mut self, cell: usize, x: Decoded<'_, W>, indices: Indices<'_>) {
+        let mut rest = &mut *self.planes;
+        for slot in self.slots {
+            let state = slot.take(&mut rest, self.cells, &(cell..cell + 1));
+            with_fold!(slot.accumulator, F => <F as Fold<W>>::push_run(state, x.values, x.missing, indices));
+        }
     }
 }
 

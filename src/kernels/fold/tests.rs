@@ -280,9 +280,12 @@ fn expected(op: Op, all: &[Option<Exact>], options: FoldOptions, float: bool) ->
     let kept = options.keep_missing && valid.len() < all.len();
     match op {
         Op::Count => return Exact::Int(valid.len() as i128),
-        Op::Any => return Exact::Int(x.iter().any(|&x| x != 0.0).into()),
+        Op::Any => return Exact::Int((x.iter().any(|&x| x != 0.0) || kept).into()),
         Op::All => return Exact::Int(x.iter().all(|&x| x != 0.0).into()),
-        Op::ArgMin | Op::ArgMax if kept || valid.is_empty() => return Exact::Int(-1),
+        Op::ArgMin | Op::ArgMax if kept => {
+            return Exact::Int(all.iter().position(Option::is_none).map_or(-1, |at| at as i128));
+        }
+        Op::ArgMin | Op::ArgMax if valid.is_empty() => return Exact::Int(-1),
         Op::ArgMin | Op::ArgMax => {}
         _ if float && (kept || (valid.len() as u64) < options.min_count) => return nan,
         _ => {}

@@ -1,0 +1,1 @@
+//! Custom folds against the reductions that there are.
