@@ -141,19 +141,19 @@ macro_rules! with_fold {
 macro_rules! with_work {
     ($work:expr, $W:ident => $body:expr) => {
         match $work {
-            Work::F32 => {
+            $crate::kernels::decode::Work::F32 => {
                 type $W = f32;
                 $body
             }
-            Work::F64 => {
+            $crate::kernels::decode::Work::F64 => {
                 type $W = f64;
                 $body
             }
-            Work::I64 => {
+            $crate::kernels::decode::Work::I64 => {
                 type $W = i64;
                 $body
             }
-            Work::U64 => {
+            $crate::kernels::decode::Work::U64 => {
                 type $W = u64;
                 $body
             }

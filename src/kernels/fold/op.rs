@@ -73,14 +73,20 @@ impl Op {
         }
     }
 
-    /// The reduction of that name.
+    /// The reduction of that name, or of NumPy's other name for it: `ptp`, `amin`, `amax`.
     ///
     /// # Errors
     /// With all names there are, nearest first.
     pub fn from_name(name: &str) -> Result<Op> {
         let name = name.trim().to_ascii_lowercase();
+        let name = match name.as_str() {
+            "ptp" => "range",
+            "amin" => "min",
+            "amax" => "max",
+            other => other,
+        };
         Op::ALL.into_iter().find(|op| op.name() == name).ok_or_else(|| {
-            let known = closest(&name, Op::ALL.into_iter().map(Op::name));
+            let known = closest(name, Op::ALL.into_iter().map(Op::name));
             Error::usage(format!("no operation '{name}'; there are {}", known.join(", ")))
         })
     }
@@ -102,6 +108,7 @@ mod tests {
             assert_eq!(Op::from_name(op.name()).unwrap(), op);
         }
         assert_eq!(Op::from_name(" MEAN ").unwrap(), Op::Mean);
+        assert_eq!(["ptp", "amin", "amax"].map(|name| Op::from_name(name).unwrap()), [Op::Range, Op::Min, Op::Max]);
     }
 
     #[test]

@@ -560,3 +560,58 @@ fn long_lanes_and_runs_agree() {
         }
     }
 }
+
+/// As `np.min(x)` and so on, not as `np.nanmin(x)`.
+#[test]
+fn where_missing_values_are_kept_they_are_what_numpy_makes_of_them() {
+    let (nan, inf) = (f64::NAN, f64::INFINITY);
+    let keep = FoldOptions { keep_missing: true, ..FoldOptions::default() };
+    // From NumPy 2: argmin, argmax, any, all, min, max, sum, prod, mean, var, ptp.
+    let table: [(&[f64], [f64; 11]); 8] = [
+        (&[1.0, nan, -2.0, nan], [1.0, 1.0, 1.0, 1.0, nan, nan, nan, nan, nan, nan, nan]),
+        (&[nan], [0.0, 0.0, 1.0, 1.0, nan, nan, nan, nan, nan, nan, nan]),
+        (&[0.0, nan], [1.0, 1.0, 1.0, 0.0, nan, nan, nan, nan, nan, nan, nan]),
+        (&[0.0, -0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+        (&[inf, 1.0, inf], [1.0, 0.0, 1.0, 1.0, 1.0, inf, inf, inf, inf, nan, inf]),
+        (&[1.0, -inf, inf], [1.0, 2.0, 1.0, 1.0, -inf, inf, nan, -inf, nan, nan, inf]),
+        (&[inf, 0.0, inf], [1.0, 0.0, 1.0, 0.0, 0.0, inf, inf, nan, inf, nan, inf]),
+        (&[-inf, -inf], [0.0, 0.0, 1.0, 1.0, -inf, -inf, -inf, inf, -inf, nan, nan]),
+    ];
+    let ops =
+        [Op::ArgMin, Op::ArgMax, Op::Any, Op::All, Op::Min, Op::Max, Op::Sum, Op::Prod, Op::Mean, Op::Var, Op::Range];
+    for (x, wants) in table {
+        for dtype in [DType::F32, DType::F64] {
+            let raw: Vec<u8> =
+                x.iter().flat_map(|x| stored(dtype, ByteOrder::NATIVE, *x)[..dtype.size()].to_vec()).collect();
+            let folds = Folds::new(&ops, &Decode::plain(dtype, ByteOrder::NATIVE), keep);
+            let dims = [ViewDim { len: x.len(), stride: 1, role: Role::Reduced { index_stride: 1 } }];
+            let state = state_of(&folds, 1, &[ChunkView { bytes: &raw, dims: &dims, first_index: 0 }]);
+            for (op, want) in ops.into_iter().zip(wants) {
+                let got = results(&folds, op, &state, 1, x.len() as u64).unwrap()[0].float();
+                assert!(got == want || got.is_nan() && want.is_nan(), "{op} of {x:?} as {dtype}: {got}, not {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_missing_value_is_not_known_where_values_never_came() {
+    let keep = FoldOptions { keep_missing: true, ..FoldOptions::default() };
+    let folds = Folds::new(&[Op::ArgMin, Op::Any], &Decode::plain(DType::F64, ByteOrder::NATIVE), keep);
+    let raw = bytemuck::cast_slice(&[0.0, f64::NAN]);
+    let dims = [ViewDim { len: 2, stride: 1, role: Role::Reduced { index_stride: 1 } }];
+    let state = state_of(&folds, 1, &[ChunkView { bytes: raw, dims: &dims, first_index: 5 }]);
+    assert_eq!(results(&folds, Op::ArgMin, &state, 1, 2).unwrap(), [Exact::Int(6)]);
+    assert_eq!(results(&folds, Op::ArgMin, &state, 1, 3).unwrap(), [Exact::Int(-1)]);
+    assert_eq!(results(&folds, Op::Any, &state, 1, 3).unwrap(), [Exact::Int(1)]);
+}
+
+#[test]
+fn bools_add_up_to_signed_integers() {
+    let ops = [Op::Sum, Op::Prod, Op::Count];
+    let (folds, state) = one_run(DType::Bool, &[1, 0, 1, 1], &ops);
+    assert_eq!(ops.map(|op| folds.result_dtype(op)), [DType::I64; 3]);
+    assert_eq!(ops.map(|op| results(&folds, op, &state, 1, 4).unwrap()[0]), [3, 0, 4].map(Exact::Int));
+    let (folds, _) = one_run(DType::U8, &[1], &ops);
+    assert_eq!(folds.result_dtype(Op::Sum), DType::U64);
+}
