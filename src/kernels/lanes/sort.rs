@@ -18,8 +18,14 @@ fn tile(item: usize, n: usize) -> usize {
     (TILE_BYTES / (item * n.max(1))).clamp(1, TILE)
 }
 
+/// Elements from one gathered lane to the next. They do not follow each other closely, for then the same position in
+/// many lanes of a power of two would want the same place in the cache.
+fn stride(item: usize, n: usize) -> usize {
+    (n * item).next_multiple_of(ALIGN) / item + ALIGN / item
+}
+
 pub(super) fn scratch_bytes(item: usize, n: usize) -> usize {
-    (tile(item, n) * n * item).next_multiple_of(ALIGN)
+    tile(item, n) * stride(item, n) * item
 }
 
 /// Bytes of a key with its position.
@@ -124,21 +130,18 @@ fn sorted<T: Number, D: Direction>(src: &[u8], lanes: Lanes, m: usize, out: &mut
     let (src, out): (&[T], &mut [T]) = (bytemuck::cast_slice(src), bytemuck::cast_slice_mut(out));
     let Lanes { n, inner, .. } = lanes;
     let shared = src.iter().any(|x| x.shares_key());
-    each_lane(
+    each_tile(
         src,
         lanes,
         scratch,
         |x, _| D::key(x),
-        |keys, lane| {
-            keep_first(keys, m);
-            let out = &mut out[lane.start(m, inner)..];
-            for (y, key) in out.iter_mut().step_by(inner).zip(&keys[..m]) {
-                *y = D::value(*key);
-            }
-            if shared {
+        |tile| {
+            tile.write(m, lanes, out, D::value);
+            for (keys, lane) in tile.lanes(m).filter(|_| shared) {
+                let out = &mut out[lane.start(m, inner)..];
                 let from = src[lane.start(n, inner)..].iter().step_by(inner).take(n).copied();
-                put_back::<T, D>(from.clone(), D::key(T::ZERO), &keys[..m], out, inner);
-                put_back::<T, D>(from, T::LAST, &keys[..m], out, inner);
+                put_back::<T, D>(from.clone(), D::key(T::ZERO), keys, out, inner);
+                put_back::<T, D>(from, T::LAST, keys, out, inner);
             }
         },
     );
@@ -146,19 +149,7 @@ fn sorted<T: Number, D: Direction>(src: &[u8], lanes: Lanes, m: usize, out: &mut
 
 fn ranked<T: Number, D: Direction, R: Ranked>(src: &[u8], lanes: Lanes, m: usize, out: &mut [u8], scratch: &mut [u8]) {
     let (src, out): (&[T], &mut [i64]) = (bytemuck::cast_slice(src), bytemuck::cast_slice_mut(out));
-    each_lane(
-        src,
-        lanes,
-        scratch,
-        |x, at| R::new(D::key(x).into(), at),
-        |keys, lane| {
-            keep_first(keys, m);
-            let out = &mut out[lane.start(m, lanes.inner)..];
-            for (y, key) in out.iter_mut().step_by(lanes.inner).zip(&keys[..m]) {
-                *y = key.at();
-            }
-        },
-    );
+    each_tile(src, lanes, scratch, |x, at| R::new(D::key(x).into(), at), |tile| tile.write(m, lanes, out, R::at));
 }
 
 /// Puts the first `m` in order in front.
@@ -182,32 +173,56 @@ impl Lane {
     }
 }
 
-/// Calls `each` with the keys of every lane.
-fn each_lane<T: Copy, K: Pod>(
+/// The keys of neighbouring lanes, one lane after the other.
+struct Tile<'a, K> {
+    keys: &'a mut [K],
+    stride: usize,
+    first: Lane,
+}
+
+impl<K: Pod + Ord> Tile<'_, K> {
+    /// Sorts the lanes as far as `m` and writes that much of them to `[outer, m, inner]`, row by row.
+    fn write<T>(&mut self, m: usize, Lanes { n, inner, .. }: Lanes, out: &mut [T], value: impl Fn(K) -> T) {
+        self.keys.chunks_mut(self.stride).for_each(|keys| keep_first(&mut keys[..n], m));
+        let out = &mut out[self.first.start(m, inner)..];
+        if inner == 1 {
+            return out.iter_mut().zip(&self.keys[..m]).for_each(|(y, key)| *y = value(*key));
+        }
+        for (j, row) in out.chunks_mut(inner).take(m).enumerate() {
+            row.iter_mut().zip(self.keys[j..].iter().step_by(self.stride)).for_each(|(y, key)| *y = value(*key));
+        }
+    }
+
+    /// The first `m` keys of each lane.
+    fn lanes(&self, m: usize) -> impl Iterator<Item = (&[K], Lane)> {
+        let lane = |t| Lane { outer: self.first.outer, inner: self.first.inner + t };
+        self.keys.chunks(self.stride).enumerate().map(move |(t, keys)| (&keys[..m], lane(t)))
+    }
+}
+
+/// Calls `each` with the keys of all lanes, some at a time.
+fn each_tile<T: Copy, K: Pod>(
     src: &[T],
     Lanes { outer, n, inner }: Lanes,
     scratch: &mut [u8],
     key: impl Fn(T, usize) -> K,
-    mut each: impl FnMut(&mut [K], Lane),
+    mut each: impl FnMut(&mut Tile<'_, K>),
 ) {
-    let tile = tile(size_of::<K>(), n);
-    let keys: &mut [K] = bytemuck::cast_slice_mut(&mut scratch[..tile * n * size_of::<K>()]);
+    let (tile, stride) = (tile(size_of::<K>(), n), stride(size_of::<K>(), n));
+    let keys: &mut [K] = bytemuck::cast_slice_mut(&mut scratch[..tile * stride * size_of::<K>()]);
     for (outer, slab) in (0..outer).zip(src.chunks_exact(n * inner)) {
         for from in (0..inner).step_by(tile) {
             let some = tile.min(inner - from);
+            let keys = &mut keys[..some * stride];
             if inner == 1 {
                 keys.iter_mut().zip(slab).enumerate().for_each(|(j, (k, x))| *k = key(*x, j));
             } else {
                 for (j, row) in slab.chunks_exact(inner).enumerate() {
-                    row[from..from + some]
-                        .iter()
-                        .zip(keys[j..].iter_mut().step_by(n))
-                        .for_each(|(x, k)| *k = key(*x, j));
+                    let places = keys[j..].iter_mut().step_by(stride);
+                    row[from..from + some].iter().zip(places).for_each(|(x, k)| *k = key(*x, j));
                 }
             }
-            for (t, keys) in keys.chunks_exact_mut(n).take(some).enumerate() {
-                each(keys, Lane { outer, inner: from + t });
-            }
+            each(&mut Tile { keys, stride, first: Lane { outer, inner: from } });
         }
     }
 }
