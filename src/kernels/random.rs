@@ -217,7 +217,7 @@ fn below_width(seed: u64, i: u64, mut word: u64, width: u128) -> u64 {
 
 #[cold]
 fn again(seed: u64, i: u64, attempt: u32) -> u64 {
-    let counter = [(i / 2) as u32, (i / 2 >> 32) as u32, attempt, 0];
+    let counter = [(i / 2) as u32, ((i / 2) >> 32) as u32, attempt, 0];
     let [a, b, c, d] = philox(counter, [seed as u32, (seed >> 32) as u32]).map(u64::from);
     if i.is_multiple_of(2) { a | b << 32 } else { c | d << 32 }
 }
@@ -238,15 +238,15 @@ fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 
 /// The rounds over several counters: words of 32 bits in 64, so that their products fit.
 #[inline(always)]
-fn rounds<const N: usize>(c: &mut [[u64; N]; 4], mut key: [u32; 2]) {
+fn rounds<const N: usize>([c0, c1, c2, c3]: &mut [[u64; N]; 4], mut key: [u32; 2]) {
     for _ in 0..ROUNDS {
-        for w in 0..N {
-            let a = (c[0][w] & 0xffff_ffff) * u64::from(MULTIPLIERS[0]);
-            let b = (c[2][w] & 0xffff_ffff) * u64::from(MULTIPLIERS[1]);
-            c[0][w] = (b >> 32) ^ c[1][w] ^ u64::from(key[0]);
-            c[1][w] = b & 0xffff_ffff;
-            c[2][w] = (a >> 32) ^ c[3][w] ^ u64::from(key[1]);
-            c[3][w] = a & 0xffff_ffff;
+        for (((c0, c1), c2), c3) in c0.iter_mut().zip(&mut *c1).zip(&mut *c2).zip(&mut *c3) {
+            let a = (*c0 & 0xffff_ffff) * u64::from(MULTIPLIERS[0]);
+            let b = (*c2 & 0xffff_ffff) * u64::from(MULTIPLIERS[1]);
+            *c0 = (b >> 32) ^ *c1 ^ u64::from(key[0]);
+            *c1 = b & 0xffff_ffff;
+            *c2 = (a >> 32) ^ *c3 ^ u64::from(key[1]);
+            *c3 = a & 0xffff_ffff;
         }
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
@@ -255,15 +255,12 @@ fn rounds<const N: usize>(c: &mut [[u64; N]; 4], mut key: [u32; 2]) {
 vectorised! {
     /// The 64 bits of each element of `pair`, `pair + 1` and so on.
     fn group[](seed: u64, pair: u64, out: &mut [u64; 2 * WAYS]) -> () {
-        let mut c = [[0; WAYS]; 4];
-        for w in 0..WAYS {
-            let n = pair.wrapping_add(w as u64);
-            (c[0][w], c[1][w]) = (n & 0xffff_ffff, n >> 32);
-        }
+        let number = |w| pair.wrapping_add(w as u64);
+        let (low, high) = (|w| number(w) & 0xffff_ffff, |w| number(w) >> 32);
+        let mut c = [std::array::from_fn(low), std::array::from_fn(high), [0; WAYS], [0; WAYS]];
         rounds(&mut c, [seed as u32, (seed >> 32) as u32]);
-        for w in 0..WAYS {
-            out[2 * w] = c[0][w] | c[1][w] << 32;
-            out[2 * w + 1] = c[2][w] | c[3][w] << 32;
+        for (w, two) in out.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            *two = [c[0][w] | c[1][w] << 32, c[2][w] | c[3][w] << 32];
         }
     }
 }
