@@ -389,7 +389,7 @@ struct Slots<'a> {
 }
 
 impl<W: Value> push::Take<W> for Slots<'_> {
-    #[inline]
+    #[inline(always)]
     fn lane(&mut self, cells: Range<usize>, x: Decoded<'_, W>, index: u64) {
         let mut rest = &mut *self.planes;
         for slot in self.slots {
@@ -398,7 +398,7 @@ impl<W: Value> push::Take<W> for Slots<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn run(&mut self, cell: usize, x: Decoded<'_, W>, indices: Indices<'_>) {
         let mut rest = &mut *self.planes;
         for slot in self.slots {
