@@ -44,7 +44,11 @@ pub mod prelude {
         engine::Values,
         error::{Error, Result},
         formats::OutputFormat,
-        kernels::{fold::{CustomFold, FoldOptions, Op, erased}, lanes::LaneOp, random::Distribution},
+        kernels::{
+            fold::{CustomFold, FoldOptions, Op, erased},
+            lanes::LaneOp,
+            random::Distribution,
+        },
         session::{Results, Session},
         units::Bytes,
     };

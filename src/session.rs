@@ -162,7 +162,8 @@ impl Session {
     /// As [`compute`](Session::compute).
     pub fn compute_all(&self, arrays: &[&LazyArray]) -> Result<Vec<Values>> {
         let executor = self.executor()?;
-        let schema = Group { vars: arrays.iter().enumerate().map(|(n, a)| variable(n, a)).collect(), ..Group::default() };
+        let schema =
+            Group { vars: arrays.iter().enumerate().map(|(n, a)| variable(n, a)).collect(), ..Group::default() };
         let sink = MemorySink::new(&schema, &executor.budget)?;
         let targets = array_targets(arrays, |name| sink.grid(name).cloned())?;
         let plan = plan::lower(targets, executor.budget.limit())?;

@@ -35,5 +35,5 @@ fn numbers_that_differ() {
     assert_eq!(of(&r)[..6], [4, 0, 1, 2, 3, 9]);
     let p = LazyArray::arange(0, 3, 1, &[2]).unwrap().pad(&[(2, 1)], Boundary::Reflect).unwrap();
     assert_eq!(of(&p), [2, 1, 0, 1, 2, 1]);
-    assert_eq!(of(&x.sum(&[0, 2]).unwrap()), [330, 405, 480, 555].map(|n| n - 0));
+    assert_eq!(of(&x.sum(&[0, 2]).unwrap()), [330, 405, 480, 555]);
 }

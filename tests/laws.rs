@@ -317,7 +317,7 @@ fn run(computation: &Computation, threads: usize, memory: Option<u64>) -> (Got, 
             ones: w.ones.clone(),
             stored: w.stored,
         };
-        let plan = plan::lower(computation.wanted.iter().map(one).collect()).unwrap();
+        let plan = plan::lower(computation.wanted.iter().map(one).collect(), Bytes(1 << 30)).unwrap();
         (budget, sink, plan)
     };
     let limit = memory.unwrap_or_else(|| {

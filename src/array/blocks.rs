@@ -59,7 +59,8 @@ impl<'a> BlockInput<'a> {
             return Err(Error::usage(format!("a block of {} is read as {}", self.dtype, T::DTYPE)));
         }
         let lengths: Vec<usize> = self.shape.iter().map(|&n| n as usize).collect();
-        ndarray::ArrayViewD::from_shape(lengths, bytemuck::cast_slice(self.bytes)).map_err(|e| Error::usage(e.to_string()))
+        ndarray::ArrayViewD::from_shape(lengths, bytemuck::cast_slice(self.bytes))
+            .map_err(|e| Error::usage(e.to_string()))
     }
 }
 
@@ -197,7 +198,10 @@ impl LazyArray {
             let fits = have.len() == want.len() && have.iter().zip(&want).all(|(&h, &w)| h == w || h == 1);
             if !fits {
                 let (have, want) = (Shape(have), Shape(want));
-                return Err(Error::usage(format!("'{}': {have} blocks for a result of {want}; rechunk first", function.name())));
+                return Err(Error::usage(format!(
+                    "'{}': {have} blocks for a result of {want}; rechunk first",
+                    function.name()
+                )));
             }
         }
         let dims = inputs.iter().find_map(|i| i.dims()).filter(|d| d.len() == shape.len()).map(<[String]>::to_vec);

@@ -65,9 +65,17 @@ fn aligned(arrays: &[LazyArray]) -> Result<Vec<LazyArray>> {
         // The longest array says the order, so that `mean(t, time)` comes to `t`, and not `t` to it.
         if dims.len() > all.len() {
             let before = std::mem::replace(&mut all, dims.iter().collect());
-            before.into_iter().for_each(|d| if !all.contains(&d) { all.push(d) });
+            before.into_iter().for_each(|d| {
+                if !all.contains(&d) {
+                    all.push(d)
+                }
+            });
         } else {
-            dims.iter().for_each(|d| if !all.contains(&d) { all.push(d) });
+            dims.iter().for_each(|d| {
+                if !all.contains(&d) {
+                    all.push(d)
+                }
+            });
         }
     }
     arrays
@@ -93,7 +101,7 @@ fn aligned(arrays: &[LazyArray]) -> Result<Vec<LazyArray>> {
 impl LazyArray {
     /// Elements of this array in other places.
     pub(super) fn viewed(&self, view: View, dims: Option<Vec<String>>, chunk: Shape) -> LazyArray {
-        if view.is_identity() && self.dims() == dims.as_deref() {
+        if view.is_identity(self.shape()) && self.dims() == dims.as_deref() {
             return self.clone();
         }
         let shape = view.shape.clone();
@@ -164,8 +172,7 @@ impl LazyArray {
 /// 32 MiB, smaller ones, which touch some blocks more than once. It depends on nothing but its arguments, and so do
 /// the results of folds, which go block by block. A block length of 0 means that the array does not care.
 pub fn common_block(shape: &[u64], blocks: &[&[u64]], element_bytes: usize) -> Shape {
-    let along =
-        |axis: usize| blocks.iter().map(move |b| b[axis].min(shape[axis].max(1))).filter(|&length| length > 0);
+    let along = |axis: usize| blocks.iter().map(move |b| b[axis].min(shape[axis].max(1))).filter(|&length| length > 0);
     let common = |k: usize| along(k).reduce(least_common_multiple).unwrap_or(u64::MAX).min(shape[k].max(1));
     let mut block: Vec<u64> = (0..shape.len()).map(common).collect();
     let bytes = |block: &[u64]| block.iter().fold(element_bytes as u64, |a, &b| a.saturating_mul(b.max(1)));
@@ -174,7 +181,8 @@ pub fn common_block(shape: &[u64], blocks: &[&[u64]], element_bytes: usize) -> S
     let own = blocks.iter().map(|b| bytes(b)).max().unwrap_or(0);
     while bytes(&block) > BLOCK_BYTES.max(own) {
         // First give up common multiples, keeping whole blocks of the longer; then cut those too.
-        let longest = |floor: &[u64]| (0..block.len()).filter(|&k| block[k] > floor[k]).max_by_key(|&k| block[k] / floor[k]);
+        let longest =
+            |floor: &[u64]| (0..block.len()).filter(|&k| block[k] > floor[k]).max_by_key(|&k| block[k] / floor[k]);
         if let Some(k) = longest(&most) {
             block[k] = (block[k] / 2).next_multiple_of(most[k]).min(block[k] - 1).max(most[k]);
         } else if let Some(k) = longest(&least) {

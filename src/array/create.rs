@@ -95,9 +95,7 @@ impl Chunks {
                 Err(Error::usage(format!("blocks of rank {} for an array of rank {}", chunk.len(), shape.len())))
             }
             Chunks::Of(chunk) if chunk.contains(&0) => Err(Error::usage("blocks have lengths of at least 1")),
-            Chunks::Of(chunk) => {
-                Ok(chunk.iter().zip(shape.iter()).map(|(&c, &n)| c.min(n.max(1))).collect())
-            }
+            Chunks::Of(chunk) => Ok(chunk.iter().zip(shape.iter()).map(|(&c, &n)| c.min(n.max(1))).collect()),
         }
     }
 }
@@ -135,12 +133,7 @@ impl LazyArray {
     ///
     /// # Errors
     /// As [`zeros`](LazyArray::zeros).
-    pub fn full(
-        shape: &[u64],
-        chunks: impl Into<Chunks>,
-        value: impl Into<Scalar>,
-        dtype: DType,
-    ) -> Result<LazyArray> {
+    pub fn full(shape: &[u64], chunks: impl Into<Chunks>, value: impl Into<Scalar>, dtype: DType) -> Result<LazyArray> {
         LazyArray::created(Creation::Full(value.into().bytes(dtype)), shape, chunks, dtype)
     }
 
@@ -306,7 +299,8 @@ impl LazyArray {
         let (m, n) = (self.shape()[self.ndim() - 2], self.shape()[self.ndim() - 1]);
         let rows = LazyArray::arange(0, m as i64, 1, Chunks::Auto)?.expand_dims(&[1])?;
         let columns = LazyArray::arange(0, n as i64, 1, Chunks::Auto)?;
-        let kept = LazyArray::select(&keeps(&rows, &columns)?, self, &LazyArray::scalar_of(Scalar::Int(0), self.dtype()))?;
+        let kept =
+            LazyArray::select(&keeps(&rows, &columns)?, self, &LazyArray::scalar_of(Scalar::Int(0), self.dtype()))?;
         debug_assert_eq!(kept.shape(), self.shape());
         Ok(kept.with_blocks(self.chunk().clone()))
     }

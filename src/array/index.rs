@@ -231,7 +231,8 @@ impl LazyArray {
         if index.dtype().is_float() || index.dtype() == DType::Bool {
             return Err(Error::usage(format!("positions are integers, not {}", index.dtype())));
         }
-        let others = |shape: &Shape| shape.iter().enumerate().filter(|(k, _)| *k != axis).map(|(_, n)| *n).collect::<Vec<_>>();
+        let others =
+            |shape: &Shape| shape.iter().enumerate().filter(|(k, _)| *k != axis).map(|(_, n)| *n).collect::<Vec<_>>();
         if index.ndim() != self.ndim() || others(index.shape()) != others(self.shape()) {
             let (a, b) = (self.shape(), index.shape());
             return Err(Error::usage(format!("positions of shape {b} along axis {axis} of shape {a}")));

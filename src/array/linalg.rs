@@ -50,7 +50,10 @@ impl LazyArray {
         let (m, k, n) = (self.shape()[p - 2], self.shape()[p - 1], other.shape()[q - 1]);
         if other.shape()[q - 2] != k {
             let (a, b) = (self.shape(), other.shape());
-            return Err(Error::usage(format!("matmul of shapes {a} and {b}: the common axis has {k} and {}", b[q - 2])));
+            return Err(Error::usage(format!(
+                "matmul of shapes {a} and {b}: the common axis has {k} and {}",
+                b[q - 2]
+            )));
         }
         let lead = stacked(&self.shape()[..p - 2], &other.shape()[..q - 2])?;
         let with = |rows: u64, columns: u64| -> Vec<u64> { lead.iter().copied().chain([rows, columns]).collect() };

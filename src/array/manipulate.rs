@@ -324,7 +324,11 @@ impl LazyArray {
         for (axis, &(before, after)) in widths.iter().enumerate() {
             if before + after > 0 {
                 let chunk = out.chunk().clone();
-                let parts = [out.border(axis, before, Side::Before, boundary)?, out.clone(), out.border(axis, after, Side::After, boundary)?];
+                let parts = [
+                    out.border(axis, before, Side::Before, boundary)?,
+                    out.clone(),
+                    out.border(axis, after, Side::After, boundary)?,
+                ];
                 out = LazyArray::concat(&parts, axis as i64)?.with_blocks(chunk);
             }
         }
@@ -335,12 +339,20 @@ impl LazyArray {
         let n = self.shape()[axis];
         let most = match boundary {
             Boundary::Constant(_) => u64::MAX,
-            Boundary::Nearest => if n == 0 { 0 } else { u64::MAX },
+            Boundary::Nearest => {
+                if n == 0 {
+                    0
+                } else {
+                    u64::MAX
+                }
+            }
             Boundary::Periodic => n,
             Boundary::Reflect => n.saturating_sub(1),
         };
         if width > most {
-            return Err(Error::usage(format!("a border of {width} beyond axis {axis} of length {n}, of which it is made")));
+            return Err(Error::usage(format!(
+                "a border of {width} beyond axis {axis} of length {n}, of which it is made"
+            )));
         }
         let (w, n) = (width as i64, n as i64);
         let along = axis as i64;
@@ -348,7 +360,8 @@ impl LazyArray {
         wide.0[axis] = width;
         match (boundary, side) {
             (Boundary::Constant(value), _) => {
-                let chunk: Vec<u64> = self.chunk().iter().zip(wide.iter()).map(|(&c, &n)| c.clamp(1, n.max(1))).collect();
+                let chunk: Vec<u64> =
+                    self.chunk().iter().zip(wide.iter()).map(|(&c, &n)| c.clamp(1, n.max(1))).collect();
                 LazyArray::full(&wide, chunk.as_slice(), constant(value, self.dtype()), self.dtype())
             }
             (Boundary::Nearest, Side::Before) => self.get_along(along, 0..1.min(w))?.stretched(&wide),

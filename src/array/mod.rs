@@ -217,7 +217,13 @@ impl LazyArray {
     }
 
     /// The one place where nodes are made. Blocks are never longer than the array, nor empty.
-    fn from_parts(operation: Operation, dtype: DType, shape: Shape, dims: Option<Vec<String>>, chunk: Shape) -> LazyArray {
+    fn from_parts(
+        operation: Operation,
+        dtype: DType,
+        shape: Shape,
+        dims: Option<Vec<String>>,
+        chunk: Shape,
+    ) -> LazyArray {
         debug_assert!(dims.as_ref().is_none_or(|d| d.len() == shape.len()) && chunk.len() == shape.len());
         let chunk = match operation {
             // A source's chunks are as they are stored, also beyond the end of a growing dimension.

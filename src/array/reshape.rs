@@ -27,7 +27,8 @@ pub fn groups(old: &[u64], new: &[u64]) -> Vec<Group> {
                 j += 1;
             }
             // Axes of length 1 at the end of a shape have nothing to pair with, and join the group before.
-            let rest_is_ones = (i == old.len() && new[j..].iter().all(|&n| n == 1)) || (j == new.len() && old[i..].iter().all(|&n| n == 1));
+            let rest_is_ones = (i == old.len() && new[j..].iter().all(|&n| n == 1))
+                || (j == new.len() && old[i..].iter().all(|&n| n == 1));
             if a == b && (i > from && j > to) && rest_is_ones {
                 (i, j) = (old.len(), new.len());
             }
@@ -113,9 +114,8 @@ impl Group {
                 index[k] = rest % region.shape[k];
                 rest /= region.shape[k];
             }
-            let first: u64 = (0..self.new.len())
-                .map(|k| (region.start[k] + index.get(k).copied().unwrap_or(0)) * strides[k])
-                .sum();
+            let first: u64 =
+                (0..self.new.len()).map(|k| (region.start[k] + index.get(k).copied().unwrap_or(0)) * strides[k]).sum();
             self.boxes(first, run, n * run, &mut out);
         }
         out
@@ -127,7 +127,9 @@ impl Group {
         let strides = Shape(self.old.clone()).strides();
         while len > 0 {
             // The slowest axis along which a step starts here and fits.
-            let axis = (0..rank).find(|&k| first.is_multiple_of(strides[k]) && strides[k] <= len).unwrap_or(rank.saturating_sub(1));
+            let axis = (0..rank)
+                .find(|&k| first.is_multiple_of(strides[k]) && strides[k] <= len)
+                .unwrap_or(rank.saturating_sub(1));
             let mut from = Region { start: vec![0; rank], shape: Shape(vec![1; rank]) };
             let mut rest = first;
             for k in 0..rank {

@@ -42,10 +42,10 @@ impl View {
         View { shape: order.iter().map(|&k| shape[k]).collect(), axes }
     }
 
-    /// Whether it is the array itself.
-    pub fn is_identity(&self) -> bool {
+    /// Whether it is the whole of an array of shape `of`, unchanged.
+    pub fn is_identity(&self, of: &Shape) -> bool {
         let itself = |(k, along): (usize, &Along)| *along == Along::Axis { axis: k, start: 0, step: 1 };
-        self.axes.len() == self.shape.len() && self.axes.iter().enumerate().all(itself)
+        self.shape == *of && self.axes.iter().enumerate().all(itself)
     }
 
     /// This view of what `inner` shows.

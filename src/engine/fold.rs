@@ -363,7 +363,14 @@ impl<'a> Job<'a> {
     }
 
     /// Turns a column's state into values of its tile, and writes the tile when it was the last.
-    fn finish(&self, number: u64, column: &ChunkIndex, cells: usize, state: &Block, worker: &mut Worker<'a>) -> Result<()> {
+    fn finish(
+        &self,
+        number: u64,
+        column: &ChunkIndex,
+        cells: usize,
+        state: &Block,
+        worker: &mut Worker<'a>,
+    ) -> Result<()> {
         let Some(tile) = lock(&self.tiles).get(&number).cloned() else { return self.outcome.check() };
         let place_of = self.fold.columns.kept().region(column);
         let per_cell = self.fold.columns.per_cell();

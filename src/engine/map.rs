@@ -150,6 +150,7 @@ pub fn put(block: &[u8], from: &Region, tile: &mut [u8], to: &Region, size: usiz
         shared.start.iter().zip(&outer.start).zip(strides).map(|((a, b), s)| (a - b) as isize * s).sum()
     };
     let lengths: Vec<usize> = shared.shape.iter().map(|&n| n as usize).collect();
-    let (source, target) = (Strided { first: first(from, &s), strides: &s }, Strided { first: first(to, &d), strides: &d });
+    let (source, target) =
+        (Strided { first: first(from, &s), strides: &s }, Strided { first: first(to, &d), strides: &d });
     strided::copy(&lengths, block, source, tile, target, size);
 }

@@ -60,7 +60,8 @@ impl Executor {
         for (n, stage) in plan.stages.iter().enumerate() {
             let need = stage.need(stage.sink_scratch(Some(sink))?)?;
             let unfinished = Unfinished::of(plan, n, &self.budget)?;
-            let run = Run { executor: self, sink, crew: self.crew(&need), finished: &finished, unfinished: &unfinished };
+            let run =
+                Run { executor: self, sink, crew: self.crew(&need), finished: &finished, unfinished: &unfinished };
             match stage {
                 Stage::Fold(fold) => fold::run(fold, &run)?,
                 Stage::Map(map) => map::run(map, &run)?,

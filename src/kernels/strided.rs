@@ -34,7 +34,9 @@ const SQUARE: usize = 32;
 fn copy_as<T: Copy>(lengths: &[usize], src: &[T], from: Strided<'_>, dst: &mut [T], to: Strided<'_>) {
     // The axis that is fastest in each; the others go round it.
     let fastest = |strides: &[isize]| {
-        (0..lengths.len()).filter(|&k| lengths[k] > 1 && strides[k] != 0).min_by_key(|&k| (strides[k].unsigned_abs(), usize::MAX - k))
+        (0..lengths.len())
+            .filter(|&k| lengths[k] > 1 && strides[k] != 0)
+            .min_by_key(|&k| (strides[k].unsigned_abs(), usize::MAX - k))
     };
     let Some(inner) = fastest(to.strides) else {
         dst[to.first as usize] = src[from.first as usize];
@@ -52,7 +54,7 @@ fn copy_as<T: Copy>(lengths: &[usize], src: &[T], from: Strided<'_>, dst: &mut [
             Some(k) => {
                 let (c, e) = (from.strides[k], to.strides[k]);
                 for i in (0..lengths[inner]).step_by(SQUARE) {
-                    let n = SQUARE.min(lengths[inner] - i) ;
+                    let n = SQUARE.min(lengths[inner] - i);
                     for j in (0..lengths[k]).step_by(SQUARE) {
                         for q in j..(j + SQUARE).min(lengths[k]) {
                             let (i, q) = (i as isize, q as isize);
@@ -108,7 +110,14 @@ mod tests {
         for (first, strides) in cases {
             let mut dst = vec![0u32; 3 * 70 * 41];
             let to = Strided { first: 0, strides: &[70 * 41, 41, 1] };
-            copy(&lengths, bytemuck::cast_slice(&src), Strided { first, strides: &strides }, bytemuck::cast_slice_mut(&mut dst), to, 4);
+            copy(
+                &lengths,
+                bytemuck::cast_slice(&src),
+                Strided { first, strides: &strides },
+                bytemuck::cast_slice_mut(&mut dst),
+                to,
+                4,
+            );
             for i in 0..3 {
                 for j in 0..70 {
                     for k in 0..41 {
@@ -125,7 +134,14 @@ mod tests {
         let mut out = [0u8; 2];
         let none = Strided { first: 0, strides: &[1] };
         copy(&[0], &[], none, &mut [], none, 8);
-        copy(&[], &7u16.to_ne_bytes().map(|b| b), Strided { first: 0, strides: &[] }, &mut out, Strided { first: 0, strides: &[] }, 1);
+        copy(
+            &[],
+            &7u16.to_ne_bytes().map(|b| b),
+            Strided { first: 0, strides: &[] },
+            &mut out,
+            Strided { first: 0, strides: &[] },
+            1,
+        );
         assert_eq!(out[0], 7u16.to_ne_bytes()[0]);
     }
 }

@@ -7,10 +7,7 @@ use crate::{
     dtype::DType,
     error::{Error, Result},
     grid::Grid,
-    kernels::{
-        decode::Decode,
-        elementwise,
-    },
+    kernels::{decode::Decode, elementwise},
     source::Source,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -171,7 +168,9 @@ impl Fusion<'_, '_> {
         match array.operation() {
             Operation::View { input, view: inner } => self.value(input, &view.of(inner)),
             Operation::Rechunk { input } | Operation::Hold { input } => self.value(input, view),
-            Operation::Source(source) => self.stored(source, Decode::plain(array.dtype(), source.layout().order), array, view),
+            Operation::Source(source) => {
+                self.stored(source, Decode::plain(array.dtype(), source.layout().order), array, view)
+            }
             Operation::Decode { input, decode } => match input.operation() {
                 Operation::Source(source) => self.stored(source, decode.clone(), array, view),
                 _ => Err(Error::unsupported("decoding what is not a variable")),
@@ -185,7 +184,9 @@ impl Fusion<'_, '_> {
                 Ok(self.operand(Leaf::Formula(formula), array, view))
             }
             Operation::Map { op, inputs } => self.step(op, inputs, array, view),
-            Operation::Reduce { .. } | Operation::Fold { .. } => Err(Error::unsupported("a reduction that is not held")),
+            Operation::Reduce { .. } | Operation::Fold { .. } => {
+                Err(Error::unsupported("a reduction that is not held"))
+            }
             _ => {
                 let formula = self.compiler.formula(array)?;
                 Ok(self.operand(Leaf::Formula(formula), array, view))

@@ -1,8 +1,8 @@
 use super::{Destination, Fold, Input, Map, Output, Plan, Stage};
 use crate::{
-    grid::Grid,
     codec::ScratchSize,
     error::{Error, Result},
+    grid::Grid,
     source::Sink,
     units::Bytes,
 };

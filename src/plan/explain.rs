@@ -1,5 +1,9 @@
 use super::{Destination, Fold, Form, Formula, Input, Leaf, Map, Output, Plan, Program, Reducers, Stage};
-use crate::{error::Result, source::{Sink, Source}, units::Bytes};
+use crate::{
+    error::Result,
+    source::{Sink, Source},
+    units::Bytes,
+};
 use std::fmt::Write;
 
 /// The plan as a tree, and what it will cost with `workers` threads under `limit`.
@@ -148,7 +152,9 @@ fn describe(form: &Form) -> String {
         Form::MatMul { tiles, panel, .. } => {
             format!("matmul in {} tiles of {}, panels of {panel}", tiles.chunks(), tiles.chunk())
         }
-        Form::Blocks { function, grid, .. } => format!("{} on {} blocks of {}", function.name(), grid.chunks(), grid.chunk()),
+        Form::Blocks { function, grid, .. } => {
+            format!("{} on {} blocks of {}", function.name(), grid.chunks(), grid.chunk())
+        }
     }
 }
 
@@ -167,7 +173,13 @@ fn write_program(
         rest.push_str("   ");
     }
     for operand in &program.operands {
-        let seen = if operand.view.is_identity() { "" } else { ", seen through a view" };
+        let of = match &operand.leaf {
+            Leaf::Stored(at, _) => &computed.sources[*at].source.meta().shape,
+            Leaf::Held(slot) => &plan.held[*slot].shape,
+            Leaf::Made(_, shape) => shape,
+            Leaf::Formula(formula) => &formula.shape,
+        };
+        let seen = if operand.view.is_identity(of) { "" } else { ", seen through a view" };
         match &operand.leaf {
             Leaf::Stored(at, m) => {
                 let source = computed.sources[*at].source.as_ref();

@@ -298,9 +298,7 @@ impl Formula {
             }
             Form::MatMul { a, b, tiles, panel } => {
                 let (tile, rank) = (tiles.chunk(), tiles.chunk().len());
-                let with = |rows: u64, columns: u64| {
-                    Extent::of(&[vec![1; rank - 2], vec![rows, columns]].concat())
-                };
+                let with = |rows: u64, columns: u64| Extent::of(&[vec![1; rank - 2], vec![rows, columns]].concat());
                 let (of_a, of_b) = (with(tile[rank - 2], *panel), with(*panel, tile[rank - 1]));
                 let buffers = [Extent::of(tile), of_a.clone(), of_b.clone()].map(|e| e.bytes(self.dtype.size()));
                 let library = crate::kernels::linalg::product_scratch_bytes(self.dtype);

@@ -94,7 +94,13 @@ impl Lowering {
                 depth += 1;
                 if !self.number.contains_key(&id) {
                     self.number.insert(id, self.barriers.len());
-                    self.barriers.push(Barrier { array: next.clone(), id, level: depth, slot: None, targets: Vec::new() });
+                    self.barriers.push(Barrier {
+                        array: next.clone(),
+                        id,
+                        level: depth,
+                        slot: None,
+                        targets: Vec::new(),
+                    });
                 }
             }
             for input in next.inputs() {
@@ -160,7 +166,8 @@ impl Lowering {
                 None => Vec::new(),
             };
             let fits = |(read, group): &&mut (Vec<usize>, Vec<Barrier>)| {
-                let (Some((a, ra, _)), Some((b, rb, _))) = (reduction(&group[0].array), reduction(&barrier.array)) else {
+                let (Some((a, ra, _)), Some((b, rb, _))) = (reduction(&group[0].array), reduction(&barrier.array))
+                else {
                     return false;
                 };
                 let alike = a.shape() == b.shape() && a.chunk() == b.chunk() && ra == rb;
@@ -199,7 +206,9 @@ impl Lowering {
 
     fn stage(&mut self, group: Vec<Barrier>, targets: &[Target], slots: &HashMap<usize, usize>) -> Result<Stage> {
         let Some((first, reduced, _)) = reduction(&group[0].array) else {
-            let Operation::Hold { input } = group[0].array.operation() else { unreachable!("only holds do not reduce") };
+            let Operation::Hold { input } = group[0].array.operation() else {
+                unreachable!("only holds do not reduce")
+            };
             return self.hold(input, &group[0], slots);
         };
         let reduced = reduced.to_vec();
@@ -218,7 +227,9 @@ impl Lowering {
             let root = inputs.iter().position(|i| self.ids.of(i) == self.ids.of(array)).unwrap_or(0);
             let decode = match input {
                 Input::Stored(_) => array.meaning(),
-                Input::Computed(_) => crate::kernels::decode::Decode::plain(array.dtype(), crate::dtype::ByteOrder::NATIVE),
+                Input::Computed(_) => {
+                    crate::kernels::decode::Decode::plain(array.dtype(), crate::dtype::ByteOrder::NATIVE)
+                }
             };
             let outputs = outputs(barrier, &how, targets, columns.kept())?;
             match how {
@@ -254,7 +265,14 @@ impl Lowering {
         let destination = Destination::Held(barrier.slot.unwrap_or(0));
         let dtype = input.dtype();
         let (pieces, tiles) = (grid.clone(), grid);
-        Ok(Stage::Map(Box::new(Map { input: Input::Computed(computed), destination, pieces, tiles, dtype, stored: dtype })))
+        Ok(Stage::Map(Box::new(Map {
+            input: Input::Computed(computed),
+            destination,
+            pieces,
+            tiles,
+            dtype,
+            stored: dtype,
+        })))
     }
 
     fn map(&mut self, target: &Target, slots: &HashMap<usize, usize>) -> Result<Stage> {
@@ -335,9 +353,8 @@ fn outputs(barrier: &Barrier, how: &Reduction<'_>, targets: &[Target], kept: &Gr
 
 /// The pieces of a variable without its axes of length 1.
 fn without(pieces: &Grid, ones: &[bool]) -> Result<Grid> {
-    let keep = |lengths: &[u64]| -> Shape {
-        lengths.iter().zip(ones).filter(|(_, one)| !**one).map(|(n, _)| *n).collect()
-    };
+    let keep =
+        |lengths: &[u64]| -> Shape { lengths.iter().zip(ones).filter(|(_, one)| !**one).map(|(n, _)| *n).collect() };
     Grid::new(keep(pieces.shape()), keep(pieces.chunk()))
 }
 

@@ -56,7 +56,8 @@ mod tests {
         let of = |room: u64| tiles(&grid(&[73, 46, 90]), &[&grid(&[1, 361, 720])], 4, room).unwrap().chunk().0.clone();
         assert_eq!(of(1 << 30), [73, 361, 720]);
         assert_eq!(of(10 << 20), [1, 361, 720], "no room: every cube is read 73 times");
-        let of = |room: u64| tiles(&grid(&[1, 361, 720]), &[&grid(&[1460, 19, 36])], 4, room).unwrap().chunk().0.clone();
+        let of =
+            |room: u64| tiles(&grid(&[1, 361, 720]), &[&grid(&[1460, 19, 36])], 4, room).unwrap().chunk().0.clone();
         assert_eq!(of(4 << 30), [1460, 361, 720]);
         assert_eq!(of(200 << 20), [1460, 19, 720], "less is read again than with [1460, 361, 36]");
     }

@@ -249,7 +249,9 @@ impl Evaluator<'_> {
                 inputs.iter().map(|(dtype, shape, bytes)| BlockInput { dtype: *dtype, shape, bytes }).collect();
             let info = BlockInfo { index: index.clone(), region: block.clone() };
             let target = if whole { &mut *out } else { &mut *buffer };
-            call.function.call(&info, &views, target).map_err(|e| e.in_chunk(&index).in_variable(call.function.name()))?;
+            call.function
+                .call(&info, &views, target)
+                .map_err(|e| e.in_chunk(&index).in_variable(call.function.name()))?;
             if !whole {
                 copy_shared(buffer, &block, out, region, size);
             }

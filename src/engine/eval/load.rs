@@ -195,7 +195,13 @@ impl Operand {
 
 impl<'a> Ready<'a> {
     /// The elements `from..from + len` in the program's row-major order: in place where they can be, else in `buffer`.
-    pub(super) fn segment<'b>(&'b self, from: usize, len: usize, buffer: &'b mut [u8], segment: &mut Segment) -> &'b [u8] {
+    pub(super) fn segment<'b>(
+        &'b self,
+        from: usize,
+        len: usize,
+        buffer: &'b mut [u8],
+        segment: &mut Segment,
+    ) -> &'b [u8] {
         let swapped = self.meaning.is_some_and(|m| m.decode.order != ByteOrder::NATIVE);
         let decoder = self.meaning.and_then(|m| m.decoder.as_ref());
         let size = self.dtype.size();
@@ -341,7 +347,11 @@ fn make(creation: &Creation, dtype: DType, shape: &Shape, picks: &Picks, out: &m
             }
         }),
         Creation::Linspace { start, stop, steps } => along(picks, |k, at| {
-            let value = if at == *steps && at > 0 { *stop } else { start + (stop - start) / (*steps).max(1) as f64 * at as f64 };
+            let value = if at == *steps && at > 0 {
+                *stop
+            } else {
+                start + (stop - start) / (*steps).max(1) as f64 * at as f64
+            };
             out[k * 8..k * 8 + 8].copy_from_slice(&value.to_ne_bytes());
         }),
         Creation::Eye { k } => {

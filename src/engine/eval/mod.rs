@@ -13,9 +13,9 @@ use crate::{
     codec::Scratch,
     error::Result,
     events::Event,
+    kernels::decode::Segment,
     plan::{Computed, Form, Formula, padded},
     shape::{ChunkIndex, Region},
-    kernels::decode::Segment,
     source::Source,
     units::Bytes,
 };

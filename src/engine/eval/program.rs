@@ -43,7 +43,14 @@ impl Evaluator<'_> {
     }
 }
 
-fn run(program: &Program, dtype: DType, operands: &[Ready], segments: &mut [u8], out: &mut [u8], segment: &mut Segment) {
+fn run(
+    program: &Program,
+    dtype: DType,
+    operands: &[Ready],
+    segments: &mut [u8],
+    out: &mut [u8],
+    segment: &mut Segment,
+) {
     let (loads, registers) = segments.split_at_mut(operands.len() * SEGMENT_BYTES as usize);
     let mut registers: Vec<&mut [u8]> = registers.chunks_exact_mut(SEGMENT_BYTES as usize).collect();
     let size = dtype.size();
@@ -103,11 +110,15 @@ fn kernel(kernel: &Kernel, operands: &[&[u8]], registers: &[&mut [u8]], out: &mu
     };
     match kernel {
         Kernel::Unary(op, dtype, x) => elementwise::unary(*op, *dtype, slice(*x, *dtype), out),
-        Kernel::Binary(op, dtype, a, b) => elementwise::binary(*op, *dtype, values(*a, *dtype), values(*b, *dtype), out),
+        Kernel::Binary(op, dtype, a, b) => {
+            elementwise::binary(*op, *dtype, values(*a, *dtype), values(*b, *dtype), out)
+        }
         Kernel::Select(dtype, [mask, a, b]) => match values(*mask, DType::Bool) {
             Number::Values(mask) => elementwise::select(*dtype, mask, values(*a, *dtype), values(*b, *dtype), out),
             // One truth for all: one of the two, repeated.
-            Number::Scalar(truth) => copy_or_fill(values(if truth[0] != 0 { *a } else { *b }, *dtype), dtype.size(), out),
+            Number::Scalar(truth) => {
+                copy_or_fill(values(if truth[0] != 0 { *a } else { *b }, *dtype), dtype.size(), out)
+            }
         },
         Kernel::Cast(from, to, x) => cast(slice(*x, *from), *from, out, *to),
         Kernel::Lookup(how, dtype, table, x) => elementwise::lookup(*how, *dtype, slice(*x, *dtype), table, out),
