@@ -22,6 +22,7 @@ pub mod source;
 pub mod formats;
 // lazy
 pub mod array;
+pub mod delayed;
 pub mod plan;
 // run
 pub mod events;
@@ -38,6 +39,8 @@ pub mod cli;
 pub mod prelude {
     pub use crate::{
         dataset::{Axes, Dataset, KeepDims, Reduction},
+        delayed::{Graph, Task, named},
+        engine::{Client, as_completed},
         error::{Error, Result},
         formats::OutputFormat,
         kernels::fold::{FoldOptions, Op},

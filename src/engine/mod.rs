@@ -7,8 +7,10 @@ mod copy;
 mod fold;
 mod memory;
 mod pieces;
+mod tasks;
 
 pub use memory::{Held, MemorySink};
+pub use tasks::{AsCompleted, Client, Future, FutureId, as_completed};
 
 use crate::{
     budget::Budget,
