@@ -134,7 +134,7 @@ impl<T: Send + Sync + 'static> Handle for Task<T> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Named {
-    name: Cow<'static, str>,
+    pub(crate) name: Cow<'static, str>,
     memory: Bytes,
     result_memory: Option<Bytes>,
     retries: u32,

@@ -109,6 +109,11 @@ impl Order {
         self.tasks.is_empty()
     }
 
+    /// The tasks, first to last: each its place among those of the graph.
+    pub fn tasks(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.tasks.iter().map(|&task| task as usize)
+    }
+
     /// The least memory that will do.
     pub fn least(&self) -> Bytes {
         Bytes(self.ahead.first().copied().unwrap_or(0))

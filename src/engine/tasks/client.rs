@@ -300,7 +300,7 @@ pub fn as_completed<T>(futures: impl IntoIterator<Item = Future<T>>) -> AsComple
         }
         ended.sort_unstable();
         // Under the lock, so that none that ends later comes before these. The other end is below.
-        ended.iter().for_each(|&(_, number)| drop(sender.send(number)));
+        ended.iter().for_each(|&(_, number)| _ = sender.send(number));
     }
     futures.shrink_to_fit();
     let left = futures.len();
