@@ -12,7 +12,7 @@ use crate::{
 };
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::{BinaryHeap, HashMap, VecDeque},
     ops::Deref,
     sync::{Arc, mpsc::Sender},
 };
@@ -23,8 +23,8 @@ pub(super) struct Core<J> {
     /// Ids to use again.
     free: Vec<u32>,
     /// Tasks whose inputs are there, by priority: those that take no memory, and those that do.
-    ready: Heap,
-    ready_paid: Heap,
+    ready: Queue,
+    ready_paid: Queue,
     gate: Gate,
     /// Tasks in the hands of workers.
     running: usize,
@@ -45,7 +45,12 @@ pub(super) struct Core<J> {
     pub closed: bool,
 }
 
-type Heap = BinaryHeap<Reverse<(u64, u32)>>;
+/// Ready tasks by priority. Those that come in order, as the sources of a graph do, need no heap.
+#[derive(Default)]
+struct Queue {
+    ordered: VecDeque<(u64, u32)>,
+    heap: BinaryHeap<Reverse<(u64, u32)>>,
+}
 
 struct Slot<J> {
     /// Its priority, the smaller the sooner; no other task ever has the same.
@@ -124,8 +129,8 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
         Core {
             slots: Vec::with_capacity(tasks),
             free: Vec::new(),
-            ready: Heap::new(),
-            ready_paid: Heap::new(),
+            ready: Queue::default(),
+            ready_paid: Queue::default(),
             gate,
             running: 0,
             come: 0,
@@ -209,8 +214,8 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
     fn make_ready(&mut self, id: u32) {
         let slot = &mut self.slots[id as usize];
         slot.status = Status::Ready;
-        let heap = if slot.claim.need > 0 { &mut self.ready_paid } else { &mut self.ready };
-        heap.push(Reverse((slot.key, id)));
+        let queue = if slot.claim.need > 0 { &mut self.ready_paid } else { &mut self.ready };
+        queue.push((slot.key, id));
     }
 
     /// Whether a worker may find something to do.
@@ -221,8 +226,8 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
     /// The task that a worker is to begin now, its values added to `values`.
     pub fn next(&mut self, worker: u32, values: &mut Vec<Value>, garbage: &mut Garbage<J>) -> Option<Begun<J>> {
         while !self.closed {
-            let free = head(&mut self.ready, &self.slots);
-            let paid = head(&mut self.ready_paid, &self.slots);
+            let free = self.ready.first(&self.slots);
+            let paid = self.ready_paid.first(&self.slots);
             let (id, lease) = match (free, paid) {
                 (None, None) => return None,
                 (Some(free), paid) if paid.is_none_or(|paid| free < paid) => self.take_free(),
@@ -262,7 +267,7 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
 
     /// The first ready task that takes no memory.
     fn take_free(&mut self) -> (u32, Option<Lease>) {
-        let Reverse((_, id)) = self.ready.pop().expect("looked at before");
+        let (_, id) = self.ready.pop().expect("looked at before");
         self.gate.begun(id, self.slots[id as usize].claim);
         (id, None)
     }
@@ -270,12 +275,12 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
     /// Nothing runs and the first task does not fit: the first that does.
     fn any_that_fits(&mut self) -> Option<(u32, Lease)> {
         let free = self.gate.room().saturating_sub(self.gate.held());
-        let fits = |&&Reverse((key, id)): &&Reverse<(u64, u32)>| {
+        let fits = |&(key, id): &(u64, u32)| {
             let slot = &self.slots[id as usize];
-            slot.key == key && matches!(slot.status, Status::Ready) && slot.claim.need <= free
+            slot.is_ready(key) && slot.claim.need <= free
         };
-        let Reverse((_, id)) = *self.ready_paid.iter().filter(fits).max()?;
-        // Its entry stays in the heap, and is passed over later.
+        let (_, id) = self.ready_paid.iter().filter(fits).min()?;
+        // Its entry stays in the queue, and is passed over later.
         self.gate.begin(id, self.slots[id as usize].claim, true).map(|lease| (id, lease))
     }
 
@@ -490,16 +495,50 @@ impl<J> Slot<J> {
     fn is_open(&self) -> bool {
         matches!(self.status, Status::Waiting | Status::Ready | Status::Running)
     }
+
+    /// Whether it is still the task of that key, and ready.
+    fn is_ready(&self, key: u64) -> bool {
+        self.key == key && matches!(self.status, Status::Ready)
+    }
 }
 
-/// The first entry of a heap that still stands for a ready task.
-fn head<J>(heap: &mut Heap, slots: &[Slot<J>]) -> Option<(u64, u32)> {
-    while let Some(&Reverse((key, id))) = heap.peek() {
-        let slot = &slots[id as usize];
-        if slot.key == key && matches!(slot.status, Status::Ready) {
-            return Some((key, id));
-        }
-        heap.pop();
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.ordered.is_empty() && self.heap.is_empty()
     }
-    None
+
+    fn push(&mut self, entry: (u64, u32)) {
+        if self.ordered.back().is_none_or(|last| *last < entry) {
+            self.ordered.push_back(entry);
+        } else {
+            self.heap.push(Reverse(entry));
+        }
+    }
+
+    /// The first entry that still stands for a ready task.
+    fn first<J>(&mut self, slots: &[Slot<J>]) -> Option<(u64, u32)> {
+        loop {
+            let entry = self.peek()?;
+            if slots[entry.1 as usize].is_ready(entry.0) {
+                return Some(entry);
+            }
+            self.pop();
+        }
+    }
+
+    fn peek(&self) -> Option<(u64, u32)> {
+        match (self.ordered.front(), self.heap.peek()) {
+            (Some(&a), Some(&Reverse(b))) => Some(a.min(b)),
+            (a, b) => a.copied().or(b.map(|b| b.0)),
+        }
+    }
+
+    fn pop(&mut self) -> Option<(u64, u32)> {
+        let first = self.peek()?;
+        if self.ordered.front() == Some(&first) { self.ordered.pop_front() } else { self.heap.pop().map(|b| b.0) }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.ordered.iter().copied().chain(self.heap.iter().map(|b| b.0))
+    }
 }
