@@ -56,7 +56,9 @@ fn random(memory: Bytes) -> Made {
             n - 1 - (dice >> 33) as usize % n.min(1000)
         });
         let inputs = places.map(|place| tasks[place]);
-        tasks.push(graph.task(named("n").memory(memory), &inputs, |v| Ok(v.iter().fold(1, |s, x| s ^ x.rotate_left(1)))));
+        tasks.push(
+            graph.task(named("n").memory(memory), &inputs, |v| Ok(v.iter().fold(1, |s, x| s ^ x.rotate_left(1)))),
+        );
         values.push(places.iter().fold(1, |s, &p| s ^ values[p].rotate_left(1)));
     }
     (graph, tasks[tasks.len() - 1], values[values.len() - 1])
@@ -102,7 +104,9 @@ fn time(name: &str, make: impl Fn() -> Made) {
     let (one, two) = (run(1), run(2));
     let built = best(|| drop(black_box(make()))) / graph.len() as f64;
     let ordered = best(|| drop(black_box(graph.order(&[wanted.id()])))) / tasks;
-    println!("{name:<22} {tasks:>7} tasks: build {built:>5.0}  order {ordered:>5.0}  run {one:>5.0}  run/2 {two:>5.0} ns");
+    println!(
+        "{name:<22} {tasks:>7} tasks: build {built:>5.0}  order {ordered:>5.0}  run {one:>5.0}  run/2 {two:>5.0} ns"
+    );
 }
 
 /// Each future takes the one before, and the caller waits for the last.

@@ -6,8 +6,8 @@ use crate::{
     budget::Budget,
     codec::{Scratch, ScratchSize},
     dataset::{Computation, Dataset, Range},
-    dtype::DType,
     delayed::{Graph, Inputs, Kind, TaskId},
+    dtype::DType,
     engine::{Client, Executor, Held, MemorySink},
     error::{Error, Problem, Result},
     events::{Observer, Silent},
@@ -197,7 +197,13 @@ impl Session {
         plan::explain(&plan::lower(targets)?, None, self.threads as u64, self.data_limit()?)
     }
 
-    fn run_plan(&self, dataset: &Dataset, computation: &Computation, sink: &dyn Sink, executor: &Executor) -> Result<()> {
+    fn run_plan(
+        &self,
+        dataset: &Dataset,
+        computation: &Computation,
+        sink: &dyn Sink,
+        executor: &Executor,
+    ) -> Result<()> {
         let targets = targets(computation, |path| sink.grid(path).cloned())?;
         let plan = plan::lower(targets)?;
         self.check(&plan, sink, executor)?;

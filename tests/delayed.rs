@@ -26,30 +26,49 @@ impl Dice {
     }
 }
 
-/// How many values live now.
+/// How many values live now, and how many bytes tasks and values hold by what they declared.
 #[derive(Default, Clone)]
-struct Alive(Arc<AtomicI64>);
+struct Alive(Arc<Gauge>);
+
+#[derive(Default)]
+struct Gauge {
+    values: AtomicI64,
+    bytes: AtomicI64,
+    most_bytes: AtomicI64,
+}
 
 impl Alive {
     fn now(&self) -> i64 {
-        self.0.load(SeqCst)
+        self.0.values.load(SeqCst)
     }
 
     fn value(&self, number: u64) -> Counted {
-        self.0.fetch_add(1, SeqCst);
-        Counted { number, alive: self.clone() }
+        self.heavy(number, 0)
+    }
+
+    /// A value of so many bytes.
+    fn heavy(&self, number: u64, bytes: i64) -> Counted {
+        self.0.values.fetch_add(1, SeqCst);
+        Counted { number, bytes, alive: self.clone() }
+    }
+
+    fn add(&self, bytes: i64) {
+        let now = self.0.bytes.fetch_add(bytes, SeqCst) + bytes;
+        self.0.most_bytes.fetch_max(now, SeqCst);
     }
 }
 
 /// A value that says when it is dropped.
 struct Counted {
     number: u64,
+    bytes: i64,
     alive: Alive,
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.alive.0.fetch_sub(1, SeqCst);
+        self.alive.0.values.fetch_sub(1, SeqCst);
+        self.alive.add(-self.bytes);
     }
 }
 
@@ -109,16 +128,24 @@ fn random(seed: u64, shape: &Shape) -> Random {
         let inputs: Vec<Task<Counted>> = places.iter().map(|&place| out.tasks[place]).collect();
         out.expected.push(mix(n, places.iter().map(|&place| out.expected[place])));
         let mut name: Named = named(format!("n{n}"));
+        let (mut need, mut kept) = (0, 0);
         if shape.memory && dice.below(3) > 0 {
-            name = name.memory(Bytes(dice.below(1000))).result_memory(Bytes(dice.below(300)));
+            (need, kept) = (dice.below(1000), dice.below(300));
+            name = name.memory(Bytes(need)).result_memory(Bytes(kept));
+            need = need.max(kept);
         }
+        let (need, kept) = (need as i64, kept as i64);
         let (alive, runs, fails) = (out.alive.clone(), runs.clone(), out.fails.clone());
         out.tasks.push(out.graph.task(name, &inputs, move |values| {
             runs[n as usize].fetch_add(1, SeqCst);
+            alive.add(need);
             if fails.load(SeqCst) == n {
+                alive.add(-need);
                 return Err(Error::usage("thrown"));
             }
-            Ok(alive.value(mix(n, values.iter().map(|v| v.number))))
+            let value = alive.heavy(mix(n, values.iter().map(|v| v.number)), kept);
+            alive.add(kept - need);
+            Ok(value)
         }));
     }
     out
@@ -180,11 +207,15 @@ fn any_limit_from_the_least_on_does_and_is_never_exceeded() {
             let executor = executor(limit, threads);
             let values = run(&executor, &random.graph, random.wanted()).unwrap();
             assert!(values.iter().zip(&random.expected[380..]).all(|(v, e)| v.number == *e));
-            // That the limit was not exceeded is what a budget is; that all came back is ours.
-            assert!(executor.budget.peak() <= Bytes(limit));
             assert_eq!(executor.budget.held(), Bytes(0));
+            drop(values);
+            assert_eq!((random.alive.now(), random.alive.0.bytes.load(SeqCst)), (0, 0));
+            // What tasks and values really held, counted by themselves.
+            let most = random.alive.0.most_bytes.swap(0, SeqCst) as u64;
+            assert!(most <= limit, "seed {seed}, {threads} threads: {most} of {limit}");
+            assert!(most <= executor.budget.peak().0 && executor.budget.peak() <= Bytes(limit));
             if threads == 1 {
-                assert_eq!(executor.budget.peak(), Bytes(least), "the least is exact");
+                assert_eq!((most, executor.budget.peak()), (least, Bytes(least)), "the least is exact");
             }
         }
         let error = run(&executor(least - 1, 2), &random.graph, random.wanted()).err().unwrap();

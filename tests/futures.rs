@@ -246,8 +246,23 @@ fn a_pipeline_larger_than_memory_streams() {
         drop(loads);
         let total: i32 = as_completed(sums).map(|future| *future.result().unwrap()).sum();
         assert_eq!(total, 39_800);
-        assert_eq!(budget.held(), Bytes(0));
+        assert_eq!(budget.held(), Bytes(0), "memory is back before anybody hears that a task has ended");
         assert!(budget.peak() <= Bytes(100));
+    }
+}
+
+/// Only one result fits at a time: each task begins when the user has dropped the result before.
+#[test]
+fn a_loop_that_drops_results_gives_the_next_their_room() {
+    for threads in [1, 2] {
+        let (client, budget) = client(100, threads);
+        let loads: Vec<_> =
+            (0..500).map(|n| client.submit(named("load").memory(Bytes(90)), (), move |()| Ok(n))).collect();
+        let mut seen = 0;
+        for future in as_completed(loads) {
+            seen += *future.result().unwrap();
+        }
+        assert_eq!((seen, budget.held()), (499 * 250, Bytes(0)));
     }
 }
 

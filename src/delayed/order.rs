@@ -172,3 +172,51 @@ impl Graph {
         matches!(self.job(task).work, super::Work::Value(_))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delayed::{Handle, Task, named};
+
+    fn leaf(graph: &mut Graph, memory: u64, kept: u64) -> Task<u8> {
+        graph.task(named("leaf").memory(Bytes(memory)).result_memory(Bytes(kept)), (), |()| Ok(0))
+    }
+
+    #[test]
+    fn depth_first_the_heavier_branch_first_and_nothing_else() {
+        let mut graph = Graph::new();
+        let light = leaf(&mut graph, 10, 10);
+        let spare = leaf(&mut graph, 1000, 1000);
+        let deep = leaf(&mut graph, 50, 5);
+        let over = graph.task(named("over").memory(Bytes(30)), &deep, |x| Ok(*x));
+        let top = graph.task(named("top").memory(Bytes(7)), (&light, &over, &light), |(x, _, _)| Ok(*x));
+        let order = graph.order(&[top.id()]).unwrap();
+        let places = [deep, over, light, top].map(|task| task.id().index as usize);
+        assert_eq!(order.tasks().collect::<Vec<_>>(), places);
+        // 50; 5 + 30; 30 + 10; 40 + 7: the most from each on.
+        assert_eq!(order.ahead, [50, 47, 47, 47]);
+        assert_eq!(order.least(), Bytes(50));
+        let both = graph.order(&[spare.id(), top.id(), spare.id()]).unwrap();
+        assert_eq!((both.len(), both.wanted.as_slice()), (5, [0, 4, 0].as_slice()));
+        assert_eq!(both.least(), Bytes(1050), "what is asked for stays");
+    }
+
+    #[test]
+    fn without_memory_the_order_is_that_of_the_inputs() {
+        let mut graph = Graph::new();
+        let leaves = [0, 1, 2].map(|n| graph.value("leaf", n));
+        let sum = graph.task("sum", &[leaves[2], leaves[0], leaves[1]], |x| Ok(x[0]));
+        let order = graph.order(&[sum.id()]).unwrap();
+        assert_eq!(order.tasks().collect::<Vec<_>>(), [2, 0, 1, 3]);
+        assert!(order.ahead.is_empty() && order.least() == Bytes(0));
+        assert!(graph.order(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn sums_beyond_all_memory_do_not_wrap() {
+        let mut graph = Graph::new();
+        let leaves = [0, 1].map(|_| leaf(&mut graph, u64::MAX, u64::MAX));
+        let sum = graph.task(named("sum").memory(Bytes(u64::MAX)), &leaves, |_| Ok(0));
+        assert_eq!(graph.order(&[sum.id()]).unwrap().least(), Bytes(u64::MAX));
+    }
+}

@@ -1,8 +1,14 @@
 //! [`Client`]: tasks that begin when they are submitted, and [`Future`]s of their results.
 
-use super::{Shop, cancelled, clear, core::{Core, Garbage, Standing}, discard, gate::Gate};
+use super::{
+    Shop, cancelled, clear,
+    core::{Core, Garbage, Standing},
+    discard,
+    ear::Ear,
+    gate::Gate,
+};
 use crate::{
-    delayed::{Context, Handle, Inputs, Job, Kind, Named, Value, Work, function_in_context, function_of},
+    delayed::{Context, Handle, Inputs, Job, Kind, Named, Work, function_in_context, function_of},
     engine::{Executor, lock},
     error::{Error, Problem, Result},
     units::Bytes,
@@ -11,9 +17,8 @@ use std::{
     fmt,
     marker::PhantomData,
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, channel},
     },
     thread::JoinHandle,
 };
@@ -21,13 +26,16 @@ use std::{
 /// Workers to whom tasks are submitted one by one; they begin at once.
 ///
 /// Tasks whose inputs are there run before those that have none, and each kind in the order of submission. When the
-/// client is dropped, tasks that run are waited for, and those that have not begun are cancelled.
+/// client is dropped, tasks that have not begun are cancelled; those that run are told ([`Context::stopped`]) and waited
+/// for.
 ///
 /// # Memory
 /// A result stays leased until all its futures are dropped and all tasks that take it have ended. A task without inputs
-/// begins only if the results then leave room for the largest task that waits for its inputs. Nobody hangs: when a
+/// begins only if the results then leave room for the largest task that waits for its inputs; and while no thread waits
+/// for a result, so that more tasks may come, such results fill half of the memory at most. Nobody hangs: when a
 /// thread waits for a result, nothing runs, and no task fits beside the results that are held, then the first task
-/// fails with [`Problem::BudgetTooSmall`]. So drop futures when you have what you want.
+/// fails with [`Problem::BudgetTooSmall`]. So drop futures when you have what you want, and let the thread that drops
+/// them be the one that waits.
 ///
 /// # Example
 /// ```
@@ -53,7 +61,6 @@ impl Executor {
         let shop = Arc::new(Shop {
             core: Mutex::new(Core::new(Gate::submitted(&self.budget), 0, None)),
             work: Condvar::new(),
-            done: Condvar::new(),
             cancelled: (0..self.threads.max(1)).map(|_| AtomicBool::new(false)).collect(),
             stop: self.stop.clone(),
             threads: self.threads,
@@ -137,7 +144,7 @@ impl Drop for Client {
         let mut core = lock(&self.shop.core);
         core.closed = true;
         core.fail_unbegun(|| Problem::Cancelled, &mut garbage);
-        self.shop.close(&core);
+        self.shop.close();
         drop(core);
         clear(&mut garbage);
         let this = std::thread::current().id();
@@ -215,27 +222,18 @@ impl<T: Send + Sync + 'static> Future<T> {
     /// # Errors
     /// [`Problem::Task`] with the path from this task to the one that failed, panicked or was cancelled.
     pub fn result(&self) -> Result<Arc<T>> {
-        let mut core = lock(&self.shop.core);
-        let value: Value = loop {
-            match core.standing(self.id) {
-                Standing::Done(value) => break value,
-                Standing::Failed(failure) => {
-                    drop(core);
-                    return Err(failure.error());
-                }
-                Standing::Open => {
-                    core.blocked += 1;
-                    if core.idle > 0 {
-                        // A worker sees whether anything can go on while this thread waits.
-                        self.shop.work.notify_one();
-                    }
-                    core = self.shop.done.wait(core).unwrap_or_else(PoisonError::into_inner);
-                    core.blocked -= 1;
-                }
+        let ear = Arc::new(Ear::default());
+        if lock(&self.shop.core).watch(self.id, &ear, 0).is_none() {
+            wait(&ear, std::slice::from_ref(&self.shop));
+        }
+        let standing = lock(&self.shop.core).standing(self.id);
+        match standing {
+            Standing::Done(value) => {
+                Ok(value.downcast().unwrap_or_else(|_| panic!("a future has the type of its value")))
             }
-        };
-        drop(core);
-        Ok(value.downcast().unwrap_or_else(|_| panic!("a future has the type of its value")))
+            Standing::Failed(failure) => Err(failure.error()),
+            Standing::Open => unreachable!("it has been heard that the task ended"),
+        }
     }
 
     /// Whether it has ended: with a value, with an error, or cancelled.
@@ -255,7 +253,6 @@ impl<T: Send + Sync + 'static> Future<T> {
             self.shop.cancelled[worker as usize].store(true, Ordering::Relaxed);
         }
         core.fail(self.id, cancelled(), &mut garbage);
-        self.shop.tell(&core);
         drop(core);
         if self.shop.drop_outside(garbage) {
             self.shop.work.notify_all();
@@ -280,38 +277,50 @@ impl<T: Send + Sync + 'static> Future<T> {
 /// # Ok::<(), Error>(())
 /// ```
 pub fn as_completed<T>(futures: impl IntoIterator<Item = Future<T>>) -> AsCompleted<T> {
-    let mut futures: Vec<Option<Future<T>>> = futures.into_iter().map(Some).collect();
+    let futures: Vec<Option<Future<T>>> = futures.into_iter().map(Some).collect();
     let mut shops: Vec<Arc<Shop<Arc<Job>>>> = Vec::new();
     for future in futures.iter().flatten() {
         if !shops.iter().any(|shop| Arc::ptr_eq(shop, &future.shop)) {
             shops.push(future.shop.clone());
         }
     }
-    let (sender, receiver) = channel();
+    let ear = Arc::new(Ear::default());
     for shop in &shops {
         let mut core = lock(&shop.core);
         let mut ended = Vec::new();
         for (number, future) in futures.iter().enumerate() {
             if let Some(future) = future.as_ref().filter(|future| Arc::ptr_eq(shop, &future.shop))
-                && let Some(at) = core.watch(future.id, &sender, number)
+                && let Some(at) = core.watch(future.id, &ear, number)
             {
                 ended.push((at, number));
             }
         }
         ended.sort_unstable();
-        // Under the lock, so that none that ends later comes before these. The other end is below.
-        ended.iter().for_each(|&(_, number)| _ = sender.send(number));
+        // Under the lock, so that none that ends later comes before these.
+        ended.iter().for_each(|&(_, number)| ear.tell(number));
     }
-    futures.shrink_to_fit();
-    let left = futures.len();
-    AsCompleted { futures, shops, receiver, left }
+    AsCompleted { left: futures.len(), futures, shops, ear }
+}
+
+/// Waits until `ear` hears something of one of the shops.
+fn wait(ear: &Arc<Ear>, shops: &[Arc<Shop<Arc<Job>>>]) {
+    for shop in shops {
+        let mut core = lock(&shop.core);
+        core.listen(ear);
+        if core.idle > 0 {
+            // A worker sees whether anything can go on while this thread waits.
+            shop.work.notify_one();
+        }
+    }
+    ear.wait();
+    shops.iter().for_each(|shop| lock(&shop.core).heard(ear));
 }
 
 /// Futures in the order in which they end: [`as_completed`].
 pub struct AsCompleted<T> {
     futures: Vec<Option<Future<T>>>,
     shops: Vec<Arc<Shop<Arc<Job>>>>,
-    receiver: Receiver<usize>,
+    ear: Arc<Ear>,
     left: usize,
 }
 
@@ -322,18 +331,10 @@ impl<T> Iterator for AsCompleted<T> {
         if self.left == 0 {
             return None;
         }
-        let number = self.receiver.try_recv().ok().or_else(|| {
-            for shop in &self.shops {
-                let mut core = lock(&shop.core);
-                core.blocked += 1;
-                if core.idle > 0 {
-                    shop.work.notify_one();
-                }
-            }
-            let number = self.receiver.recv().ok();
-            self.shops.iter().for_each(|shop| lock(&shop.core).blocked -= 1);
-            number
-        })?;
+        if self.ear.waits() {
+            wait(&self.ear, &self.shops);
+        }
+        let number = self.ear.take()?;
         self.left -= 1;
         self.futures[number].take()
     }

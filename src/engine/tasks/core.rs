@@ -1,8 +1,9 @@
 //! [`Core`]: tasks, who waits for whom, and which is next. It knows no threads.
 
 use super::{
+    ear::Ear,
     failure::Failure,
-    gate::{Claim, Gate},
+    gate::{Claim, Gate, Moment},
 };
 use crate::{
     budget::Lease,
@@ -14,7 +15,7 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
     ops::Deref,
-    sync::{Arc, mpsc::Sender},
+    sync::Arc,
 };
 
 /// Tasks of a run or of a client, by their ids. `J` is how the job is held.
@@ -32,9 +33,9 @@ pub(super) struct Core<J> {
     come: u64,
     ended: u64,
     /// Who is told when a task has ended, and by which number.
-    watchers: HashMap<u32, Vec<(Sender<usize>, usize)>>,
-    /// Threads of the user that wait for a result.
-    pub blocked: usize,
+    watchers: HashMap<u32, Vec<(Arc<Ear>, usize)>>,
+    /// Threads of the user that wait until they hear something.
+    listening: Vec<Arc<Ear>>,
     /// Threads of ours that wait for a task.
     pub idle: usize,
     /// Tasks that must end before the core closes by itself.
@@ -103,20 +104,19 @@ pub(super) struct Garbage<J> {
     /// Each before the lease that pays for it.
     values: Vec<(Value, Option<Lease>)>,
     jobs: Vec<J>,
-    leases: Vec<Lease>,
 }
 
 impl<J> Garbage<J> {
     pub fn new() -> Garbage<J> {
-        Garbage { values: Vec::new(), jobs: Vec::new(), leases: Vec::new() }
+        Garbage { values: Vec::new(), jobs: Vec::new() }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.jobs.is_empty() && self.leases.is_empty()
+        self.values.is_empty() && self.jobs.is_empty()
     }
 
     pub fn has_memory(&self) -> bool {
-        !self.leases.is_empty() || self.values.iter().any(|(_, lease)| lease.is_some())
+        self.values.iter().any(|(_, lease)| lease.is_some())
     }
 }
 
@@ -136,7 +136,7 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
             come: 0,
             ended: 0,
             watchers: HashMap::new(),
-            blocked: 0,
+            listening: Vec::new(),
             idle: 0,
             goal,
             failure: None,
@@ -226,21 +226,23 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
     /// The task that a worker is to begin now, its values added to `values`.
     pub fn next(&mut self, worker: u32, values: &mut Vec<Value>, garbage: &mut Garbage<J>) -> Option<Begun<J>> {
         while !self.closed {
+            let waited = self.listening.iter().any(|ear| ear.waits());
+            let moment = if waited { Moment::Waiting } else { Moment::Submitting };
             let free = self.ready.first(&self.slots);
             let paid = self.ready_paid.first(&self.slots);
             let (id, lease) = match (free, paid) {
                 (None, None) => return None,
                 (Some(free), paid) if paid.is_none_or(|paid| free < paid) => self.take_free(),
-                (free, Some((_, id))) => match self.gate.begin(id, self.slots[id as usize].claim, false) {
+                (free, Some((_, id))) => match self.gate.begin(id, self.slots[id as usize].claim, moment) {
                     Some(lease) => {
                         self.ready_paid.pop();
                         (id, Some(lease))
                     }
                     None if free.is_some() => self.take_free(),
                     None if self.running > 0 => return None,
-                    None => match self.any_that_fits() {
+                    None => match self.any_that_fits(if waited { Moment::Stuck } else { moment }) {
                         Some((id, lease)) => (id, Some(lease)),
-                        None if self.blocked > 0 => {
+                        None if waited => {
                             self.give_up(id, garbage);
                             continue;
                         }
@@ -273,7 +275,7 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
     }
 
     /// Nothing runs and the first task does not fit: the first that does.
-    fn any_that_fits(&mut self) -> Option<(u32, Lease)> {
+    fn any_that_fits(&mut self, moment: Moment) -> Option<(u32, Lease)> {
         let free = self.gate.room().saturating_sub(self.gate.held());
         let fits = |&(key, id): &(u64, u32)| {
             let slot = &self.slots[id as usize];
@@ -281,7 +283,7 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
         };
         let (_, id) = self.ready_paid.iter().filter(fits).min()?;
         // Its entry stays in the queue, and is passed over later.
-        self.gate.begin(id, self.slots[id as usize].claim, true).map(|lease| (id, lease))
+        self.gate.begin(id, self.slots[id as usize].claim, moment).map(|lease| (id, lease))
     }
 
     /// Nothing runs, nothing fits, and the user waits: only an error goes on from here.
@@ -292,53 +294,50 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
         self.fail(id, problem.into(), garbage);
     }
 
-    /// A worker gives a task back.
-    pub fn finish(
-        &mut self,
-        id: u32,
-        outcome: Result<Value, Error>,
-        lease: Option<Lease>,
-        garbage: &mut Garbage<J>,
-    ) {
+    /// A task has run: what it took is let go, before anybody hears of its end.
+    pub fn release(&mut self, id: u32, garbage: &mut Garbage<J>) {
+        for input in std::mem::take(&mut self.slots[id as usize].inputs) {
+            self.slots[input as usize].consumers -= 1;
+            self.drop_unneeded(input, garbage);
+        }
+    }
+
+    /// A worker gives a task back, with the lease of its result.
+    pub fn finish(&mut self, id: u32, outcome: Result<Value, Error>, lease: Option<Lease>, garbage: &mut Garbage<J>) {
         let slot = &mut self.slots[id as usize];
         slot.worker = None;
-        let claim = slot.claim;
-        let kept = match (&slot.status, outcome) {
-            (Status::Running, Ok(value)) => {
-                let mut lease = lease;
-                slot.lease = lease.as_mut().filter(|_| claim.kept > 0).map(|lease| lease.split(claim.kept));
+        match (matches!(slot.status, Status::Running), outcome) {
+            (true, Ok(value)) => {
+                slot.lease = lease;
                 slot.status = Status::Done(value);
-                garbage.leases.extend(lease.filter(|lease| lease.bytes() > 0));
-                self.gate.keep(id, claim);
-                true
+                self.gate.keep(id, slot.claim);
+                self.wake_dependents(id);
+                self.tell(id);
             }
-            (status, outcome) => {
-                let running = matches!(status, Status::Running);
-                garbage.leases.extend(lease);
-                self.gate.let_go(id, claim);
-                match outcome {
-                    Ok(value) => garbage.values.push((value, None)),
-                    Err(error) if running => self.fail(id, error, garbage),
-                    Err(_) => {}
-                }
-                false
+            (true, Err(error)) => {
+                self.gate.let_go(id, slot.claim);
+                self.fail(id, error, garbage);
             }
-        };
-        garbage.jobs.extend(self.slots[id as usize].job.take());
-        if kept {
-            for (dependent, key) in std::mem::take(&mut self.slots[id as usize].dependents) {
-                let slot = &mut self.slots[dependent as usize];
-                if slot.key == key && matches!(slot.status, Status::Waiting) {
-                    slot.waits -= 1;
-                    if slot.waits == 0 {
-                        self.make_ready(dependent);
-                    }
-                }
+            // It was cancelled while it ran.
+            (false, outcome) => {
+                self.gate.let_go(id, slot.claim);
+                garbage.values.extend(outcome.ok().map(|value| (value, lease)));
             }
-            self.tell(id);
         }
-        self.release_inputs(id, garbage);
+        garbage.jobs.extend(self.slots[id as usize].job.take());
         self.drop_unneeded(id, garbage);
+    }
+
+    fn wake_dependents(&mut self, id: u32) {
+        for (dependent, key) in std::mem::take(&mut self.slots[id as usize].dependents) {
+            let slot = &mut self.slots[dependent as usize];
+            if slot.key == key && matches!(slot.status, Status::Waiting) {
+                slot.waits -= 1;
+                if slot.waits == 0 {
+                    self.make_ready(dependent);
+                }
+            }
+        }
     }
 
     /// The worker that gave a task back has dropped what it left behind.
@@ -368,7 +367,7 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
             if !begun {
                 self.gate.leave(self.slots[id as usize].claim);
                 garbage.jobs.extend(self.slots[id as usize].job.take());
-                self.release_inputs(id, garbage);
+                self.release(id, garbage);
                 self.drop_unneeded(id, garbage);
             }
         }
@@ -405,16 +404,8 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
             }
             self.closed |= *left == 0 || self.failure.is_some();
         }
-        for (to, number) in self.watchers.remove(&id).into_iter().flatten() {
-            // Who no longer listens has dropped the other end.
-            let _ = to.send(number);
-        }
-    }
-
-    fn release_inputs(&mut self, id: u32, garbage: &mut Garbage<J>) {
-        for input in std::mem::take(&mut self.slots[id as usize].inputs) {
-            self.slots[input as usize].consumers -= 1;
-            self.drop_unneeded(input, garbage);
+        for (ear, number) in self.watchers.remove(&id).into_iter().flatten() {
+            ear.tell(number);
         }
     }
 
@@ -475,14 +466,26 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
         self.slots[id as usize].worker
     }
 
-    /// Its place among those that have ended, if it has; else `number` is sent when it does.
-    pub fn watch(&mut self, id: u32, to: &Sender<usize>, number: usize) -> Option<u64> {
+    /// Its place among those that have ended, if it has; else `ear` hears `number` when it does.
+    pub fn watch(&mut self, id: u32, ear: &Arc<Ear>, number: usize) -> Option<u64> {
         let slot = &self.slots[id as usize];
         if !slot.is_open() {
             return Some(slot.ended);
         }
-        self.watchers.entry(id).or_default().push((to.clone(), number));
+        self.watchers.entry(id).or_default().push((ear.clone(), number));
         None
+    }
+
+    /// A thread of the user begins to wait.
+    pub fn listen(&mut self, ear: &Arc<Ear>) {
+        self.listening.push(ear.clone());
+    }
+
+    /// It has heard something.
+    pub fn heard(&mut self, ear: &Arc<Ear>) {
+        if let Some(at) = self.listening.iter().position(|one| Arc::ptr_eq(one, ear)) {
+            self.listening.swap_remove(at);
+        }
     }
 
     /// The most that one task can have, and the limit.

@@ -41,3 +41,23 @@ impl Drop for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_shares_its_cause_and_its_drop_needs_no_stack() {
+        let first = Failure::new("0".into(), Error::usage("no"));
+        let mut last = first.clone();
+        for n in 1..300_000 {
+            last = Failure::behind(n.to_string().into(), &last);
+        }
+        let error = last.error();
+        let Problem::Task { path, cause } = error.problem() else { panic!("{error}") };
+        assert_eq!((path.len(), path[0].as_str(), path[299_999].as_str()), (300_000, "299999", "0"));
+        assert!(Arc::ptr_eq(cause, &first.cause));
+        drop(last);
+        assert_eq!(Arc::strong_count(&first), 1);
+    }
+}

@@ -32,7 +32,8 @@ struct Ordered {
 }
 
 /// Tasks come as they are submitted. One without inputs begins only if what results keep then leaves room for the
-/// largest task that waits for inputs: those are the ones that let results go.
+/// largest task that waits for inputs: those are the ones that let results go. Such tasks may be yet to come while no
+/// thread of the user waits; until then results of tasks without inputs fill half of the room at most, or are one.
 struct Submitted {
     /// What tasks with inputs need that have not begun, each with how many need it.
     waiting: BTreeMap<u64, u32>,
@@ -49,6 +50,17 @@ pub(super) struct Claim {
     pub kept: u64,
     /// Whether it has inputs.
     pub consumes: bool,
+}
+
+/// What the threads of the user do, and ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// None waits: more tasks may come.
+    Submitting,
+    /// One waits for a result.
+    Waiting,
+    /// One waits for a result, nothing runs, and the first task does not fit.
+    Stuck,
 }
 
 impl Gate {
@@ -101,14 +113,11 @@ impl Gate {
         }
     }
 
-    /// Lets a task begin if it may take its memory now. `alone` says that nothing runs.
-    pub fn begin(&mut self, task: u32, claim: Claim, alone: bool) -> Option<Lease> {
+    /// Lets a task begin if it may take its memory now.
+    pub fn begin(&mut self, task: u32, claim: Claim, moment: Moment) -> Option<Lease> {
         let may = match &self.law {
             Law::Ordered(o) => o.may_begin(task as usize, claim.need, self.room),
-            Law::Submitted(s) => {
-                let largest = s.waiting.last_key_value().map_or(0, |(&need, _)| need);
-                alone || claim.consumes || s.kept.saturating_add(claim.kept).saturating_add(largest) <= self.room
-            }
+            Law::Submitted(s) => s.may_begin(claim, moment, self.room),
         };
         let lease = if may { self.budget.try_lease(claim.need)? } else { return None };
         self.begun(task, claim);
@@ -144,6 +153,17 @@ fn room(budget: &Budget) -> u64 {
     budget.limit().0.saturating_sub(budget.held().0)
 }
 
+impl Submitted {
+    fn may_begin(&self, claim: Claim, moment: Moment, room: u64) -> bool {
+        if claim.consumes || moment == Moment::Stuck {
+            return true;
+        }
+        let kept = self.kept.saturating_add(claim.kept);
+        let largest = self.waiting.last_key_value().map_or(0, |(&need, _)| need);
+        kept.saturating_add(largest) <= room && (moment == Moment::Waiting || self.kept == 0 || kept <= room / 2)
+    }
+}
+
 impl Ordered {
     fn may_begin(&self, task: usize, need: u64, room: u64) -> bool {
         task <= self.frontier || self.early_all.saturating_add(need).saturating_add(self.from_here()) <= room
@@ -174,5 +194,55 @@ impl Ordered {
             self.early_all = self.early_all - self.early[task] + bytes;
             self.early[task] = bytes;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(need: u64, kept: u64, consumes: bool) -> Claim {
+        Claim { need, kept, consumes }
+    }
+
+    #[test]
+    fn a_later_task_may_begin_only_beside_the_most_that_the_order_takes() {
+        let budget = Budget::new(Bytes(100));
+        // Places 0 to 3; from place 1 on the order takes at most 60.
+        let mut gate = Gate::ordered(&budget, vec![70, 60, 60, 20]);
+        let may = |gate: &mut Gate, task, need| gate.begin(task, claim(need, need, true), Moment::Submitting);
+        assert!(may(&mut gate, 2, 31).is_none(), "31 and 70");
+        let early = may(&mut gate, 2, 30).unwrap();
+        let first = may(&mut gate, 0, 70).unwrap();
+        assert!(may(&mut gate, 1, 10).is_none(), "it may, but no memory is free");
+        drop(first);
+        assert!(may(&mut gate, 3, 11).is_none(), "30 and 11 and 60");
+        let other = may(&mut gate, 3, 10).unwrap();
+        gate.let_go(2, claim(30, 30, true));
+        drop(early);
+        let second = may(&mut gate, 1, 60).unwrap();
+        assert_eq!(gate.held(), 70);
+        drop((second, other));
+    }
+
+    #[test]
+    fn a_task_without_inputs_leaves_room_for_those_that_let_results_go() {
+        let budget = Budget::new(Bytes(100));
+        let mut gate = Gate::submitted(&budget);
+        let (load, work) = (claim(20, 20, false), claim(50, 0, true));
+        let mut leases = Vec::new();
+        let mut loads = |gate: &mut Gate, moment| {
+            let from = leases.len();
+            leases.extend(std::iter::from_fn(|| gate.begin(0, load, moment)));
+            leases.len() - from
+        };
+        assert_eq!(loads(&mut gate, Moment::Submitting), 2, "half of the room");
+        gate.enter(work);
+        assert_eq!(loads(&mut gate, Moment::Waiting), 0, "40 and 20 and 50");
+        let working = gate.begin(1, work, Moment::Waiting).unwrap();
+        assert_eq!(loads(&mut gate, Moment::Waiting), 0, "no memory is free");
+        drop(working);
+        assert_eq!(loads(&mut gate, Moment::Waiting), 3, "nobody waits for inputs");
+        drop(leases);
     }
 }

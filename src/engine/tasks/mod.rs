@@ -5,6 +5,7 @@
 
 mod client;
 mod core;
+mod ear;
 mod failure;
 mod gate;
 
@@ -16,6 +17,7 @@ use self::{
 };
 use super::{Executor, lock};
 use crate::{
+    budget::Lease,
     delayed::{Context, Graph, Job, Order, Value, Work},
     error::{Error, Problem, Result},
     units::Bytes,
@@ -48,7 +50,6 @@ impl Executor {
         let shop = Shop {
             core: Mutex::new(core_of(graph, order, Gate::ordered(&self.budget, order.ahead.clone()))),
             work: Condvar::new(),
-            done: Condvar::new(),
             cancelled: (0..self.threads.clamp(1, order.len().max(1))).map(|_| AtomicBool::new(false)).collect(),
             stop: self.stop.clone(),
             threads: self.threads,
@@ -97,8 +98,6 @@ struct Shop<J> {
     core: Mutex<Core<J>>,
     /// There may be something to do.
     work: Condvar,
-    /// A task has ended.
-    done: Condvar,
     /// For each worker, whether nobody wants what it does now.
     cancelled: Box<[AtomicBool]>,
     stop: Arc<AtomicBool>,
@@ -113,7 +112,6 @@ impl<J: Deref<Target = Job> + Clone> Shop<J> {
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 core.stop(&mut garbage);
-                self.tell(&core);
             }
             let begun = core.next(worker as u32, &mut values, &mut garbage);
             if let Some(begun) = begun {
@@ -125,12 +123,11 @@ impl<J: Deref<Target = Job> + Clone> Shop<J> {
                 clear(&mut garbage);
                 core = self.carry_out(begun, worker, &mut values, &mut garbage);
             } else if !garbage.is_empty() {
-                self.tell(&core);
                 drop(core);
                 clear(&mut garbage);
                 core = lock(&self.core);
             } else if core.closed {
-                self.close(&core);
+                self.close();
                 return;
             } else {
                 core = self.idle(core);
@@ -149,21 +146,33 @@ impl<J: Deref<Target = Job> + Clone> Shop<J> {
         let Begun { id, job, lease } = begun;
         let memory = Bytes(lease.as_ref().map_or(0, |lease| lease.bytes()));
         let outcome = self.attempts(&job, worker, memory, values);
+        let lease = lease.filter(|_| outcome.is_ok()).and_then(|lease| part(lease, job.named.kept()));
         let _ = catch_unwind(AssertUnwindSafe(|| values.clear()));
         discard(job);
         let mut core = lock(&self.core);
+        core.release(id, garbage);
+        core = self.give_back(core, garbage);
         core.finish(id, outcome, lease, garbage);
-        self.tell(&core);
-        if garbage.has_memory() {
-            // Until this memory is back nobody may think that nothing runs and nothing fits.
-            drop(core);
-            clear(garbage);
-            core = lock(&self.core);
-            if core.idle > 0 {
-                self.work.notify_all();
-            }
+        if core.closed {
+            self.close();
         }
+        // Until then nobody may think that nothing runs and nothing fits.
+        core = self.give_back(core, garbage);
         core.settled();
+        core
+    }
+
+    /// Drops garbage that holds memory, and tells those who wait for some.
+    fn give_back<'s>(&'s self, core: MutexGuard<'s, Core<J>>, garbage: &mut Garbage<J>) -> MutexGuard<'s, Core<J>> {
+        if !garbage.has_memory() {
+            return core;
+        }
+        drop(core);
+        clear(garbage);
+        let core = lock(&self.core);
+        if core.idle > 0 {
+            self.work.notify_all();
+        }
         core
     }
 
@@ -198,22 +207,18 @@ impl<J: Deref<Target = Job> + Clone> Shop<J> {
         core
     }
 
-    /// Wakes who waits for results.
-    fn tell(&self, core: &Core<J>) {
-        if core.blocked > 0 {
-            self.done.notify_all();
-        }
-        if core.closed {
-            self.close(core);
-        }
-    }
-
     /// Tells all workers that nothing is wanted any more.
-    fn close(&self, core: &Core<J>) {
-        debug_assert!(core.closed);
+    fn close(&self) {
         self.cancelled.iter().for_each(|cancelled| cancelled.store(true, Ordering::Relaxed));
         self.work.notify_all();
-        self.done.notify_all();
+    }
+}
+
+/// A lease of `bytes` out of another; the rest is given back.
+fn part(mut lease: Lease, bytes: u64) -> Option<Lease> {
+    match lease.bytes() {
+        all if all == bytes => Some(lease),
+        _ => (bytes > 0).then(|| lease.split(bytes)),
     }
 }
 
