@@ -455,3 +455,44 @@ fn tasks_run_at_once_where_memory_allows() {
     let values = run(&executor(60, 2), &graph, &ends).unwrap();
     assert_eq!(values.iter().map(|v| **v).collect::<Vec<_>>(), [10, 10]);
 }
+
+/// What a task has leased is the budget of whatever it runs inside.
+#[test]
+fn a_task_runs_a_graph_of_its_own_inside_its_memory() {
+    let mut inner = Graph::new();
+    let parts: Vec<_> = (0..10)
+        .map(|n| inner.task(named("part").memory(Bytes(30)).result_memory(Bytes(1)), (), move |()| Ok(n)))
+        .collect();
+    let sum = inner.task("sum", &parts, |parts| Ok(parts.iter().sum::<i32>()));
+    let mut graph = Graph::new();
+    let factor = graph.value("factor", 2);
+    let nested = graph.task_in_context(named("nested").memory(Bytes(64)), &factor, move |context, factor| {
+        let executor = Executor {
+            budget: context.budget(),
+            threads: context.threads(),
+            observer: Arc::new(Silent),
+            stop: context.stop().clone(),
+        };
+        let sum = run(&executor, &inner, &sum)?;
+        assert_eq!((context.memory(), executor.budget.held()), (Bytes(64), Bytes(0)));
+        Ok(*sum * factor)
+    });
+    let executor = executor(64, 2);
+    assert_eq!(*run(&executor, &graph, &nested).unwrap(), 90);
+    assert_eq!(executor.budget.peak(), Bytes(64));
+}
+
+/// Hundreds of random small graphs, under the least memory that they need, with more threads than the machine has.
+#[test]
+fn the_least_memory_is_enough_for_any_threads() {
+    for seed in 0..400 {
+        let tasks = 30 + seed as usize % 50;
+        let random = random(1000 + seed, &Shape { tasks, reach: 1 + seed % 40, memory: true });
+        let executor = executor(random.least(), 6);
+        let values = run(&executor, &random.graph, random.wanted()).unwrap();
+        assert!(
+            values.iter().zip(&random.expected[tasks - values.len()..]).all(|(v, e)| v.number == *e),
+            "seed {seed}"
+        );
+    }
+}

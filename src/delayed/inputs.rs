@@ -205,13 +205,28 @@ impl<H: Handle, const N: usize> Inputs<H::Id> for &[H; N] {
     }
 }
 
+impl<Id> Inputs<Id> for () {
+    type Kind = ();
+
+    fn gather(&self, _: &mut Vec<Id>) {}
+}
+
+impl Kind for () {
+    type Args<'v> = ();
+    type Results = ();
+
+    fn read<'v>(&self, _: &mut slice::Iter<'v, Value>) {}
+
+    fn own(&self, _: &mut vec::IntoIter<Value>) {}
+}
+
 macro_rules! tuples {
     ($(($($part:ident $place:tt),*))*) => {$(
         impl<Id, $($part: Inputs<Id>),*> Inputs<Id> for ($($part,)*) {
             type Kind = ($($part::Kind,)*);
 
-            fn gather(&self, _ids: &mut Vec<Id>) -> Self::Kind {
-                ($(self.$place.gather(_ids),)*)
+            fn gather(&self, ids: &mut Vec<Id>) -> Self::Kind {
+                ($(self.$place.gather(ids),)*)
             }
         }
 
@@ -219,21 +234,18 @@ macro_rules! tuples {
             type Args<'v> = ($($part::Args<'v>,)*);
             type Results = ($($part::Results,)*);
 
-            #[allow(clippy::unused_unit)] // the empty tuple
-            fn read<'v>(&self, _values: &mut slice::Iter<'v, Value>) -> Self::Args<'v> {
-                ($(self.$place.read(_values),)*)
+            fn read<'v>(&self, values: &mut slice::Iter<'v, Value>) -> Self::Args<'v> {
+                ($(self.$place.read(values),)*)
             }
 
-            #[allow(clippy::unused_unit)]
-            fn own(&self, _values: &mut vec::IntoIter<Value>) -> Self::Results {
-                ($(self.$place.own(_values),)*)
+            fn own(&self, values: &mut vec::IntoIter<Value>) -> Self::Results {
+                ($(self.$place.own(values),)*)
             }
         }
     )*};
 }
 
 tuples! {
-    ()
     (A 0)
     (A 0, B 1)
     (A 0, B 1, C 2)

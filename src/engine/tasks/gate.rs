@@ -166,11 +166,11 @@ impl Submitted {
 
 impl Ordered {
     fn may_begin(&self, task: usize, need: u64, room: u64) -> bool {
-        task <= self.frontier || self.early_all.saturating_add(need).saturating_add(self.from_here()) <= room
+        task <= self.frontier || self.early_all.saturating_add(need).saturating_add(self.still_to_take()) <= room
     }
 
     /// The most that the order still takes.
-    fn from_here(&self) -> u64 {
+    fn still_to_take(&self) -> u64 {
         self.ahead.get(self.frontier).copied().unwrap_or(0)
     }
 
