@@ -352,3 +352,81 @@ fn mistakes_and_the_stop_flag() {
         assert!(matches!(error.problem(), Problem::Task { cause, .. } if matches!(cause.problem(), Problem::Stopped)));
     }
 }
+
+#[test]
+fn cancelling_failing_and_dropping_at_random_leaves_nothing_behind() {
+    for round in 0..40u64 {
+        let (client, budget) = client(400, 1 + round as usize % 3);
+        let alive = Arc::new(AtomicI64::new(0));
+        let mut dice = round + 1;
+        let mut roll = move |n: usize| {
+            dice = dice.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (dice >> 33) as usize % n
+        };
+        let mut recent: Vec<Future<Counted>> = Vec::new();
+        for n in 0..600 {
+            let inputs: Vec<_> = (0..roll(4).min(recent.len())).map(|_| recent[roll(recent.len())].clone()).collect();
+            let (of, fails) = (alive.clone(), roll(40));
+            let name = named("n").memory(Bytes(roll(40) as u64)).result_memory(Bytes(roll(12) as u64));
+            recent.push(client.submit(name.retries(1), &inputs, move |_| match fails {
+                0 => Err(Error::usage("no")),
+                1 => panic!("no"),
+                _ => Ok(Counted::new(n, &of)),
+            }));
+            match roll(8) {
+                0 => _ = recent[roll(recent.len())].cancel(),
+                1 => _ = recent[roll(recent.len())].result(),
+                _ => {}
+            }
+            if recent.len() > 20 {
+                recent.swap_remove(roll(recent.len()));
+            }
+        }
+        if round % 2 == 0 {
+            assert_eq!(as_completed(recent.drain(..)).map(|future| future.result().is_ok()).count(), 20);
+        }
+        drop(client);
+        drop(recent);
+        assert_eq!((alive.load(SeqCst), budget.held()), (0, Bytes(0)), "round {round}");
+    }
+}
+
+#[test]
+fn any_thread_may_submit_and_wait() {
+    let (client, _) = client(0, 2);
+    let (client, base) = (&client, client.value("base", 1));
+    std::thread::scope(|scope| {
+        for t in 0..4u64 {
+            let base = base.clone();
+            scope.spawn(move || {
+                let all: Vec<_> = (0..1000).map(|n| client.submit("n", &base, move |b| Ok(n * t + b))).collect();
+                let sum = client.submit("sum", &all, |all| Ok(all.iter().sum::<u64>()));
+                assert_eq!(*sum.result().unwrap(), 499_500 * t + 1000);
+            });
+        }
+    });
+}
+
+/// What users made is dropped when nothing is locked: here it calls the client itself.
+#[test]
+fn values_functions_and_errors_may_hold_futures() {
+    #[derive(Debug)]
+    struct Holds(Future<i32>);
+    impl std::fmt::Display for Holds {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{:?}", self.0)
+        }
+    }
+    impl std::error::Error for Holds {}
+    let (client, budget) = client(10, 1);
+    let one = client.submit(named("one").memory(Bytes(4)), (), |()| Ok(1));
+    let in_value = one.clone();
+    let value = client.submit("value", (), move |()| Ok(in_value.clone()));
+    let in_error = one.clone();
+    let error = client.submit("error", &value, move |_| Err::<(), _>(Error::function(Holds(in_error.clone()))));
+    assert!(error.result().err().unwrap().to_string().starts_with("task 'error': Future("));
+    assert_eq!(*value.result().unwrap().result().unwrap(), 1);
+    drop((one, value, error));
+    drop(client);
+    assert_eq!(budget.held(), Bytes(0));
+}

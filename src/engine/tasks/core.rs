@@ -104,15 +104,17 @@ pub(super) struct Garbage<J> {
     /// Each before the lease that pays for it.
     values: Vec<(Value, Option<Lease>)>,
     jobs: Vec<J>,
+    errors: Vec<Error>,
+    failures: Vec<Arc<Failure>>,
 }
 
 impl<J> Garbage<J> {
     pub fn new() -> Garbage<J> {
-        Garbage { values: Vec::new(), jobs: Vec::new() }
+        Garbage { values: Vec::new(), jobs: Vec::new(), errors: Vec::new(), failures: Vec::new() }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.jobs.is_empty()
+        self.values.is_empty() && self.jobs.is_empty() && self.errors.is_empty() && self.failures.is_empty()
     }
 
     pub fn has_memory(&self) -> bool {
@@ -321,7 +323,10 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
             // It was cancelled while it ran.
             (false, outcome) => {
                 self.gate.let_go(id, slot.claim);
-                garbage.values.extend(outcome.ok().map(|value| (value, lease)));
+                match outcome {
+                    Ok(value) => garbage.values.push((value, lease)),
+                    Err(error) => garbage.errors.push(error),
+                }
             }
         }
         garbage.jobs.extend(self.slots[id as usize].job.take());
@@ -427,7 +432,7 @@ impl<J: Deref<Target = Job> + Clone> Core<J> {
                         self.gate.let_go(id, slot.claim);
                     }
                     Status::Waiting | Status::Ready => self.gate.leave(slot.claim),
-                    Status::Failed(_) => {}
+                    Status::Failed(failure) => garbage.failures.push(failure),
                     Status::Running => unreachable!("a worker has it"),
                 }
                 garbage.jobs.extend(slot.job.take());
