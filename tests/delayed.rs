@@ -349,6 +349,8 @@ fn a_handle_of_another_graph_is_a_usage_error() {
     let session = Session::new();
     let error = session.run(&one, &b).err().unwrap();
     assert!(matches!(error.problem(), Problem::Usage { .. }), "{error}");
+    let order = other.order(&[b.id()]).unwrap();
+    assert!(matches!(executor(0, 1).run_tasks(&one, &order).err().unwrap().problem(), Problem::Usage { .. }));
     let sum = one.task("sum", (&a, &b), |(a, b)| Ok(a + b));
     let error = session.run(&one, &sum).err().unwrap();
     assert!(error.to_string().contains("'sum' belongs to another graph"), "{error}");

@@ -16,6 +16,7 @@ use crate::units::Bytes;
 /// finished, `k` fits: nobody waits for ever, in a budget of `least` or more, with any number of threads. Who waits
 /// for memory holds none.
 pub struct Order {
+    graph: u64,
     /// Places in the graph, first to last.
     pub(crate) tasks: Vec<u32>,
     /// For each asked-for task its place in this order.
@@ -60,7 +61,7 @@ impl Order {
             }
         }
         let wanted = wanted.iter().map(|sink| place[sink.index as usize]).collect();
-        let mut order = Order { tasks, wanted, place, ahead: Vec::new() };
+        let mut order = Order { graph: graph.id, tasks, wanted, place, ahead: Vec::new() };
         if estimates.declared {
             order.ahead = order.profile(graph);
         }
@@ -97,6 +98,11 @@ impl Order {
             out[at - 1] = out[at - 1].max(out[at]);
         }
         out
+    }
+
+    /// Whether it is an order of this graph.
+    pub fn is_of(&self, graph: &Graph) -> bool {
+        self.graph == graph.id
     }
 
     /// How many tasks have to run.

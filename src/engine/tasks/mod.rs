@@ -43,6 +43,9 @@ impl Executor {
     /// [`Problem::Task`] with the path from the asked-for task to the first that failed, panics included;
     /// [`Problem::BudgetTooSmall`] before anything runs; [`Problem::Stopped`].
     pub fn run_tasks(&self, graph: &Graph, order: &Order) -> Result<Vec<Value>> {
+        if !order.is_of(graph) {
+            return Err(Error::usage("the order is that of another graph"));
+        }
         let (least, limit) = (order.least(), self.budget.limit());
         if least > Bytes(limit.0.saturating_sub(self.budget.held().0)) {
             return Err(Problem::BudgetTooSmall { what: "the graph".into(), need: least, limit }.into());
