@@ -383,7 +383,7 @@ fn cancelling_failing_and_dropping_at_random_leaves_nothing_behind() {
             }
         }
         if round % 2 == 0 {
-            assert_eq!(as_completed(recent.drain(..)).map(|future| future.result().is_ok()).count(), 20);
+            assert_eq!(as_completed(recent.drain(..)).filter(|future| future.done()).count(), 20);
         }
         drop(client);
         drop(recent);
