@@ -173,7 +173,7 @@ impl<J: Deref<Target = Job> + Clone> Shop<J> {
         drop(core);
         clear(garbage);
         let core = lock(&self.core);
-        if core.idle > 0 {
+        if core.idle > 0 && core.has_ready() {
             self.work.notify_all();
         }
         core
