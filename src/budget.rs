@@ -114,8 +114,12 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.budget.lock().held -= self.bytes;
-        self.budget.0.changed.notify_all();
+        let mut state = self.budget.lock();
+        state.held -= self.bytes;
+        // To notify costs a call of the system even when nobody waits.
+        if state.serving != state.next {
+            self.budget.0.changed.notify_all();
+        }
     }
 }
 

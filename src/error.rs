@@ -4,6 +4,7 @@ use crate::units::Bytes;
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// `Result` with [`Error`].
@@ -174,6 +175,29 @@ pub enum Problem {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// A task of a graph failed.
+    #[error("{}: {cause}", route(.path))]
+    Task {
+        /// Names of tasks, from the one that was asked for to the one that failed.
+        path: Vec<String>,
+        /// What that one met.
+        cause: Arc<Error>,
+    },
+    /// A function of the user failed with an error of its own.
+    #[error("{source}")]
+    Function {
+        /// Its error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A function of the user panicked.
+    #[error("panicked: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
+    /// The user cancelled the task, or dropped its client.
+    #[error("cancelled")]
+    Cancelled,
     /// Another task failed first, or the user stopped the run.
     #[error("stopped")]
     Stopped,
@@ -184,6 +208,22 @@ fn did_you_mean(known: &[String], has: &str) -> String {
         [] => String::new(),
         many if many.len() > 12 => format!("; {has} {}, ... ({} in all)", many[..12].join(", "), many.len()),
         few => format!("; {has} {}", few.join(", ")),
+    }
+}
+
+/// The most tasks of a path that are shown.
+const PATH_MAX: usize = 12;
+
+fn route(path: &[String]) -> String {
+    match path {
+        [] => "task".to_string(),
+        [one] => format!("task '{one}'"),
+        many if many.len() > PATH_MAX => {
+            let (from, to) = (&many[..PATH_MAX / 2], &many[many.len() - PATH_MAX / 2..]);
+            let between = many.len() - from.len() - to.len();
+            format!("task '{}' <- ({between} more) <- '{}'", from.join("' <- '"), to.join("' <- '"))
+        }
+        few => format!("task '{}'", few.join("' <- '")),
     }
 }
 
@@ -198,6 +238,7 @@ impl Problem {
             | Problem::OutputIsInput
             | Problem::Usage { .. } => Class::Usage,
             Problem::Unsupported { .. } => Class::Unsupported,
+            Problem::Task { cause, .. } => cause.class(),
             _ => Class::Data,
         }
     }
@@ -249,6 +290,11 @@ impl Error {
         Problem::Codec { codec, detail: detail.into() }.into()
     }
 
+    /// What a function of the user said, whatever its type.
+    pub fn function(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Problem::Function { source: source.into() }.into()
+    }
+
     /// The same error with its file, unless it has one.
     pub fn in_file(mut self, file: impl AsRef<Path>) -> Error {
         self.0.file.get_or_insert_with(|| file.as_ref().to_path_buf());
@@ -293,6 +339,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.problem {
             Problem::Io { source, .. } => Some(source),
+            Problem::Task { cause, .. } => Some(cause.as_ref()),
+            Problem::Function { source } => Some(source.as_ref()),
             _ => None,
         }
     }
@@ -357,6 +405,22 @@ mod tests {
         assert_eq!(e.class(), Class::Data);
         assert_eq!(Error::usage("x").class(), Class::Usage);
         assert_eq!(Error::unsupported("x").class(), Class::Unsupported);
+    }
+
+    #[test]
+    fn a_task_names_its_path_and_keeps_its_cause() {
+        let task = |names: &[&str]| {
+            let path = names.iter().map(|name| name.to_string()).collect();
+            let cause = Arc::new(Error::usage("no"));
+            Error::from(Problem::Task { path, cause })
+        };
+        assert_eq!(task(&["mean"]).to_string(), "task 'mean': no");
+        assert_eq!(task(&["mean", "load"]).to_string(), "task 'mean' <- 'load': no");
+        let long = task(&["a"; 100]).to_string();
+        assert!(long.contains("'a' <- (88 more) <- 'a'"), "{long}");
+        assert_eq!(task(&["a"]).class(), Class::Usage);
+        let cause = std::io::Error::other("mine");
+        assert_eq!(std::error::Error::source(&Error::function(cause)).unwrap().to_string(), "mine");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod source;
 pub mod formats;
 // lazy
 pub mod array;
+pub mod delayed;
 pub mod plan;
 // run
 pub mod events;
@@ -40,8 +41,9 @@ pub mod prelude {
     pub use crate::{
         array::{Boundary, Chunks, Index, LazyArray},
         dataset::{Axes, Dataset, KeepDims, Reduction},
+        delayed::{Graph, Task, named},
         dtype::{DType, Scalar},
-        engine::Values,
+        engine::{Client, Values, as_completed},
         error::{Error, Result},
         formats::OutputFormat,
         kernels::{

@@ -6,8 +6,9 @@ use crate::{
     budget::Budget,
     codec::{Scratch, ScratchSize},
     dataset::{Computation, Dataset, Range},
+    delayed::{Graph, Inputs, Kind, TaskId},
     dtype::DType,
-    engine::{Executor, Held, MemorySink, Values},
+    engine::{Client, Executor, Held, MemorySink, Values},
     error::{Error, Problem, Result},
     events::{Observer, Silent},
     formats::{self, OutputFormat},
@@ -132,7 +133,7 @@ impl Session {
         refuse_same(dataset.path(), path)?;
         let computation = computation.adapted(format)?;
         let sink = formats::create(path, format, &computation.schema)?;
-        self.run(dataset, &computation, sink.as_ref(), &self.executor()?)?;
+        self.run_plan(dataset, &computation, sink.as_ref(), &self.executor()?)?;
         sink.finish().map_err(|e| e.in_file(path))
     }
 
@@ -143,7 +144,7 @@ impl Session {
     pub fn collect(&self, dataset: &Dataset, computation: &Computation) -> Result<Results> {
         let executor = self.executor()?;
         let sink = MemorySink::new(&computation.schema, &executor.budget)?;
-        self.run(dataset, computation, &sink, &executor)?;
+        self.run_plan(dataset, computation, &sink, &executor)?;
         Ok(Results { schema: computation.schema.clone(), held: sink.held() })
     }
 
@@ -194,6 +195,42 @@ impl Session {
         plan::lower(targets, self.data_limit()?)
     }
 
+    /// Runs what the tasks `wanted` of a graph need, and gives their values: an `Arc` for `&task`, a tuple of them for
+    /// `(&a, &b)`, a `Vec` for a slice.
+    ///
+    /// # Errors
+    /// The first that a task met, with its path from the task that was asked for; when the memory that tasks declare
+    /// does not fit, before anything runs; when a handle belongs to another graph.
+    ///
+    /// # Example
+    /// ```
+    /// use aosx::prelude::*;
+    ///
+    /// let mut graph = Graph::new();
+    /// let a = graph.value("a", 1.5);
+    /// let b = graph.task("load", (), |()| Ok("2.5".to_string()));
+    /// let c = graph.task("add", (&a, &b), |(a, b)| Ok(a + b.parse::<f64>().map_err(Error::function)?));
+    /// let (sum, text) = Session::new().run(&graph, (&c, &b))?;
+    /// assert_eq!((*sum, text.as_str()), (4.0, "2.5"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn run<I: Inputs<TaskId>>(&self, graph: &Graph, wanted: I) -> Result<<I::Kind as Kind>::Results> {
+        let mut ids = Vec::new();
+        let kind = wanted.gather(&mut ids);
+        let order = graph.order(&ids)?;
+        let executor = self.executor()?;
+        self.fits("the graph", order.least(), &executor)?;
+        Ok(kind.own(&mut executor.run_tasks(graph, &order)?.into_iter()))
+    }
+
+    /// Workers to whom tasks are submitted one by one: see [`Client`].
+    ///
+    /// # Errors
+    /// When the memory does not suffice for the program itself, or the system gives no threads.
+    pub fn client(&self) -> Result<Client> {
+        self.executor()?.client()
+    }
+
     /// The plan as a tree, with its cost, without running it.
     ///
     /// # Errors
@@ -208,7 +245,13 @@ impl Session {
         plan::explain(&plan::lower(targets, limit)?, None, self.threads as u64, limit)
     }
 
-    fn run(&self, dataset: &Dataset, computation: &Computation, sink: &dyn Sink, executor: &Executor) -> Result<()> {
+    fn run_plan(
+        &self,
+        dataset: &Dataset,
+        computation: &Computation,
+        sink: &dyn Sink,
+        executor: &Executor,
+    ) -> Result<()> {
         let targets = targets(computation, |path| sink.grid(path).cloned())?;
         let plan = plan::lower(targets, executor.budget.limit())?;
         self.check(&plan, sink, executor)?;
@@ -226,6 +269,11 @@ impl Session {
     /// Says before anything is read what `--memory` would have to be.
     fn check(&self, plan: &plan::Plan, sink: &dyn Sink, executor: &Executor) -> Result<()> {
         let Some((least, variable)) = plan.least(Some(sink))? else { return Ok(()) };
+        self.fits("the plan", least, executor).map_err(|e| e.in_variable(&variable))
+    }
+
+    /// Whether `least` can be leased; if not, the error says what `--memory` would do.
+    fn fits(&self, what: &str, least: Bytes, executor: &Executor) -> Result<()> {
         let room = executor.budget.limit();
         let held = executor.budget.held();
         // Saturating, as the plan's own figures are: a broken file can declare chunks of any size.
@@ -236,8 +284,7 @@ impl Session {
         // What the process itself takes differs a little from run to run; what is asked for must do.
         let need = data.saturating_add(self.memory.0 - room.0).saturating_add(VARIES);
         let need = need.checked_next_multiple_of(1 << 20).unwrap_or(need);
-        let problem = Problem::BudgetTooSmall { what: "the plan".into(), need: Bytes(need), limit: self.memory };
-        Err(Error::from(problem).in_variable(&variable))
+        Err(Problem::BudgetTooSmall { what: what.into(), need: Bytes(need), limit: self.memory }.into())
     }
 
     fn executor(&self) -> Result<Executor> {

@@ -1,4 +1,4 @@
-//! The local scheduler: runs a [`Plan`] with a few threads inside a memory limit.
+//! The local scheduler: runs a [`Plan`], or a graph that was built by hand, with a few threads inside a memory limit.
 //!
 //! Workers take tasks in the plan's order, and take the memory for a task in that order too. Whoever holds memory can
 //! finish with what it holds, so nobody waits for ever; see [`Need::least`] for the law.
@@ -9,9 +9,11 @@ mod held;
 mod map;
 mod memory;
 mod pieces;
+mod tasks;
 mod values;
 
 pub use memory::{Held, MemorySink};
+pub use tasks::{AsCompleted, Client, Future, FutureId, as_completed};
 pub use values::Values;
 
 use crate::{
