@@ -234,12 +234,12 @@ impl Evaluator<'_> {
     ) -> Result<()> {
         let size = call.dtype.size();
         for index in call.grid.overlapping(region) {
-            let block = call.grid.region(&index);
-            let whole = block == *region;
-            let (buffer, mut rest) = split(work, if whole { 0 } else { block.shape.bytes(size)? });
+            let block = BlockInfo { region: call.grid.region(&index), index };
+            let whole = block.region == *region;
+            let (buffer, mut rest) = split(work, if whole { 0 } else { block.region.shape.bytes(size)? });
             let mut inputs: Vec<(DType, Shape, &[u8])> = Vec::with_capacity(call.inputs.len());
             for (formula, grid) in call.inputs {
-                let of = input_block(grid, &index, call.overlap);
+                let of = input_block(grid, &block.index, call.overlap);
                 let (values, after) = split(rest, of.shape.bytes(formula.dtype.size())?);
                 self.formula(formula, &of, values, after, scratch)?;
                 inputs.push((formula.dtype, of.shape, values));
@@ -247,13 +247,12 @@ impl Evaluator<'_> {
             }
             let views: Vec<BlockInput> =
                 inputs.iter().map(|(dtype, shape, bytes)| BlockInput { dtype: *dtype, shape, bytes }).collect();
-            let info = BlockInfo { index: index.clone(), region: block.clone() };
             let target = if whole { &mut *out } else { &mut *buffer };
             call.function
-                .call(&info, &views, target)
-                .map_err(|e| e.in_chunk(&index).in_variable(call.function.name()))?;
+                .call(&block, &views, target)
+                .map_err(|e| e.in_chunk(&block.index).in_variable(call.function.name()))?;
             if !whole {
-                copy_shared(buffer, &block, out, region, size);
+                copy_shared(buffer, &block.region, out, region, size);
             }
         }
         Ok(())
