@@ -8,7 +8,8 @@ use std::time::Instant;
 fn main() -> Result<(), Error> {
     let session = Session::new().memory("256MiB".parse().map_err(|_| Error::usage("a size"))?).threads(1);
     plan_of_many(&session)?;
-    for (name, blocks, element) in [("elementwise, fused", 10_000_000, false), ("a user's function", 10_000_000, true)] {
+    for (name, blocks, element) in [("elementwise, fused", 10_000_000, false), ("a user's function", 10_000_000, true)]
+    {
         let x = LazyArray::ones(&[blocks], &[1], DType::F64)?;
         let y = if element {
             x.map_blocks("plus one", 0, |block: ndarray::ArrayViewD<'_, f64>, mut out| {

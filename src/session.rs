@@ -130,10 +130,24 @@ impl Session {
     /// When a value cannot be read or written, or the memory does not suffice; then no file has appeared, and one
     /// that was there is as it was.
     pub fn write(&self, dataset: &Dataset, computation: &Computation, path: &Path, format: OutputFormat) -> Result<()> {
-        refuse_same(dataset.path(), path)?;
+        self.write_from(std::slice::from_ref(dataset), computation, path, format)
+    }
+
+    /// As [`write`](Session::write), of several inputs in the order in which the computation was given them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_from(
+        &self,
+        inputs: &[Dataset],
+        computation: &Computation,
+        path: &Path,
+        format: OutputFormat,
+    ) -> Result<()> {
+        inputs.iter().try_for_each(|input| refuse_same(input.path(), path))?;
         let computation = computation.adapted(format)?;
         let sink = formats::create(path, format, &computation.schema)?;
-        self.run_plan(dataset, &computation, sink.as_ref(), &self.executor()?)?;
+        self.run_plan(inputs, &computation, sink.as_ref(), &self.executor()?)?;
         sink.finish().map_err(|e| e.in_file(path))
     }
 
@@ -142,9 +156,17 @@ impl Session {
     /// # Errors
     /// When a value cannot be read, or the memory does not suffice.
     pub fn collect(&self, dataset: &Dataset, computation: &Computation) -> Result<Results> {
+        self.collect_from(std::slice::from_ref(dataset), computation)
+    }
+
+    /// As [`collect`](Session::collect), of several inputs in the order in which the computation was given them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn collect_from(&self, inputs: &[Dataset], computation: &Computation) -> Result<Results> {
         let executor = self.executor()?;
         let sink = MemorySink::new(&computation.schema, &executor.budget)?;
-        self.run_plan(dataset, computation, &sink, &executor)?;
+        self.run_plan(inputs, computation, &sink, &executor)?;
         Ok(Results { schema: computation.schema.clone(), held: sink.held() })
     }
 
@@ -247,7 +269,7 @@ impl Session {
 
     fn run_plan(
         &self,
-        dataset: &Dataset,
+        inputs: &[Dataset],
         computation: &Computation,
         sink: &dyn Sink,
         executor: &Executor,
@@ -259,9 +281,11 @@ impl Session {
         for range in &computation.ranges {
             write_range(range, sink, executor)?;
         }
-        for path in &computation.texts {
-            let texts = dataset.container().texts(path).map_err(|e| e.in_variable(path).in_file(dataset.path()))?;
-            sink.write_texts(path, &texts)?;
+        for text in &computation.texts {
+            let input = inputs.get(text.input).ok_or_else(|| Error::usage(format!("no input for '{}'", text.path)))?;
+            let read = input.container().texts(&text.from);
+            let texts = read.map_err(|e| e.in_variable(&text.from).in_file(input.path()))?;
+            sink.write_texts(&text.path, &texts)?;
         }
         Ok(())
     }

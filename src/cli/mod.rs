@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand. `main.rs` only calls [`main`].
 
+pub mod calc;
+mod destination;
 mod history;
 pub mod info;
 pub mod reduce;
@@ -55,6 +57,7 @@ enum Command {
     /// Shows what a file holds: groups, dimensions, variables, chunks, filters, sizes, attributes
     Info(info::InfoArgs),
     Reduce(reduce::ReduceArgs),
+    Calc(calc::CalcArgs),
 }
 
 /// Runs the command that the process was given.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = session(&args.global).and_then(|session| match &args.command {
         Command::Info(args) => info::run(args, &mut out),
+        Command::Calc(calc) => calc::run(calc, &args.global, &session, &mut out),
         Command::Reduce(reduce) => reduce::run(reduce, &args.global, &session, &mut out),
     });
     match done.and_then(|()| out.flush().map_err(|e| Error::io("write", e))) {

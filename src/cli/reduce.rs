@@ -1,20 +1,18 @@
 //! `aosx reduce`: one value for all along some axes.
 
-use super::{Global, history};
+use super::{
+    Global,
+    destination::{self, Destination},
+    history,
+};
 use crate::{
     cf::decoding::ValidRange,
     dataset::{Axes, Computation, Dataset, KeepDims, Reduction, Why},
     error::{Error, Result},
-    formats::OutputFormat,
     kernels::fold::{FoldOptions, Op},
-    report::values::{self, Printed},
-    session::{Results, Session},
-    source::VarMeta,
+    session::Session,
 };
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
@@ -59,33 +57,19 @@ pub struct ReduceArgs {
     pub explain: bool,
 }
 
-/// How values are printed.
-#[derive(Clone, Copy, PartialEq)]
-enum Print {
-    Repr,
-    Json,
-    Csv,
-}
-
-/// Where the result goes.
-enum Destination {
-    File(PathBuf, OutputFormat),
-    Screen(Print),
-}
-
 /// Runs it, and prints to `out` what is to be printed.
 ///
 /// # Errors
 /// As [`Reduction::of`] and [`Session::write`].
 pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
     let request = request(args)?;
-    let destination = destination(args)?;
+    let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
     let dataset = Dataset::open(&args.file)?;
     let mut computation = request.of(&dataset)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
         let text = session.explain(&computation)?;
-        return print(out, |out| out.write_all(text.as_bytes()));
+        return destination::print(out, |out| out.write_all(text.as_bytes()));
     }
     if let Destination::File(_, format) = destination {
         computation = computation.adapted(format)?;
@@ -97,7 +81,7 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
         Destination::File(path, format) => session.write(&dataset, &computation, &path, format),
         Destination::Screen(how) => {
             let results = session.collect(&dataset, &computation)?;
-            print(out, |out| show(out, &computation, &results, how))
+            destination::print(out, |out| destination::show(out, &computation, &results, how))
         }
     }
 }
@@ -132,96 +116,4 @@ fn request(args: &ReduceArgs) -> Result<Reduction> {
     request.keep_dims = if args.keepdims { KeepDims::Yes } else { KeepDims::No };
     request.valid = if args.valid_range { ValidRange::Apply } else { ValidRange::Ignore };
     Ok(request)
-}
-
-fn destination(args: &ReduceArgs) -> Result<Destination> {
-    let format = args.format.as_deref();
-    let Some(path) = &args.output else {
-        return match format {
-            None => Ok(Destination::Screen(Print::Repr)),
-            Some("json") => Ok(Destination::Screen(Print::Json)),
-            Some("csv") => Ok(Destination::Screen(Print::Csv)),
-            Some(other) => {
-                Err(Error::usage(format!("--format {other} needs -o FILE; without it there are json and csv")))
-            }
-        };
-    };
-    let format = match format {
-        Some("nc4") => OutputFormat::NetCdf4,
-        Some("nc3") => OutputFormat::NetCdf3,
-        Some("nc5") => OutputFormat::NetCdf5,
-        Some("zarr2") => OutputFormat::Zarr2,
-        Some("zarr3" | "zarr") => OutputFormat::Zarr3,
-        Some(other) => {
-            return Err(Error::usage(format!("no file format '{other}'; there are nc4, nc3, nc5, zarr3, zarr2")));
-        }
-        None => by_name(path)?,
-    };
-    Ok(Destination::File(path.clone(), format))
-}
-
-fn by_name(path: &Path) -> Result<OutputFormat> {
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("nc" | "nc4" | "cdf" | "h5" | "hdf5") => Ok(OutputFormat::NetCdf4),
-        Some("nc3") => Ok(OutputFormat::NetCdf3),
-        Some("zarr") => Ok(OutputFormat::Zarr3),
-        _ => {
-            Err(Error::usage("the output's name says no format; end it in .nc or .zarr, or give --format")
-                .in_file(path))
-        }
-    }
-}
-
-/// Prints each result, with the labels of its dimensions.
-fn show(out: &mut dyn Write, computation: &Computation, results: &Results, how: Print) -> std::io::Result<()> {
-    let many = computation.results.len() > 1;
-    if many && how == Print::Json {
-        writeln!(out, "[")?;
-    }
-    for (k, path) in computation.results.iter().enumerate() {
-        let (Some(meta), Some(data)) = (results.variable(path), results.values(path)) else { continue };
-        let Some(dtype) = meta.stored.dtype() else { continue };
-        let coords = coords(meta, results);
-        let printed = Printed {
-            name: path,
-            dims: &meta.dims,
-            shape: &meta.shape,
-            dtype,
-            attrs: &meta.attrs,
-            data: &data,
-            coords: &coords,
-        };
-        match how {
-            Print::Repr => values::repr(out, &printed)?,
-            Print::Json => values::json(out, &printed)?,
-            Print::Csv => values::csv(out, &printed)?,
-        }
-        if many && k + 1 < computation.results.len() {
-            writeln!(out, "{}", if how == Print::Json { "," } else { "" })?;
-        }
-    }
-    if many && how == Print::Json {
-        writeln!(out, "]")?;
-    }
-    Ok(())
-}
-
-/// The labels along each dimension of a result that has a coordinate.
-fn coords(meta: &VarMeta, results: &Results) -> Vec<(String, Vec<String>)> {
-    let labels = |dim: &String| {
-        let path = if meta.group().is_empty() { dim.clone() } else { format!("{}/{dim}", meta.group()) };
-        let coordinate = results.variable(&path).or_else(|| results.variable(dim))?;
-        let data = results.values(&coordinate.path)?;
-        let labels = values::labels(coordinate.stored.dtype()?, &data);
-        Some((dim.clone(), labels))
-    };
-    meta.dims.iter().filter_map(labels).collect()
-}
-
-/// A closed pipe is no error: whoever reads has seen enough.
-fn print(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    match write(out).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("print", e)),
-        _ => Ok(()),
-    }
 }

@@ -51,9 +51,9 @@ impl Computation {
     }
 
     fn leave_out_texts(&mut self) {
-        for path in std::mem::take(&mut self.texts) {
-            remove(&mut self.schema, &path);
-            self.left_out.push(LeftOut { path, why: Why::NoType });
+        for text in std::mem::take(&mut self.texts) {
+            remove(&mut self.schema, &text.path);
+            self.left_out.push(LeftOut { path: text.from, why: Why::NoType });
         }
     }
 }
@@ -81,7 +81,7 @@ fn one_unlimited(schema: &mut Group) {
     }
 }
 
-fn var_mut<'a>(group: &'a mut Group, path: &str) -> Option<&'a mut crate::source::VarMeta> {
+pub(super) fn var_mut<'a>(group: &'a mut Group, path: &str) -> Option<&'a mut crate::source::VarMeta> {
     if let Some(at) = group.vars.iter().position(|v| v.path == path) {
         return group.vars.get_mut(at);
     }

@@ -1,11 +1,13 @@
 //! [`Dataset`]: a file with its variables, coordinates and dimensions, and what can be asked of it.
 
 mod adapted;
+mod derived;
 mod output;
 mod reduction;
 mod scope;
 
-pub use reduction::{Axes, Computation, KeepDims, LeftOut, Range, Reduction, Wanted, Why};
+pub use derived::{ChunkLength, Derived, Layout, Taken, Used};
+pub use reduction::{Axes, Computation, KeepDims, LeftOut, Range, Reduction, Text, Wanted, Why};
 
 use crate::{
     error::{Problem, Result, closest},

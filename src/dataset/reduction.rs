@@ -77,6 +77,17 @@ pub struct Range {
     pub array: LazyArray,
 }
 
+/// A variable of strings that is copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Its path in the output.
+    pub path: String,
+    /// Which of the inputs has it.
+    pub input: usize,
+    /// Its path there.
+    pub from: String,
+}
+
 /// Why the output lacks a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
@@ -104,8 +115,8 @@ pub struct Computation {
     pub wanted: Vec<Wanted>,
     /// Reduced coordinates.
     pub ranges: Vec<Range>,
-    /// Variables of strings, by their path in the input.
-    pub texts: Vec<String>,
+    /// Variables of strings, which are copied.
+    pub texts: Vec<Text>,
     /// The results asked for, to be shown first.
     pub results: Vec<String>,
     /// Variables that the output lacks.
@@ -507,7 +518,7 @@ impl<'a> Builder<'a> {
             let (ones, stored) = (vec![false; v.dims.len()], array.dtype());
             self.done.wanted.push(Wanted { path: v.path.clone(), array, ones, stored });
         } else {
-            self.done.texts.push(v.path.clone());
+            self.done.texts.push(Text { path: v.path.clone(), input: 0, from: v.path.clone() });
         }
         let root = self.root();
         output::insert(&mut self.done.schema, root, meta, &dims);
@@ -601,7 +612,7 @@ fn writable(v: &VarMeta) -> bool {
 }
 
 /// A variable's dimension and where it is declared.
-fn dimension(root: &Group, meta: &VarMeta, axis: usize) -> (Option<String>, Dimension) {
+pub(super) fn dimension(root: &Group, meta: &VarMeta, axis: usize) -> (Option<String>, Dimension) {
     let (name, len) = (&meta.dims[axis], meta.shape[axis]);
     let home = scope::declaring(root, meta.group(), name);
     let declared = home

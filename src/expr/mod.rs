@@ -8,17 +8,26 @@
 //! ```
 //!
 //! Operators and their precedence are Python's (`and`, `or` and `not` work element by element), functions have NumPy's
-//! names ([`functions::TABLE`]). Names mean nothing here: whether `time` is a dimension, `pi` a constant or `a.t` a
-//! variable of the input `a` is decided by whoever knows the inputs, who reports mistakes by [`Diagnostic`] too.
+//! names ([`functions::TABLE`]). Names mean nothing to the parser: whether `time` is a dimension, `pi` a constant or
+//! `a.t` a variable of the input `a` is decided by [`bind()`], which knows the inputs and makes lazy arrays of the
+//! tree.
 //!
 //! Text may come from anywhere: its length and depth are bounded, so that no text exhausts the stack or the memory.
 
+mod along;
 mod ast;
+mod attributes;
+mod bind;
+mod call;
 mod diagnostic;
 pub mod functions;
 mod lexer;
+mod linear;
 mod parser;
 mod print;
+mod shaped;
+mod subscript;
+mod value;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +35,7 @@ pub use ast::{
     Arg, BinaryOp, CompareOp, Expr, ExprKind, Ident, IndexItem, IndexKind, Literal, Number, Program, Span, Statement,
     UnaryOp,
 };
+pub use bind::{Input, bind};
 pub use diagnostic::Diagnostic;
 pub use lexer::LENGTH_MAX;
 pub use parser::{DEPTH_MAX, parse};

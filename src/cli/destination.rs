@@ -1,0 +1,127 @@
+//! Where results go: into a file, or onto the screen.
+
+use crate::{
+    dataset::Computation,
+    error::{Error, Result},
+    formats::OutputFormat,
+    report::values::{self, Printed},
+    session::Results,
+    source::VarMeta,
+};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// How values are printed.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Print {
+    Repr,
+    Json,
+    Csv,
+}
+
+/// Where the result goes.
+pub(super) enum Destination {
+    File(PathBuf, OutputFormat),
+    Screen(Print),
+}
+
+impl Destination {
+    /// What `-o` and `--format` ask for.
+    pub(super) fn of(output: Option<&Path>, format: Option<&str>) -> Result<Destination> {
+        let Some(path) = output else {
+            return match format {
+                None => Ok(Destination::Screen(Print::Repr)),
+                Some("json") => Ok(Destination::Screen(Print::Json)),
+                Some("csv") => Ok(Destination::Screen(Print::Csv)),
+                Some(other) => {
+                    Err(Error::usage(format!("--format {other} needs -o FILE; without it there are json and csv")))
+                }
+            };
+        };
+        let format = match format {
+            Some("nc4") => OutputFormat::NetCdf4,
+            Some("nc3") => OutputFormat::NetCdf3,
+            Some("nc5") => OutputFormat::NetCdf5,
+            Some("zarr2") => OutputFormat::Zarr2,
+            Some("zarr3" | "zarr") => OutputFormat::Zarr3,
+            Some(other) => {
+                return Err(Error::usage(format!("no file format '{other}'; there are nc4, nc3, nc5, zarr3, zarr2")));
+            }
+            None => by_name(path)?,
+        };
+        Ok(Destination::File(path.to_path_buf(), format))
+    }
+}
+
+fn by_name(path: &Path) -> Result<OutputFormat> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("nc" | "nc4" | "cdf" | "h5" | "hdf5") => Ok(OutputFormat::NetCdf4),
+        Some("nc3") => Ok(OutputFormat::NetCdf3),
+        Some("zarr") => Ok(OutputFormat::Zarr3),
+        _ => {
+            Err(Error::usage("the output's name says no format; end it in .nc or .zarr, or give --format")
+                .in_file(path))
+        }
+    }
+}
+
+/// Prints each result, with the labels of its dimensions.
+pub(super) fn show(
+    out: &mut dyn Write,
+    computation: &Computation,
+    results: &Results,
+    how: Print,
+) -> std::io::Result<()> {
+    let many = computation.results.len() > 1;
+    if many && how == Print::Json {
+        writeln!(out, "[")?;
+    }
+    for (k, path) in computation.results.iter().enumerate() {
+        let (Some(meta), Some(data)) = (results.variable(path), results.values(path)) else { continue };
+        let Some(dtype) = meta.stored.dtype() else { continue };
+        let coords = coords(meta, results);
+        let printed = Printed {
+            name: path,
+            dims: &meta.dims,
+            shape: &meta.shape,
+            dtype,
+            attrs: &meta.attrs,
+            data: &data,
+            coords: &coords,
+        };
+        match how {
+            Print::Repr => values::repr(out, &printed)?,
+            Print::Json => values::json(out, &printed)?,
+            Print::Csv => values::csv(out, &printed)?,
+        }
+        if many && k + 1 < computation.results.len() {
+            writeln!(out, "{}", if how == Print::Json { "," } else { "" })?;
+        }
+    }
+    if many && how == Print::Json {
+        writeln!(out, "]")?;
+    }
+    Ok(())
+}
+
+/// The labels along each dimension of a result that has a coordinate.
+fn coords(meta: &VarMeta, results: &Results) -> Vec<(String, Vec<String>)> {
+    let labels = |dim: &String| {
+        let path = if meta.group().is_empty() { dim.clone() } else { format!("{}/{dim}", meta.group()) };
+        let coordinate = results.variable(&path).or_else(|| results.variable(dim))?;
+        let data = results.values(&coordinate.path)?;
+        let labels = values::labels(coordinate.stored.dtype()?, &data);
+        Some((dim.clone(), labels))
+    };
+    meta.dims.iter().filter_map(labels).collect()
+}
+
+/// A closed pipe is no error: whoever reads has seen enough.
+pub(super) fn print(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    match write(out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("print", e)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,460 @@
+//! What `aosx calc` computes: named lazy arrays, and the schema and copies that they become.
+
+use super::{Computation, Dataset, LeftOut, Text, Wanted, Why, output, reduction::dimension, scope};
+use crate::{
+    array::{Index, LazyArray},
+    attrs::{Attrs, Value},
+    cf::references,
+    dtype::DType,
+    error::{Error, Problem, Result, closest},
+    kernels::fold::Op,
+    shape::Shape,
+    source::{CodecMeta, Dimension, Group, Storage, StoredType, VarMeta},
+};
+use std::collections::BTreeSet;
+
+/// A variable of one of several inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// Which input.
+    pub input: usize,
+    /// The variable's path in it.
+    pub path: String,
+}
+
+/// What was taken of a dimension, so that its coordinates are taken likewise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// A slice, or one position.
+    Part(Index),
+    /// These positions.
+    Positions(Vec<i64>),
+    /// Something that its coordinates cannot follow, as a sort.
+    Other,
+}
+
+/// An output computed from variables of inputs.
+#[derive(Clone)]
+pub struct Derived {
+    /// Its name in the output.
+    pub name: String,
+    /// Its values; dimensions without names get some.
+    pub array: LazyArray,
+    /// Its attributes.
+    pub attrs: Attrs,
+    /// The variables that its values come from, whose coordinates it takes along.
+    pub from: Vec<Used>,
+    /// What was taken of the inputs' dimensions, in order.
+    pub taken: Vec<(String, Taken)>,
+}
+
+/// How long chunks are along a dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkLength {
+    /// As long as the dimension.
+    All,
+    /// So long, or as long as the dimension where that is shorter.
+    Of(u64),
+}
+
+/// How outputs are to be stored, where that is not to follow the inputs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// The length of chunks along dimensions by name.
+    pub chunks: Vec<(String, ChunkLength)>,
+    /// The filters; none means that nothing is compressed.
+    pub codecs: Option<Vec<CodecMeta>>,
+}
+
+impl Computation {
+    /// What named arrays mean as an output file. Coordinates, bounds and grid mappings of the variables that they come
+    /// from are copied where all of their dimensions are still there; global attributes are the first input's.
+    ///
+    /// Where inputs have coordinates of one name, those of the first that is used are taken.
+    ///
+    /// # Errors
+    /// When there is no output, two have one name, or a chunk is asked for along a dimension that no output has.
+    pub fn derived(inputs: &[Dataset], outputs: &[Derived], layout: &Layout) -> Result<Computation> {
+        let attrs = inputs.first().map(|d| d.root().attrs.clone()).unwrap_or_default();
+        let done = Computation {
+            schema: Group { attrs, ..Group::default() },
+            wanted: Vec::new(),
+            ranges: Vec::new(),
+            texts: Vec::new(),
+            results: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let results: BTreeSet<&str> = outputs.iter().map(|o| o.name.as_str()).collect();
+        if results.len() < outputs.len() || outputs.is_empty() {
+            return Err(Error::usage("outputs need names of their own, and there is at least one"));
+        }
+        layout.check(outputs)?;
+        let mut builder = Builder { inputs, layout, results, dims: Vec::new(), carried: Vec::new(), done };
+        for output in outputs {
+            builder.result(output).map_err(|e| e.in_variable(&output.name))?;
+        }
+        for output in outputs {
+            builder.carry_along(output)?;
+        }
+        builder.link(outputs);
+        Ok(builder.done)
+    }
+}
+
+impl Layout {
+    fn check(&self, outputs: &[Derived]) -> Result<()> {
+        let mut known: Vec<String> = outputs.iter().flat_map(|o| names(&o.array)).collect();
+        known.sort_unstable();
+        known.dedup();
+        match self.chunks.iter().find(|(name, _)| !known.contains(name)) {
+            Some((name, _)) => {
+                let known = closest(name, known.iter().map(String::as_str));
+                Err(Problem::NoSuchDimension { name: name.clone(), known }.into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// As it is stored by itself, changed to what is asked for.
+    fn change(&self, storage: &mut Storage, dims: &[String], shape: &Shape) {
+        if shape.is_empty() {
+            return;
+        }
+        if let Some(codecs) = &self.codecs {
+            storage.codecs.clone_from(codecs);
+            if !codecs.is_empty() {
+                storage.kind = "chunked";
+            } else if self.chunks.is_empty() {
+                storage.kind = "contiguous";
+            }
+        }
+        let Some(chunk) = &mut storage.chunk else { return };
+        for (k, dim) in dims.iter().enumerate() {
+            if let Some((_, length)) = self.chunks.iter().find(|(name, _)| name == dim) {
+                storage.kind = "chunked";
+                chunk.0[k] = match length {
+                    ChunkLength::All => shape[k].max(1),
+                    ChunkLength::Of(n) => (*n).min(shape[k].max(1)),
+                };
+            }
+        }
+    }
+}
+
+/// The names of an array's dimensions: its own, or made up.
+fn names(array: &LazyArray) -> Vec<String> {
+    array.dims().map_or_else(|| (0..array.ndim()).map(|k| format!("dim_{k}")).collect(), <[String]>::to_vec)
+}
+
+/// A dimension of the output: what it comes from, and what it is called.
+struct Named {
+    /// The name in the inputs.
+    from: String,
+    len: u64,
+    /// What was taken of it.
+    taken: Vec<Taken>,
+    to: String,
+}
+
+/// A variable that is copied.
+struct Carried {
+    used: Used,
+    /// The parts that were taken of its dimensions.
+    taken: Vec<(String, Taken)>,
+    /// The path in the output.
+    to: String,
+}
+
+struct Builder<'a> {
+    inputs: &'a [Dataset],
+    layout: &'a Layout,
+    results: BTreeSet<&'a str>,
+    dims: Vec<Named>,
+    carried: Vec<Carried>,
+    done: Computation,
+}
+
+impl<'a> Builder<'a> {
+    fn meta(&self, used: &Used) -> Result<&'a VarMeta> {
+        self.inputs[used.input].variable(&used.path)
+    }
+
+    /// The dimension of the output for one of an array.
+    fn dim(&mut self, from: &str, len: u64, taken: &[(String, Taken)], used: &[Used]) -> Dimension {
+        let taken: Vec<Taken> = of_dim(taken, from).cloned().collect();
+        let unlimited = taken.is_empty() && used.iter().any(|u| self.is_unlimited(u, from, len));
+        let same = |d: &&Named| d.from == from && d.len == len && d.taken == taken;
+        if let Some(known) = self.dims.iter().find(same) {
+            return Dimension { name: known.to.clone(), len, unlimited };
+        }
+        let mut to = from.to_string();
+        let mut n = 0;
+        while self.dims.iter().any(|d| d.to == to) {
+            n += 1;
+            to = format!("{from}_{n}");
+        }
+        self.dims.push(Named { from: from.to_string(), len, taken, to: to.clone() });
+        Dimension { name: to, len, unlimited }
+    }
+
+    fn is_unlimited(&self, used: &Used, dim: &str, len: u64) -> bool {
+        let root = self.inputs[used.input].root();
+        let Some(meta) = root.var(&used.path) else { return false };
+        (0..meta.dims.len())
+            .any(|k| meta.dims[k] == dim && meta.shape[k] == len && dimension(root, meta, k).1.unlimited)
+    }
+
+    fn dims_of(&mut self, array: &LazyArray, output: &Derived) -> Vec<Dimension> {
+        let names = names(array);
+        (0..names.len()).map(|k| self.dim(&names[k], array.shape()[k], &output.taken, &output.from)).collect()
+    }
+
+    /// Declares a variable, its dimensions in the root.
+    fn declare(&mut self, meta: VarMeta, dims: Vec<Dimension>) {
+        let dims: Vec<_> = dims.into_iter().map(|d| (Some(String::new()), d)).collect();
+        output::insert(&mut self.done.schema, &Group::default(), meta, &dims);
+    }
+
+    fn result(&mut self, output: &Derived) -> Result<()> {
+        let array = &output.array;
+        let dims = self.dims_of(array, output);
+        let mut storage = self.storage(output)?;
+        self.layout.change(&mut storage, &names(array), array.shape());
+        let mut attrs = Attrs::new();
+        match array.dtype() {
+            DType::F32 => attrs.set("_FillValue", Value::F32(vec![f32::NAN])),
+            DType::F64 => attrs.set("_FillValue", Value::F64(vec![f64::NAN])),
+            DType::I64 if is_position(array) => attrs.set("_FillValue", Value::I64(vec![-1])),
+            _ => {}
+        }
+        output.attrs.iter().for_each(|(name, value)| attrs.set(name, value.clone()));
+        // CF wants flags in the variable's own type.
+        for name in ["flag_values", "flag_masks"] {
+            if attrs.get(name).is_some_and(|v| v.dtype() != Some(array.dtype())) {
+                attrs.remove(name);
+                attrs.remove("flag_meanings");
+            }
+        }
+        let meta = VarMeta {
+            path: output.name.clone(),
+            stored: StoredType::native(array.dtype()),
+            shape: array.shape().clone(),
+            dims: Vec::new(),
+            dims_named: true,
+            attrs,
+            fill: None,
+            storage,
+        };
+        self.declare(meta, dims);
+        self.done.results.push(output.name.clone());
+        let (ones, stored) = (vec![false; array.ndim()], array.dtype());
+        self.done.wanted.push(Wanted { path: output.name.clone(), array: array.clone(), ones, stored });
+        Ok(())
+    }
+
+    /// Chunks and filters of the largest variable that an output comes from and that has its dimensions; else those in
+    /// which it is computed.
+    fn storage(&self, output: &Derived) -> Result<Storage> {
+        let (array, wanted) = (&output.array, names(&output.array));
+        let mut best: Option<(u64, &Used, Vec<usize>)> = None;
+        for used in &output.from {
+            let meta = self.meta(used)?;
+            let kept: Option<Vec<usize>> = wanted.iter().map(|d| meta.dims.iter().position(|m| m == d)).collect();
+            let size = meta.shape.elements().unwrap_or(u64::MAX);
+            if let Some(kept) = kept
+                && best.as_ref().is_none_or(|(most, ..)| size > *most)
+            {
+                best = Some((size, used, kept));
+            }
+        }
+        let Some((_, used, kept)) = best else {
+            return Ok(Storage { chunk: Some(array.chunk().clone()), kind: "contiguous", ..Storage::default() });
+        };
+        let source = self.inputs[used.input].source(&used.path)?;
+        let mut storage = output::storage_for(source.as_ref(), &kept, array.dtype());
+        storage.chunk =
+            storage.chunk.map(|c| c.iter().zip(array.shape().iter()).map(|(c, n)| (*c).min((*n).max(1))).collect());
+        Ok(storage)
+    }
+
+    /// Copies the variables that describe those that an output comes from.
+    fn carry_along(&mut self, output: &Derived) -> Result<()> {
+        let present = names(&output.array);
+        for used in &output.from {
+            let mut todo = vec![self.meta(used)?];
+            let mut seen = BTreeSet::new();
+            while let Some(v) = todo.pop() {
+                let root = self.inputs[used.input].root();
+                let ancillary = references::named(&v.attrs, "ancillary_variables");
+                let named = references::all(&v.attrs).into_iter().filter(|n| !ancillary.contains(n));
+                let found: Vec<&VarMeta> = named
+                    .filter_map(|name| scope::variable(root, v.group(), &name))
+                    .chain(v.dims.iter().filter_map(|dim| scope::coordinate(root, v.group(), dim)))
+                    .collect();
+                for next in found {
+                    if seen.insert(&next.path) && self.follows(next, output, &present) {
+                        let next_used = Used { input: used.input, path: next.path.clone() };
+                        self.carry(next, next_used, output)
+                            .map_err(|e| e.in_variable(&next.path).in_file(self.inputs[used.input].path()))?;
+                        todo.push(next);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a variable still describes an output: whether each of its dimensions is there, or one place of it is.
+    fn follows(&self, v: &VarMeta, output: &Derived, present: &[String]) -> bool {
+        let mut inner_only = true;
+        let fits = v.dims.iter().zip(v.shape.iter()).all(|(dim, len)| {
+            let taken: Vec<&Taken> = of_dim(&output.taken, dim).collect();
+            if taken.contains(&&Taken::Other) {
+                return false;
+            }
+            if taken.iter().any(|t| matches!(t, Taken::Part(Index::At(_)))) {
+                inner_only = false;
+                return true;
+            }
+            match present.iter().position(|p| p == dim) {
+                Some(k) => {
+                    inner_only = false;
+                    !taken.is_empty() || output.array.shape()[k] == *len
+                }
+                // The vertices of bounds are no dimension of data.
+                None => !output.from.iter().any(|u| self.meta(u).is_ok_and(|m| m.dims.contains(dim))),
+            }
+        });
+        fits && (v.dims.is_empty() || !inner_only)
+    }
+
+    fn carry(&mut self, v: &VarMeta, used: Used, output: &Derived) -> Result<()> {
+        let taken: Vec<(String, Taken)> = output.taken.iter().filter(|(d, _)| v.dims.contains(d)).cloned().collect();
+        if matches!(v.stored, StoredType::Other(_)) {
+            self.leave_out(v, Why::NoType);
+            return Ok(());
+        }
+        let is_text = v.stored.element_bytes().is_none();
+        if is_text && !taken.is_empty() {
+            self.leave_out(v, Why::LostDimension);
+            return Ok(());
+        }
+        let array = if is_text {
+            None
+        } else {
+            Some(part(LazyArray::from_source(self.inputs[used.input].source(&v.path)?)?, &taken)?)
+        };
+        let (lengths, dims_left): (Shape, Vec<String>) = match &array {
+            Some(array) => (array.shape().clone(), names(array)),
+            None => (v.shape.clone(), v.dims.clone()),
+        };
+        let dims: Vec<Dimension> = (0..dims_left.len())
+            .map(|k| self.dim(&dims_left[k], lengths[k], &taken, std::slice::from_ref(&used)))
+            .collect();
+        // A coordinate is called like its dimension, whatever that is called here.
+        let is_coordinate = v.dims.len() == 1 && v.dims[0] == v.name();
+        let to = match dims.first() {
+            Some(dim) if is_coordinate => dim.name.clone(),
+            _ => v.name().to_string(),
+        };
+        if self.results.contains(to.as_str()) || self.done.schema.var(&to).is_some() {
+            return Ok(());
+        }
+        let mut meta = VarMeta { path: to.clone(), shape: lengths.clone(), ..v.clone() };
+        meta.storage.shard = None;
+        let chunk = array.as_ref().map_or_else(|| lengths.clone(), |a| a.chunk().clone());
+        if meta.storage.chunk.is_none() || !taken.is_empty() {
+            meta.storage.chunk = Some(chunk);
+            meta.storage.kind =
+                if meta.storage.kind == "chunked" && !lengths.is_empty() { "chunked" } else { "contiguous" };
+        }
+        if lengths.is_empty() {
+            meta.storage.codecs.clear();
+        }
+        self.declare(meta, dims);
+        match array {
+            Some(array) => {
+                let (ones, stored) = (vec![false; array.ndim()], array.dtype());
+                self.done.wanted.push(Wanted { path: to.clone(), array, ones, stored });
+            }
+            None => self.done.texts.push(Text { path: to.clone(), input: used.input, from: v.path.clone() }),
+        }
+        self.carried.push(Carried { used, taken, to });
+        Ok(())
+    }
+
+    fn leave_out(&mut self, v: &VarMeta, why: Why) {
+        let left = LeftOut { path: v.path.clone(), why };
+        if !self.done.left_out.contains(&left) {
+            self.done.left_out.push(left);
+        }
+    }
+
+    /// Takes names that the output does not have out of all attributes, and names the coordinates that became scalars.
+    fn link(&mut self, outputs: &[Derived]) {
+        let (inputs, carried) = (self.inputs, &self.carried);
+        let carried_as =
+            |input: usize, path: &str| carried.iter().find(|c| c.used.input == input && c.used.path == path);
+        for var in &mut self.done.schema.vars {
+            if let Some(c) = carried.iter().find(|c| c.to == var.path) {
+                let root = inputs[c.used.input].root();
+                let group = c.used.path.rsplit_once('/').map_or("", |(g, _)| g);
+                references::retain(&mut var.attrs, |_, name| {
+                    scope::variable(root, group, name).is_some_and(|v| carried_as(c.used.input, &v.path).is_none())
+                });
+            }
+        }
+        for output in outputs {
+            let Some(var) = super::adapted::var_mut(&mut self.done.schema, &output.name) else { continue };
+            let is_here = |name: &str| {
+                let found = output.from.iter().filter_map(|u| {
+                    let group = u.path.rsplit_once('/').map_or("", |(g, _)| g);
+                    Some((u.input, scope::variable(inputs[u.input].root(), group, name)?))
+                });
+                let mut found = found.peekable();
+                // What the inputs do not have may lie in another file.
+                found.peek().is_none() || found.any(|(input, v)| carried_as(input, &v.path).is_some())
+            };
+            references::retain(&mut var.attrs, |_, name| !is_here(name));
+            let mut listed = references::named(&var.attrs, "coordinates");
+            let before = listed.len();
+            for c in carried.iter().filter(|c| output.from.iter().any(|u| u.input == c.used.input)) {
+                let is_scalar = c.taken.iter().any(|(_, t)| matches!(t, Taken::Part(Index::At(_))));
+                let same = c.taken.iter().all(|t| output.taken.contains(t));
+                if is_scalar && same && is_dimension_coordinate(inputs, &c.used) && !listed.contains(&c.to) {
+                    listed.push(c.to.clone());
+                }
+            }
+            if listed.len() > before {
+                var.attrs.set("coordinates", listed.join(" "));
+            }
+        }
+    }
+}
+
+fn is_dimension_coordinate(inputs: &[Dataset], used: &Used) -> bool {
+    inputs[used.input].root().var(&used.path).is_some_and(|v| v.dims == [v.name()])
+}
+
+/// Whether it is a position, which is -1 where there is none.
+fn is_position(array: &LazyArray) -> bool {
+    use crate::array::Operation;
+    matches!(array.operation(), Operation::Reduce { op: Op::ArgMin | Op::ArgMax, .. })
+}
+
+fn of_dim<'t>(taken: &'t [(String, Taken)], dim: &'t str) -> impl Iterator<Item = &'t Taken> {
+    taken.iter().filter(move |(d, _)| d == dim).map(|(_, t)| t)
+}
+
+/// The part of a coordinate that belongs to what was taken of its dimensions.
+fn part(mut array: LazyArray, taken: &[(String, Taken)]) -> Result<LazyArray> {
+    for (dim, taken) in taken {
+        let Ok(axis) = array.dim(dim) else { continue };
+        array = match taken {
+            Taken::Part(index) => array.get_along(axis, index.clone())?,
+            Taken::Positions(positions) => array.take(positions, axis)?,
+            Taken::Other => array,
+        };
+    }
+    Ok(array)
+}

@@ -1,0 +1,394 @@
+//! [`bind`]: what a program means for some inputs: lazy arrays with names and attributes.
+
+use super::{
+    ast::{BinaryOp, CompareOp, Expr, ExprKind, Ident, Literal, Number, Program, Span, Statement, UnaryOp},
+    attributes::{self, Kept},
+    diagnostic::Diagnostic,
+    functions,
+    value::{At, Bound, Failure, Quantity, Val, shown, wrong},
+};
+use crate::{
+    array::LazyArray,
+    attrs::{Attrs, Value},
+    cf::decoding::{self, ENCODING, ValidRange},
+    dataset::{Dataset, Derived, Used},
+    dtype::Scalar,
+    error::{Problem, Result},
+    kernels::elementwise::{self, Binary, Operand, Unary},
+};
+use std::collections::HashMap;
+
+/// An input with the name that a program calls it by.
+pub struct Input {
+    /// What stands before the dot in `a.t`.
+    pub name: String,
+    /// The file.
+    pub dataset: Dataset,
+}
+
+/// What a program defines: every name that does not begin with `_`, in the order in which they are first assigned.
+///
+/// `source` is the program's text, for the carets.
+///
+/// # Errors
+/// Names that nobody knows, shapes and types that do not go together, and inputs whose chunk index cannot be read.
+pub fn bind(source: &str, program: &Program, inputs: &[Input]) -> Result<Vec<Derived>> {
+    let mut binder = Binder { inputs, variables: HashMap::new(), assigned: Vec::new() };
+    let done = program.statements.iter().try_for_each(|statement| binder.statement(statement));
+    match done.and_then(|()| binder.outputs(program)) {
+        Ok(outputs) => Ok(outputs),
+        Err(Failure::Mistake(mistake)) => Err(mistake.in_source(source)),
+        Err(Failure::Input(e)) => Err(e),
+    }
+}
+
+/// The name of what nobody wants to keep.
+fn is_private(name: &str) -> bool {
+    name.starts_with('_')
+}
+
+pub(super) struct Binder<'a> {
+    inputs: &'a [Input],
+    /// Each variable is one array, however often it is named.
+    variables: HashMap<(usize, String), Quantity>,
+    assigned: Vec<(String, Val)>,
+}
+
+impl Binder<'_> {
+    fn statement(&mut self, statement: &Statement) -> Bound<()> {
+        match statement {
+            Statement::Assign { name, value, .. } => {
+                if name.name.is_empty() || name.name.split('/').any(str::is_empty) {
+                    return wrong(name.span, "an output's name has no empty parts");
+                }
+                let value = self.value(value)?;
+                match self.assigned.iter_mut().find(|(n, _)| *n == name.name) {
+                    Some(slot) => slot.1 = value,
+                    None => self.assigned.push((name.name.clone(), value)),
+                }
+                Ok(())
+            }
+            Statement::SetAttr { name, attr, value, .. } => self.set_attribute(name, attr, value),
+        }
+    }
+
+    fn set_attribute(&mut self, name: &Ident, attr: &Ident, value: &Expr) -> Bound<()> {
+        if ENCODING.contains(&attr.name.as_str()) {
+            return wrong(attr.span, format!("'{}' says how values are stored, and is set by itself", attr.name));
+        }
+        let known: Vec<String> = self.assigned.iter().map(|(n, _)| n.clone()).collect();
+        let Some((_, slot)) = self.assigned.iter_mut().find(|(n, _)| *n == name.name) else {
+            let mistake = Diagnostic::unknown(name.span, "output", &name.name, known.iter().map(String::as_str));
+            return Err(mistake.into());
+        };
+        let literal = value.literal().ok_or_else(|| {
+            Diagnostic::new(value.span, "an attribute is text in quotes, a number, or a list of numbers")
+        })?;
+        let mut quantity = slot.clone().quantity();
+        if literal == Literal::None {
+            quantity.attrs.remove(&attr.name);
+        } else {
+            match attribute(&literal) {
+                Some(value) => quantity.attrs.set(&attr.name, value),
+                None => return wrong(value.span, "a list holds either text or numbers"),
+            }
+        }
+        *slot = Val::Array(quantity);
+        Ok(())
+    }
+
+    fn outputs(&mut self, program: &Program) -> Bound<Vec<Derived>> {
+        let all = self.assigned.iter().filter(|(name, _)| !is_private(name));
+        let outputs: Vec<Derived> = all
+            .map(|(name, value)| {
+                let Quantity { array, attrs, from, taken } = value.clone().quantity();
+                Derived { name: name.clone(), array, attrs, from, taken }
+            })
+            .collect();
+        if outputs.is_empty() {
+            let span = program.statements.first().map_or(Span::default(), |s| match s {
+                Statement::Assign { name, .. } | Statement::SetAttr { name, .. } => name.span,
+            });
+            return Err(Diagnostic::new(span, "nothing is computed that is kept")
+                .with_help("names that begin with '_' are left out")
+                .into());
+        }
+        Ok(outputs)
+    }
+
+    /// What an expression is worth.
+    pub fn value(&mut self, expr: &Expr) -> Bound<Val> {
+        let span = expr.span;
+        match &expr.kind {
+            ExprKind::Number(Number::Float(x)) => Ok(Val::Number(Scalar::Float(*x))),
+            ExprKind::Number(Number::Int(n)) => {
+                Ok(Val::Number(i64::try_from(*n).map_or(Scalar::UInt(*n), Scalar::Int)))
+            }
+            ExprKind::Bool(b) => Ok(Val::Number(Scalar::Bool(*b))),
+            ExprKind::Text(_) => wrong(span, "text is no value to compute with"),
+            ExprKind::None => wrong(span, "None is no value to compute with"),
+            ExprKind::List(_) => wrong(span, "a list is no value to compute with"),
+            ExprKind::Name(name) => self.name(name, span),
+            ExprKind::Field(base, field) => self.field(base, field, span),
+            ExprKind::Unary(UnaryOp::Positive, operand) => self.value(operand),
+            ExprKind::Unary(op, operand) => {
+                let operand = self.value(operand)?;
+                unary(op.function(), operand, span)
+            }
+            ExprKind::Binary(op, a, b) => {
+                let (x, y) = (self.value(a)?, self.value(b)?);
+                match op {
+                    BinaryOp::MatMul => super::linear::matmul(x.quantity(), y.quantity(), span),
+                    _ => binary(op.function(), (a, x), (b, y), span),
+                }
+            }
+            ExprKind::Compare { first, rest } => self.comparison(first, rest, span),
+            ExprKind::Call { function, args } => self.call(function, args, span),
+            ExprKind::Index { base, items } => {
+                let base_value = self.value(base)?;
+                match base_value {
+                    Val::Array(quantity) => super::subscript::subscript(&quantity, items, span),
+                    Val::Number(_) => wrong(base.span, "a number has no dimensions to index"),
+                }
+            }
+        }
+    }
+
+    /// What an expression is worth, as an array.
+    pub fn array(&mut self, expr: &Expr) -> Bound<Quantity> {
+        Ok(self.value(expr)?.quantity())
+    }
+
+    fn comparison(&mut self, first: &Expr, rest: &[(CompareOp, Expr)], span: Span) -> Bound<Val> {
+        let mut left = (first, self.value(first)?);
+        let mut all: Option<Val> = None;
+        for (op, right) in rest {
+            let value = self.value(right)?;
+            let one = binary(op.function(), left, (right, value.clone()), span)?;
+            all = Some(match all {
+                None => one,
+                Some(before) => binary("logical_and", (first, before), (right, one), span)?,
+            });
+            left = (right, value);
+        }
+        all.map_or_else(|| wrong(span, "nothing is compared"), Ok)
+    }
+
+    fn name(&mut self, name: &str, span: Span) -> Bound<Val> {
+        if let Some((_, value)) = self.assigned.iter().find(|(n, _)| n == name) {
+            return Ok(value.clone());
+        }
+        if let [only] = self.inputs
+            && only.dataset.root().var(name).is_some()
+        {
+            return self.variable(0, name, span);
+        }
+        if let Some(value) = functions::constant(name) {
+            return Ok(Val::Number(Scalar::Float(value)));
+        }
+        if let Some(input) = self.inputs.iter().find(|i| i.name == name) {
+            let help = format!("its variables are {}.t and so on", input.name);
+            return Err(Diagnostic::new(span, format!("'{name}' is an input")).with_help(help).into());
+        }
+        let having: Vec<String> = self
+            .inputs
+            .iter()
+            .filter(|i| i.dataset.root().var(name).is_some())
+            .map(|i| format!("{}.{name}", i.name))
+            .collect();
+        if !having.is_empty() {
+            let help = format!("write {}", having.join(" or "));
+            return Err(Diagnostic::new(span, format!("'{name}' of which input?")).with_help(help).into());
+        }
+        let mut known: Vec<String> = self.assigned.iter().map(|(n, _)| n.clone()).collect();
+        match self.inputs {
+            [only] => known.extend(only.dataset.root().all_vars().iter().map(|v| v.path.clone())),
+            many => known.extend(many.iter().map(|i| i.name.clone())),
+        }
+        Err(Diagnostic::unknown(span, "variable", name, known.iter().map(String::as_str)).into())
+    }
+
+    fn field(&mut self, base: &Expr, field: &Ident, span: Span) -> Bound<Val> {
+        let ExprKind::Name(name) = &base.kind else {
+            return wrong(field.span, "only an input has variables behind a dot");
+        };
+        let Some(at) = self.inputs.iter().position(|i| i.name == *name) else {
+            let known = self.inputs.iter().map(|i| i.name.as_str());
+            return Err(Diagnostic::unknown(base.span, "input", name, known).into());
+        };
+        if self.inputs[at].dataset.root().var(&field.name).is_none() {
+            let all = self.inputs[at].dataset.root().all_vars();
+            let known = all.iter().map(|v| v.path.as_str());
+            return Err(Diagnostic::unknown(field.span, &format!("variable of {name}"), &field.name, known).into());
+        }
+        self.variable(at, &field.name, span)
+    }
+
+    /// A variable that is there.
+    fn variable(&mut self, input: usize, path: &str, span: Span) -> Bound<Val> {
+        let dataset = &self.inputs[input].dataset;
+        let meta = dataset.variable(path).map_err(Failure::Input)?;
+        let key = (input, meta.path.clone());
+        if let Some(known) = self.variables.get(&key) {
+            return Ok(Val::Array(known.clone()));
+        }
+        if let Some(twice) = (0..meta.dims.len()).find(|&k| meta.dims[..k].contains(&meta.dims[k])) {
+            let wrong_with = format!("'{path}' has the dimension '{}' twice", meta.dims[twice]);
+            return wrong(span, wrong_with);
+        }
+        if meta.stored.dtype().is_none() {
+            return wrong(span, format!("'{path}' holds no numbers: {}", meta.stored));
+        }
+        let source = dataset.source(path).map_err(Failure::Input)?;
+        let decode = decoding::decoding(meta, source.layout(), ValidRange::Ignore);
+        let decode = decode.map_err(|e| Failure::Input(e.in_variable(path).in_file(dataset.path())))?;
+        let array = LazyArray::from_source(source).map_err(Failure::Input)?.decode(decode);
+        let from = vec![Used { input, path: meta.path.clone() }];
+        let quantity = Quantity { array, attrs: attributes::of_variable(&meta.attrs), from, taken: Vec::new() };
+        self.variables.insert(key, quantity.clone());
+        Ok(Val::Array(quantity))
+    }
+}
+
+/// An attribute's value: whole numbers as int32 where they fit, which every format has.
+fn attribute(literal: &Literal) -> Option<Value> {
+    let items = match literal {
+        Literal::List(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    if let Literal::Text(text) = literal {
+        return Some(Value::Text(text.clone()));
+    }
+    let texts: Option<Vec<String>> =
+        items.iter().map(|i| if let Literal::Text(t) = i { Some(t.clone()) } else { None }).collect();
+    if let Some(texts) = texts {
+        return Some(Value::Texts(texts));
+    }
+    let numbers: Vec<Scalar> = items.iter().map(super::value::number).collect::<Option<_>>()?;
+    if numbers.iter().any(|n| matches!(n, Scalar::Float(_))) {
+        return Some(Value::F64(numbers.iter().map(|n| n.to_f64()).collect()));
+    }
+    let small: Option<Vec<i32>> = numbers.iter().map(|n| i32::try_from(n.to_i64()).ok()).collect();
+    Some(small.map_or_else(|| Value::I64(numbers.iter().map(|n| n.to_i64()).collect()), Value::I32))
+}
+
+/// A function of one operand by the table's name.
+pub(super) fn unary(name: &str, operand: Val, span: Span) -> Bound<Val> {
+    let Some(op) = Unary::from_name(name) else {
+        return wrong(span, format!("{name} is not available"));
+    };
+    match operand {
+        Val::Number(number) => {
+            let signature = op.signature(number.dtype()).at(span)?;
+            let mut out = [0u64];
+            let input = [u64::from_ne_bytes(number.bytes(signature.computes))];
+            let bytes = &bytemuck::cast_slice(&input)[..signature.computes.size()];
+            elementwise::unary(
+                op,
+                signature.computes,
+                bytes,
+                &mut bytemuck::cast_slice_mut(&mut out)[..signature.gives.size()],
+            );
+            Ok(Val::Number(Scalar::of_bytes(out[0].to_ne_bytes(), signature.gives)))
+        }
+        Val::Array(quantity) => {
+            let kept = match op {
+                Unary::Positive | Unary::Round | Unary::Floor | Unary::Ceil | Unary::Trunc => Kept::All,
+                Unary::Abs | Unary::Negative => Kept::Units,
+                _ => Kept::Links,
+            };
+            Ok(Val::Array(quantity.with(quantity.array.unary(op).at(span)?, kept)))
+        }
+    }
+}
+
+/// A function of two operands by the table's name.
+pub(super) fn binary(name: &str, (a, x): (&Expr, Val), (b, y): (&Expr, Val), span: Span) -> Bound<Val> {
+    let Some(op) = Binary::from_name(name) else {
+        return wrong(span, format!("{name} is not available"));
+    };
+    let array = match (&x, &y) {
+        (Val::Number(x), Val::Number(y)) => return folded(op, *x, *y, span).map(Val::Number),
+        (Val::Array(x), Val::Number(y)) => x.array.binary_scalar(op, *y).at(span)?,
+        (Val::Number(x), Val::Array(y)) => LazyArray::scalar_binary(*x, op, &y.array).at(span)?,
+        (Val::Array(p), Val::Array(q)) => p.array.binary(op, &q.array).map_err(|e| {
+            let detail = match e.problem() {
+                Problem::Usage { .. } => clash(&p.array, &q.array).unwrap_or_else(|| e.to_string()),
+                _ => e.to_string(),
+            };
+            Diagnostic::new(span, format!("{} and {}: {detail}", shown(a, &p.array), shown(b, &q.array)))
+        })?,
+    };
+    let (kept, is_difference) = kept(op, &x, &y);
+    let operands: Vec<&Quantity> = [&x, &y].into_iter().filter_map(Val::as_array).collect();
+    let mut out = Quantity::of(array, kept, &operands);
+    if is_difference {
+        attributes::difference(&mut out.attrs);
+    }
+    Ok(Val::Array(out))
+}
+
+/// Which dimension has two lengths.
+fn clash(a: &LazyArray, b: &LazyArray) -> Option<String> {
+    let (names, others) = (a.dims()?, b.dims()?);
+    let pairs = names
+        .iter()
+        .enumerate()
+        .filter_map(|(k, d)| Some((d, a.shape()[k], b.shape()[others.iter().position(|o| o == d)?])));
+    let (dim, m, n) = pairs.into_iter().find(|(_, m, n)| m != n && *m != 1 && *n != 1)?;
+    Some(format!("dimension '{dim}' has lengths {m} and {n}"))
+}
+
+/// What stays true of a result, and whether it is a difference of two of a kind.
+fn kept(op: Binary, x: &Val, y: &Val) -> (Kept, bool) {
+    let same = |a: &Attrs, b: &Attrs| attributes::same_units(a, b);
+    match (op, x, y) {
+        (Binary::Add, Val::Number(_), Val::Array(_)) => (Kept::All, false),
+        (Binary::Add | Binary::Subtract, Val::Array(_), Val::Number(_)) => (Kept::All, false),
+        (Binary::Subtract, Val::Number(_), Val::Array(_)) => (Kept::Units, false),
+        (Binary::Subtract, Val::Array(a), Val::Array(b)) if same(&a.attrs, &b.attrs) => (Kept::Units, true),
+        (Binary::Add | Binary::Hypot, Val::Array(a), Val::Array(b)) if same(&a.attrs, &b.attrs) => {
+            let is_time = a.attrs.text("units").is_some_and(|u| u.contains(" since "));
+            (if is_time { Kept::Links } else { Kept::Units }, false)
+        }
+        (Binary::Maximum | Binary::Minimum | Binary::Fmax | Binary::Fmin, ..) => (Kept::All, false),
+        (Binary::Nextafter, Val::Array(_), Val::Number(_)) => (Kept::All, false),
+        (Binary::Remainder | Binary::Fmod | Binary::Copysign, Val::Array(_), Val::Number(_)) => (Kept::Units, false),
+        _ => (Kept::Links, false),
+    }
+}
+
+/// A number computed from two, as Python does it.
+fn folded(op: Binary, x: Scalar, y: Scalar, span: Span) -> Bound<Scalar> {
+    let (mut a, b) = (x, y);
+    if op == Binary::Pow && !matches!((x, y), (Scalar::Float(_), _) | (_, Scalar::Float(_))) && y.to_f64() < 0.0 {
+        a = Scalar::Float(x.to_f64());
+    }
+    if let (Scalar::Int(m), Scalar::Int(n)) = (a, b) {
+        let exact = match op {
+            Binary::Add => Some(m.checked_add(n)),
+            Binary::Subtract => Some(m.checked_sub(n)),
+            Binary::Multiply => Some(m.checked_mul(n)),
+            Binary::Pow => Some(u32::try_from(n).ok().and_then(|n| m.checked_pow(n))),
+            _ => None,
+        };
+        match exact {
+            Some(Some(value)) => return Ok(Scalar::Int(value)),
+            Some(None) => return wrong(span, "this whole number does not fit 64 bits; write it with a point"),
+            None => {}
+        }
+    }
+    // Truth values are numbers to Python.
+    let number = |s: Scalar| if let Scalar::Bool(b) = s { Scalar::Int(i64::from(b)) } else { s };
+    let signature = match op.signature(a.dtype(), b.dtype()) {
+        Ok(signature) => signature,
+        Err(_) => op.signature(number(a).dtype(), number(b).dtype()).at(span)?,
+    };
+    let word = |s: Scalar| s.bytes(signature.computes);
+    let mut out = [0u64];
+    let left = [u64::from_ne_bytes(word(a))];
+    let left = &bytemuck::cast_slice::<u64, u8>(&left)[..signature.computes.size()];
+    let out_bytes = &mut bytemuck::cast_slice_mut::<u64, u8>(&mut out)[..signature.gives.size()];
+    elementwise::binary(op, signature.computes, Operand::Values(left), Operand::Scalar(word(b)), out_bytes);
+    Ok(Scalar::of_bytes(out[0].to_ne_bytes(), signature.gives))
+}
