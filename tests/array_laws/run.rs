@@ -62,7 +62,7 @@ pub fn run(
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let plan = plan::lower(targets, Bytes(limit))?;
+    let plan = plan::lower_within(targets, Bytes(limit), budget.held(), &sink)?;
     if let Some((least, _)) = plan.least(Some(&sink))?
         && least.0 + own > limit
     {
