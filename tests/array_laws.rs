@@ -26,7 +26,7 @@ fn cases(default: u32) -> ProptestConfig {
 }
 
 fn numbers() -> impl Strategy<Value = Vec<u32>> {
-    prop::collection::vec(prop_oneof![0u32..100, any::<u32>()], 20..140)
+    prop::collection::vec(prop_oneof![0u32..100, any::<u32>()], 60..400)
 }
 
 /// Panics become failures with the expression in them.

@@ -52,8 +52,15 @@ impl Draw<'_> {
     }
 
     fn shape(&mut self) -> Vec<u64> {
-        let rank = self.one_of(&[1usize, 2, 3, 2, 3, 4, 0]);
-        (0..rank).map(|_| self.one_of(&[3u64, 4, 5, 1, 2, 6, 7, 5, 4, 0])).collect()
+        let lengths = [3u64, 4, 5, 1, 2, 6, 7, 5, 4, 3, 4, 5, 2, 7, 6, 1, 3, 4, 5, 2];
+        match self.below(40) {
+            // Several segments of a program, in blocks that cut them.
+            39 => vec![2000 + self.below(2500)],
+            38 => vec![1 + self.below(4), 700 + self.below(1000)],
+            37 => vec![0, 3],
+            36 => vec![self.one_of(&lengths), 0, self.one_of(&lengths)],
+            n => (0..[1usize, 2, 3, 2, 3, 4, 2, 3, 1, 2, 3, 0][n as usize % 12]).map(|_| self.one_of(&lengths)).collect(),
+        }
     }
 
     fn dtype(&mut self) -> DType {
@@ -191,7 +198,7 @@ impl Draw<'_> {
     pub fn grown(&mut self, pool: &[LazyArray]) -> Result<LazyArray> {
         let back = self.below(3).min(pool.len() as u64 - 1) as usize;
         let a = &pool[pool.len() - 1 - back];
-        match self.below(40) {
+        match self.below(44) {
             0..=2 => a.unary(self.one_of(Unary::ALL)),
             3..=7 => {
                 let b = self.partner(a, pool)?;
@@ -341,7 +348,7 @@ impl Draw<'_> {
                 ];
                 a.lanes(self.one_of(&ops), self.axis(a))
             }
-            35 | 36 => {
+            35 | 36 | 40..=43 => {
                 let op = self.one_of(&Op::ALL[..]);
                 let options = FoldOptions {
                     ddof: self.one_of(&[0.0, 1.0, 2.5]),
@@ -394,7 +401,7 @@ impl Draw<'_> {
         let steps = 1 + self.below(most);
         for _ in 0..steps {
             if let Ok(fresh) = self.grown(&pool)
-                && fresh.size() <= 3000
+                && fresh.size() <= 9000
             {
                 pool.push(fresh);
             }
