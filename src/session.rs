@@ -189,7 +189,7 @@ impl Session {
             Group { vars: arrays.iter().enumerate().map(|(n, a)| variable(n, a)).collect(), ..Group::default() };
         let sink = MemorySink::new(&schema, &executor.budget)?;
         let targets = array_targets(arrays, |name| sink.grid(name).cloned())?;
-        let plan = plan::lower(targets, executor.budget.limit())?;
+        let plan = plan::lower_within(targets, executor.budget.limit(), executor.budget.held(), &sink)?;
         self.check(&plan, &sink, &executor)?;
         executor.run(&plan, &sink)?;
         let mut values = sink.into_values();
@@ -275,7 +275,7 @@ impl Session {
         executor: &Executor,
     ) -> Result<()> {
         let targets = targets(computation, |path| sink.grid(path).cloned())?;
-        let plan = plan::lower(targets, executor.budget.limit())?;
+        let plan = plan::lower_within(targets, executor.budget.limit(), executor.budget.held(), sink)?;
         self.check(&plan, sink, executor)?;
         executor.run(&plan, sink)?;
         for range in &computation.ranges {
@@ -413,7 +413,7 @@ fn ends(array: &LazyArray, executor: &Executor) -> Result<[f64; 2]> {
         stop: executor.stop.clone(),
         threads: 1,
     };
-    alone.run(&plan::lower(targets, alone.budget.limit())?, &sink)?;
+    alone.run(&plan::lower_within(targets, alone.budget.limit(), alone.budget.held(), &sink)?, &sink)?;
     let value = |op: Op| sink.held().values(op.name()).map_or(f64::NAN, |bytes| bytemuck::pod_read_unaligned(&bytes));
     Ok(ops.map(value))
 }

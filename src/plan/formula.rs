@@ -268,6 +268,10 @@ impl Formula {
     ///
     /// The engine takes its buffers in the same order; this is their sum along the deepest path.
     pub fn work_bytes(&self, extent: &Extent) -> u64 {
+        if self.shape.contains(&0) {
+            // Nothing of it is ever evaluated.
+            return 0;
+        }
         let add = u64::saturating_add;
         let own = extent.bytes(self.dtype.size());
         match &self.form {

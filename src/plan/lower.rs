@@ -9,7 +9,7 @@ use crate::{
     grid::Grid,
     kernels::fold::{FoldOptions, Folds, Op, Reducer},
     shape::Shape,
-    source::Source,
+    source::{Sink, Source},
     units::Bytes,
 };
 use std::{
@@ -18,6 +18,7 @@ use std::{
 };
 
 /// An array and the variable that it becomes.
+#[derive(Clone)]
 pub struct Target {
     /// The variable in the sink.
     pub variable: String,
@@ -46,6 +47,23 @@ pub fn lower(targets: Vec<Target>, limit: Bytes) -> Result<Plan> {
         lowering.direct(n, target);
     }
     lowering.plan(targets)
+}
+
+/// As [`lower`], with so much of an output computed at once that the plan fits into `limit` beside the `held` bytes, if
+/// it can fit at all. What a plan asks for that does not fit is therefore the least that does.
+///
+/// # Errors
+/// As [`lower`], and when the sink does not have a variable.
+pub fn lower_within(targets: Vec<Target>, limit: Bytes, held: Bytes, sink: &dyn Sink) -> Result<Plan> {
+    let mut room = limit.0;
+    loop {
+        let plan = lower(targets.clone(), Bytes(room))?;
+        let least = plan.least(Some(sink))?.map_or(0, |(least, _)| least.0);
+        if room == 0 || least.saturating_add(held.0) <= limit.0 {
+            return Ok(plan);
+        }
+        room = if room < 4096 { 0 } else { room / 2 };
+    }
 }
 
 /// An array that is computed in a stage of its own: what needs it needs all of it.

@@ -21,7 +21,7 @@ pub use formula::{
     Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, SEGMENT_BYTES, Step, padded,
 };
 pub use identity::Identities;
-pub use lower::{Target, lower};
+pub use lower::{Target, lower, lower_within};
 
 use crate::{
     dtype::DType,
