@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. `main.rs` only calls [`main`].
 
+pub mod graph;
 mod history;
 pub mod info;
 pub mod reduce;
@@ -55,6 +56,7 @@ enum Command {
     /// Shows what a file holds: groups, dimensions, variables, chunks, filters, sizes, attributes
     Info(info::InfoArgs),
     Reduce(reduce::ReduceArgs),
+    Graph(graph::GraphArgs),
 }
 
 /// Runs the command that the process was given.
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = session(&args.global).and_then(|session| match &args.command {
         Command::Info(args) => info::run(args, &mut out),
+        Command::Graph(args) => graph::run(args, &mut out),
         Command::Reduce(reduce) => reduce::run(reduce, &args.global, &session, &mut out),
     });
     match done.and_then(|()| out.flush().map_err(|e| Error::io("write", e))) {
