@@ -3,6 +3,7 @@
 use super::Chains;
 use crate::{
     array::{Along, Creation, LazyArray, MapOp, Operation, View, common_block},
+    dtype::Scalar,
     error::Result,
     grid::Grid,
     kernels::elementwise::Binary,
@@ -77,15 +78,16 @@ impl Arrays {
             }
             self.0[place].drawn = !through;
         }
-        for place in 0..self.0.len() {
-            if let (false, Some(&user)) = (self.0[place].drawn, users[place].first()) {
-                let mut functions = std::mem::take(&mut self.0[place].functions);
-                if shows_another(&self.0[place].array) {
-                    continue;
-                }
-                functions.append(&mut self.0[user].functions);
-                self.0[user].functions = functions;
+        let mut before: HashMap<usize, Vec<String>> = HashMap::new();
+        for (entry, users) in self.0.iter_mut().zip(&users) {
+            let functions = if entry.drawn { Vec::new() } else { std::mem::take(&mut entry.functions) };
+            if let (Some(&user), false) = (users.first(), shows_another(&entry.array)) {
+                before.entry(user).or_default().extend(functions);
             }
+        }
+        for (place, mut functions) in before {
+            functions.append(&mut self.0[place].functions);
+            self.0[place].functions = functions;
         }
     }
 
@@ -276,14 +278,35 @@ fn formula(array: &LazyArray, inputs: &[&str]) -> String {
         Operation::View { .. } if shows_another(array) => inputs[0].to_string(),
         Operation::View { .. } if array.ndim() == 2 && function(array) == "transpose" => format!("{}.T", nested(0)),
         Operation::MatMul { .. } => format!("{}.dot({})", nested(0), inputs[1]),
+        Operation::Reduce { input, reduced, .. } | Operation::Fold { input, reduced, .. } => {
+            format!("{}({}{})", function(array), inputs[0], along(input, reduced))
+        }
         _ => format!("{}({})", function(array), inputs.join(", ")),
     };
     if text.chars().count() > FORMULA_CHARS_MAX { function(array) } else { text }
 }
 
+/// Which axes are reduced, as a second argument; nothing where all are.
+fn along(input: &LazyArray, reduced: &[bool]) -> String {
+    if reduced.iter().all(|r| *r) {
+        return String::new();
+    }
+    let axes = reduced.iter().enumerate().filter(|(_, r)| **r).map(|(k, _)| match input.dims() {
+        Some(dims) => dims[k].clone(),
+        None => k.to_string(),
+    });
+    let axes: Vec<String> = axes.collect();
+    match (input.dims(), &axes[..]) {
+        (Some(_), _) => format!(", {}", axes.join(", ")),
+        (None, [axis]) => format!(", axis={axis}"),
+        (None, _) => format!(", axis=({})", axes.join(", ")),
+    }
+}
+
 fn created(array: &LazyArray, creation: &Creation) -> String {
     if let (0, Some(number)) = (array.ndim(), array.as_scalar()) {
-        return number.to_string();
+        // Whole floats are written as people write them.
+        return if let Scalar::Float(x) = number { x.to_string() } else { number.to_string() };
     }
     let name = match creation {
         Creation::Full(_) => match array.as_scalar().map(|n| n.to_f64()) {

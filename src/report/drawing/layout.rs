@@ -5,11 +5,11 @@
 //! the distances between them allow.
 
 use super::Graph;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// Sweeps up and down over the rows, for the order and for the positions.
 const SWEEPS: usize = 24;
-/// How much nearer the places of one passing arrow are drawn together than a node to its neighbours.
+/// How much nearer the places of one passing arrow, and two nodes that have but each other, are drawn together.
 const STRAIGHT: f64 = 8.0;
 /// Between neighbours in a row.
 const GAP: f64 = 12.0;
@@ -38,6 +38,9 @@ pub struct Layout {
     pub width: f64,
 }
 
+/// What is linked to each place: below, and above.
+type Neighbours = [Vec<Vec<usize>>; 2];
+
 impl Layout {
     /// Where the nodes of a graph stand when each is as wide as said.
     pub fn new(graph: &Graph, widths: &[f64]) -> Layout {
@@ -65,8 +68,7 @@ impl Layout {
         layout
     }
 
-    /// The places that are linked to each place: below and above.
-    fn neighbours(&self) -> [Vec<Vec<usize>>; 2] {
+    fn neighbours(&self) -> Neighbours {
         let mut out = [vec![Vec::new(); self.places.len()], vec![Vec::new(); self.places.len()]];
         for &(from, to) in &self.links {
             out[0][to].push(from);
@@ -129,8 +131,9 @@ impl Layout {
             for k in 0..rows.len() {
                 let row = if up { k } else { rows.len() - 1 - k };
                 // At first only what lies behind the sweep, which is placed already; at last both sides.
-                let sides = if sweep + 6 >= SWEEPS { &neighbours[..] } else { &neighbours[usize::from(!up)..][..1] };
-                self.settle(&rows[row], sides);
+                let last = sweep + 8 >= SWEEPS;
+                let sides = if last { 0..2 } else { usize::from(!up)..usize::from(!up) + 1 };
+                self.settle(&rows[row], &neighbours, sides);
             }
         }
         let left = self.places.iter().map(|p| p.x - p.width / 2.0).fold(f64::INFINITY, f64::min);
@@ -146,7 +149,7 @@ impl Layout {
     }
 
     /// Least squares under order and distance: pool adjacent violators (Barlow et al. 1972).
-    fn settle(&mut self, row: &[usize], sides: &[Vec<Vec<usize>>]) {
+    fn settle(&mut self, row: &[usize], neighbours: &Neighbours, sides: Range<usize>) {
         // Each pool: weight, weighted sum of wishes, members.
         let mut pools: Vec<(f64, f64, usize)> = Vec::new();
         let mut shift = 0.0;
@@ -154,7 +157,7 @@ impl Layout {
         for (k, &place) in row.iter().enumerate() {
             shift += if k == 0 { 0.0 } else { self.apart(row[k - 1], place) };
             shifts.push(shift);
-            let (weight, wish) = self.wish(place, sides);
+            let (weight, wish) = self.wish(place, neighbours, sides.clone());
             pools.push((weight, weight * (wish - shift), 1));
             while let [.., a, b] = pools[..]
                 && a.1 / a.0 > b.1 / b.0
@@ -170,11 +173,17 @@ impl Layout {
     }
 
     /// How much a place wants to be where.
-    fn wish(&self, place: usize, sides: &[Vec<Vec<usize>>]) -> (f64, f64) {
+    fn wish(&self, place: usize, neighbours: &Neighbours, sides: Range<usize>) -> (f64, f64) {
+        let [below, above] = neighbours;
         let (mut weight, mut sum) = (0.0, 0.0);
-        for &next in sides.iter().flat_map(|side| &side[place]) {
+        let alone = |place: usize, next: usize| {
+            let (low, high) =
+                if self.places[place].row < self.places[next].row { (place, next) } else { (next, place) };
+            above[low].len() == 1 && below[high].len() == 1
+        };
+        for &next in neighbours[sides].iter().flat_map(|side| &side[place]) {
             let both_pass = self.places[place].node.is_none() && self.places[next].node.is_none();
-            let by = if both_pass { STRAIGHT } else { 1.0 };
+            let by = if both_pass || alone(place, next) { STRAIGHT } else { 1.0 };
             weight += by;
             sum += by * self.places[next].x;
         }

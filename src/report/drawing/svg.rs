@@ -27,6 +27,8 @@ const LINES_MAX: usize = 4;
 /// Of small text; what a character of it takes is an average of common sans-serif fonts.
 const SMALL: f64 = 10.0;
 const CHAR: f64 = 0.58;
+/// From one line on a circle to the next.
+const LINE: f64 = 11.0;
 const STYLE: &str = "text{font-family:Helvetica,Arial,sans-serif;font-size:10px;text-anchor:middle;\
 fill:#222}.l{text-anchor:start}.n{font-weight:bold;font-size:12px}.s{fill:#666}\
 .t{fill:#fffdf5;stroke:#8a6d1d}.a{fill:none;stroke:#8d8d8d}.e{marker-end:url(#head)}";
@@ -87,21 +89,21 @@ impl<'a> Picture<'a> {
 
     fn document(&self) -> String {
         let (width, height) = ((2.0 * MARGIN + self.left + self.layout.width).ceil(), self.height.ceil());
-        let names: Vec<&str> = self.graph.arrays.iter().map(|a| a.name.as_str()).collect();
-        let title = escaped(names.last().copied().unwrap_or_default());
+        let name = self.graph.arrays.last().map(|a| a.name.as_str()).unwrap_or_default();
         let tasks = self.graph.nodes.iter().filter(|n| n.is_task()).count();
         let desc = format!(
             "Blocked graph of {}: {} blocks (squares), {tasks} tasks (circles) and {} arrows, from the bottom up",
-            names.join(", "),
+            name,
             self.graph.nodes.len() - tasks,
             self.graph.edges.len()
         );
         let mut out = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-             height=\"{height}\" role=\"img\">\n<title>{title}</title>\n<desc>{}</desc>\n<style>{STYLE}</style>\n\
+             height=\"{height}\" role=\"img\">\n<title>{}</title>\n<desc>{}</desc>\n<style>{STYLE}</style>\n\
              <defs><marker id=\"head\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"6\" markerHeight=\"6\" \
              orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"#6f6f6f\"/></marker></defs>\n\
              <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
+            escaped(name),
             escaped(&desc)
         );
         self.arrows(&mut out);
@@ -149,59 +151,29 @@ impl<'a> Picture<'a> {
         let node = &self.graph.nodes[k];
         let array = &self.graph.arrays[node.array];
         let ((x, y), (width, height)) = (self.at(k), self.sizes[k]);
+        let (fill, stroke) = COLOURS[node.array % COLOURS.len()];
+        let (left, top) = (x - width / 2.0, y - height / 2.0);
+        let corner = format!("x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\"", short(left), short(top));
         let title = escaped(&words(array, &node.kind));
+        put(out, format_args!("<g><title>{title}</title>"));
         match &node.kind {
             Kind::Block(index) => {
-                let (fill, stroke) = COLOURS[node.array % COLOURS.len()];
-                let text: Vec<String> = index.iter().map(u64::to_string).collect();
-                put(
-                    out,
-                    format_args!(
-                        "<g><title>{title}</title><rect x=\"{}\" y=\"{}\" width=\"{width}\" height=\"{height}\" \
-                         rx=\"2\" fill=\"{fill}\" stroke=\"{stroke}\"/><text x=\"{}\" y=\"{}\">{}</text></g>",
-                        short(x - width / 2.0),
-                        short(y - height / 2.0),
-                        short(x),
-                        short(y + 3.5),
-                        text.join(",")
-                    ),
-                );
+                put(out, format_args!("<rect {corner} rx=\"2\" fill=\"{fill}\" stroke=\"{stroke}\"/>"));
+                line(out, x, y + 3.5, &place_words(index));
             }
             Kind::Whole => {
-                let (fill, stroke) = COLOURS[node.array % COLOURS.len()];
-                let (from, top) = (x - width / 2.0, y - height / 2.0);
-                put(
-                    out,
-                    format_args!(
-                        "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{height}\" rx=\"3\" fill=\"#fff\" \
-                         stroke=\"{stroke}\"/>",
-                        short(from),
-                        short(top),
-                        short(width),
-                    ),
-                );
-                debug_assert!(fill.starts_with('#'));
-                label(out, array, node.array, from + 8.0, y);
+                put(out, format_args!("<rect {corner} rx=\"3\" fill=\"#fff\" stroke=\"{stroke}\"/>"));
+                label(out, array, node.array, left + 8.0, y);
             }
             Kind::Task { .. } | Kind::Tasks { .. } => {
-                put(
-                    out,
-                    format_args!(
-                        "<g><title>{title}</title><circle class=\"t\" cx=\"{}\" cy=\"{}\" r=\"{}\"/>",
-                        short(x),
-                        short(y),
-                        short(width / 2.0)
-                    ),
-                );
+                let (x, radius) = (short(x), short(width / 2.0));
+                put(out, format_args!("<circle class=\"t\" cx=\"{x}\" cy=\"{}\" r=\"{radius}\"/>", short(y)));
                 let lines = lines(node);
-                let first = y + 3.5 - (lines.len() as f64 - 1.0) * SMALL / 2.0;
-                for (k, line) in lines.iter().enumerate() {
-                    let (x, y) = (short(x), short(first + k as f64 * SMALL));
-                    put(out, format_args!("<text x=\"{x}\" y=\"{y}\">{}</text>", escaped(line)));
-                }
-                out.push_str("</g>\n");
+                let first = y + 3.5 - (lines.len() as f64 - 1.0) * LINE / 2.0;
+                lines.iter().enumerate().for_each(|(k, text)| line(out, x, first + k as f64 * LINE, text));
             }
         }
+        put(out, format_args!("</g>"));
     }
 
     /// The arrays of a row, one below the other.
@@ -212,6 +184,16 @@ impl<'a> Picture<'a> {
             label(out, &self.graph.arrays[array], array, MARGIN, first + LABEL * k as f64);
         }
     }
+}
+
+/// One line of text around `x`.
+fn line(out: &mut String, x: f64, y: f64, text: &str) {
+    put(out, format_args!("<text x=\"{}\" y=\"{}\">{}</text>", short(x), short(y), escaped(text)));
+}
+
+/// A block's place, as short as it can be said.
+fn place_words(index: &[u64]) -> String {
+    index.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// A small grid, and beside it what the array is; `y` is the middle.
@@ -290,17 +272,14 @@ fn lines(node: &Node) -> Vec<String> {
 fn radius(node: &Node) -> f64 {
     let lines = lines(node);
     let width = lines.iter().map(|l| text_width(l, SMALL)).fold(0.0, f64::max);
-    let height = (lines.len() as f64 - 1.0).max(0.0) * SMALL;
+    let height = (lines.len() as f64 - 1.0).max(0.0) * LINE;
     ((width / 2.0).hypot(height / 2.0) + 4.0).ceil()
 }
 
 fn size(graph: &Graph, node: &Node, radius: f64) -> (f64, f64) {
     match &node.kind {
         Kind::Task { .. } | Kind::Tasks { .. } => (2.0 * radius, 2.0 * radius),
-        Kind::Block(index) => {
-            let text: Vec<String> = index.iter().map(u64::to_string).collect();
-            ((text_width(&text.join(","), SMALL) + 12.0).max(26.0).ceil(), 26.0)
-        }
+        Kind::Block(index) => ((text_width(&place_words(index), SMALL) + 12.0).max(26.0).ceil(), 26.0),
         Kind::Whole => {
             let array = &graph.arrays[node.array];
             let text = text_width(&array.name, 12.5).max(text_width(&extent(&array.grid), SMALL));
