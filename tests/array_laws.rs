@@ -8,11 +8,7 @@ mod reference;
 #[path = "array_laws/run.rs"]
 mod run;
 
-use aosx::{
-    array::LazyArray,
-    events::Silent,
-    prelude::Session,
-};
+use aosx::{array::LazyArray, events::Silent, prelude::Session};
 use proptest::prelude::*;
 use random::{Draw, describe};
 use reference::{Reference, Whole};

@@ -14,6 +14,7 @@
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
 //! | [blocks](blocks) | `map_blocks`, `map_overlap` |
 
+mod access;
 pub mod blocks;
 mod broadcast;
 pub mod create;
@@ -25,6 +26,7 @@ pub mod reduce;
 pub mod reshape;
 mod view;
 
+pub use access::Access;
 pub use blocks::{BlockFunction, BlockInfo, BlockInput, Boundary};
 pub use broadcast::common_block;
 pub use create::{Chunks, Creation, Data};

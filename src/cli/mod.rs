@@ -2,6 +2,7 @@
 
 pub mod calc;
 mod destination;
+pub mod graph;
 mod history;
 pub mod info;
 pub mod reduce;
@@ -58,6 +59,7 @@ enum Command {
     Info(info::InfoArgs),
     Reduce(reduce::ReduceArgs),
     Calc(calc::CalcArgs),
+    Graph(graph::GraphArgs),
 }
 
 /// Runs the command that the process was given.
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
     let done = session(&args.global).and_then(|session| match &args.command {
         Command::Info(args) => info::run(args, &mut out),
         Command::Calc(calc) => calc::run(calc, &args.global, &session, &mut out),
+        Command::Graph(args) => graph::run(args, &mut out),
         Command::Reduce(reduce) => reduce::run(reduce, &args.global, &session, &mut out),
     });
     match done.and_then(|()| out.flush().map_err(|e| Error::io("write", e))) {
