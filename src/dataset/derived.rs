@@ -357,7 +357,9 @@ impl<'a> Builder<'a> {
             Some(dim) if is_coordinate => dim.name.clone(),
             _ => v.name().to_string(),
         };
-        if self.results.contains(to.as_str()) || self.done.schema.var(&to).is_some() {
+        let is_taken = self.results.contains(to.as_str()) || self.done.schema.var(&to).is_some();
+        // One place of a dimension that another output has whole is left to that.
+        if is_taken || (dims.is_empty() && self.dims.iter().any(|d| d.to == to)) {
             return Ok(());
         }
         let mut meta = VarMeta { path: to.clone(), shape: lengths.clone(), ..v.clone() };

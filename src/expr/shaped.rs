@@ -177,12 +177,8 @@ impl Binder<'_> {
             None if x.array.ndim() == 1 => vec![0],
             None => return wrong(call.span, "roll needs a dimension here, as roll(x, 1, lon)"),
         };
-        let mut out = x.with(x.array.roll(&shifts, &at).at(call.span)?, Kept::All);
-        for at in at {
-            // As xarray's roll: the values move, the coordinates stay.
-            out = noted(&x, at, Taken::Part(Index::ALL), out);
-        }
-        Ok(out)
+        // As xarray's roll: the values move, the coordinates stay.
+        Ok(x.with(x.array.roll(&shifts, &at).at(call.span)?, Kept::All))
     }
 
     fn pad(&mut self, call: &Call, x: &Quantity) -> Bound<Quantity> {

@@ -107,9 +107,25 @@ impl Quantity {
         for operand in operands {
             let new: Vec<Used> = operand.from.iter().filter(|u| !out.from.contains(u)).cloned().collect();
             out.from.extend(new);
-            // Of one dimension the left operand's part counts, as its coordinates do.
-            let known: Vec<String> = out.taken.iter().map(|(d, _)| d.clone()).collect();
-            out.taken.extend(operand.taken.iter().filter(|(d, _)| !known.contains(d)).cloned());
+        }
+        let mut dims: Vec<&String> = operands.iter().flat_map(|o| o.taken.iter().map(|(d, _)| d)).collect();
+        dims.sort_unstable();
+        dims.dedup();
+        for dim in dims {
+            // The leftmost operand that has the result's dimension has its coordinates too; of a dimension that is gone,
+            // the leftmost that knows what was taken of it.
+            let place = out.dims().iter().position(|d| d == dim);
+            let gives = |o: &&&Quantity| match place {
+                Some(k) => {
+                    let own = o.dims().iter().position(|d| d == dim);
+                    own.is_some_and(|own| o.array.shape()[own] == out.array.shape()[k] || operands.len() == 1)
+                }
+                None => o.taken.iter().any(|(d, _)| d == dim),
+            };
+            if let Some(operand) = operands.iter().find(gives) {
+                let parts: Vec<_> = operand.taken.iter().filter(|(d, _)| d == dim).cloned().collect();
+                out.taken.extend(parts);
+            }
         }
         out
     }

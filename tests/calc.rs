@@ -1,0 +1,219 @@
+//! `aosx calc` as a user meets it: what it computes, what it writes, and what it says when something is wrong.
+//!
+//! Expected numbers are xarray's, printed by `fixtures/calc/make.py`.
+
+use aosx::{
+    budget::Budget,
+    formats::{self, whole::read_all},
+    units::Bytes,
+};
+use assert_cmd::Command;
+use serde_json::Value;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A folder with the small real file and the made one, as `air.nc` and `made.nc`.
+fn folder() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    for (from, to) in [("air.nc", "air.nc"), ("golden/made.nc", "made.nc")] {
+        std::fs::copy(fixtures.join(from), dir.path().join(to)).unwrap();
+    }
+    dir
+}
+
+/// Exit code, what is printed, what is said.
+fn run_in(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::cargo_bin("aosx").unwrap();
+    let output = command.args(args).env("SOURCE_DATE_EPOCH", "951782400").current_dir(dir).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn calc(dir: &Path, args: &[&str]) -> String {
+    let all: Vec<&str> = ["calc"].iter().chain(args).copied().collect();
+    let (code, out, err) = run_in(dir, &all);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{args:?}");
+    out
+}
+
+fn says(args: &[&str]) -> String {
+    let dir = folder();
+    let all: Vec<&str> = ["calc"].iter().chain(args).copied().collect();
+    let (code, out, err) = run_in(dir.path(), &all);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{args:?}: {err}");
+    err
+}
+
+fn info(dir: &Path, file: &str) -> Value {
+    let (code, out, err) = run_in(dir, &["info", file, "--json"]);
+    assert_eq!(code, Some(0), "{err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+fn values<T: bytemuck::Pod>(path: &Path, variable: &str) -> Vec<T> {
+    let source = formats::open(path).unwrap().source(variable).unwrap();
+    let block = read_all(&*source, &Budget::new(Bytes(1 << 26))).unwrap();
+    bytemuck::pod_collect_to_vec(block.bytes())
+}
+
+fn close(got: &[f64], wanted: &[f64]) {
+    let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-8 * b.abs().max(1.0);
+    assert!(got.len() == wanted.len() && got.iter().zip(wanted).all(near), "{got:?} is not {wanted:?}");
+}
+
+/// The header as `ncdump` would show it.
+fn header(dir: &Path, file: &str) -> String {
+    let (code, out, err) = run_in(dir, &["info", file, "--cdl"]);
+    assert_eq!(code, Some(0), "{err}");
+    out
+}
+
+#[test]
+fn an_anomaly_has_the_values_and_the_attributes_of_one() {
+    for out in ["anom.nc", "anom.zarr"] {
+        let dir = folder();
+        calc(dir.path(), &["anom = air - mean(air, time)", "air.nc", "-o", out]);
+        let all: Vec<f64> = values(&dir.path().join(out), "anom");
+        assert_eq!(all.len(), 124 * 11 * 21);
+        close(&all[..3], &[0.76701613, 0.47072581, 0.58612903]);
+        close(&all[all.len() - 2..], &[-3.26887097, -2.82580645]);
+        let header = header(dir.path(), out);
+        assert!(header.contains("double anom(time, lat, lon)"), "{header}");
+        assert!(header.contains("anom:units = \"degK\""), "{header}");
+        assert!(!header.contains("anom:long_name") && !header.contains("scale_factor"), "{header}");
+        assert!(!header.contains("cell_methods"), "a difference is no mean: {header}");
+        for coordinate in ["time", "lat", "lon"] {
+            assert!(header.contains(&format!("float {coordinate}({coordinate})")), "{header}");
+        }
+        assert!(header.contains("aosx calc") && header.contains("2000-02-29T00:00:00Z"), "{header}");
+        assert!(header.contains("4x daily NMC reanalysis"), "{header}");
+    }
+}
+
+#[test]
+fn statements_build_on_each_other_and_choose() {
+    let dir = folder();
+    let program = "_v = air * 2; speed = sqrt(air**2 + _v**2); hot = where(air > 273.15, air, nan); n = count(hot)";
+    calc(dir.path(), &[program, "air.nc", "-o", "out.nc"]);
+    let out = dir.path().join("out.nc");
+    let speed: Vec<f64> = values(&out, "speed");
+    close(&speed[5 * 231 + 5 * 21..][..3], &[604.85638791, 604.63278112, 603.73835392]);
+    let hot: Vec<f64> = values(&out, "hot");
+    assert_eq!(hot.iter().filter(|x| !x.is_nan()).count(), 10967);
+    assert_eq!(values::<i64>(&out, "n"), [10967]);
+    let header = header(dir.path(), "out.nc");
+    assert!(!header.contains(" _v("), "{header}");
+    assert!(!header.contains("speed:units"), "a root of squares has other units: {header}");
+    assert!(header.contains("hot:units = \"degK\"") && header.contains("hot:long_name"), "{header}");
+}
+
+#[test]
+fn chunks_and_filters_are_those_asked_for() {
+    let dir = folder();
+    let args = ["air = air - 273.15; air.units = 'degC'", "air.nc", "--chunks", "time=1,lat=all", "--codec"];
+    let with = |codec: &str, out: &str| {
+        calc(dir.path(), &[&args[..], &[codec, "-o", out]].concat());
+        info(dir.path(), out).to_string()
+    };
+    let netcdf = with("shuffle,deflate:1", "out.nc");
+    assert!(
+        netcdf.contains("[1,11,21]") && netcdf.contains("\"deflate\"") && netcdf.contains("\"shuffle\""),
+        "{netcdf}"
+    );
+    let zarr = with("zstd:5", "out.zarr");
+    assert!(zarr.contains("[1,11,21]") && zarr.contains("\"zstd\""), "{zarr}");
+    for out in ["out.nc", "out.zarr"] {
+        close(&values::<f64>(&dir.path().join(out), "air")[..3], &[-14.95, -14.95, -14.45]);
+        assert!(header(dir.path(), out).contains("air:units = \"degC\""));
+    }
+    let plain = with("none", "plain.nc");
+    assert!(!plain.contains("deflate"), "{plain}");
+}
+
+#[test]
+fn a_reduction_says_so_in_cell_methods() {
+    let dir = folder();
+    calc(dir.path(), &["m = mean(air, time, lon); s = std(air, axis=0, ddof=1)", "air.nc", "-o", "out.nc"]);
+    let header = header(dir.path(), "out.nc");
+    assert!(header.contains("m(lat)") && header.contains("m:cell_methods = \"time: lon: mean\""), "{header}");
+    assert!(header.contains("s:cell_methods = \"time: standard_deviation\""), "{header}");
+    assert!(!header.contains("float time("), "nothing has times any more: {header}");
+}
+
+#[test]
+fn options_of_reductions_count() {
+    let dir = folder();
+    let print = |program: &str| calc(dir.path(), &[program, "made.nc", "--format", "csv"]);
+    let last = |text: String| text.lines().last().unwrap().to_string();
+    assert_eq!(last(print("x = max(whole_i1, keepdims=true) - max(whole_i1)")).rsplit(',').next(), Some("0"));
+    assert!(print("x = sum(packed, skipna=false)").to_lowercase().trim_end().ends_with("nan"));
+    assert!(!print("x = sum(packed)").to_lowercase().contains("nan"));
+    assert!(print("x = sum(packed, min_count=1000)").to_lowercase().contains("nan"));
+}
+
+#[test]
+fn parts_take_their_coordinates_along() {
+    let dir = folder();
+    calc(dir.path(), &["p = air[time=0:4:2, lat=-1, lon=:2]; all = air", "air.nc", "-o", "out.nc"]);
+    let out = dir.path().join("out.nc");
+    close(&values::<f64>(&out, "p"), &[289.7, 291.1, 281.9, 283.9]);
+    let header = header(dir.path(), "out.nc");
+    assert!(header.contains("p(time, lon)") && header.contains("all(time_1, lat, lon_1)"), "{header}");
+    let times: Vec<f32> = values(&out, "time");
+    assert_eq!(times[1] - times[0], 12.0);
+    assert_eq!(values::<f32>(&out, "time_1").len(), 124);
+}
+
+#[test]
+fn several_inputs_are_called_by_their_names() {
+    let dir = folder();
+    std::fs::copy(dir.path().join("air.nc"), dir.path().join("b.nc")).unwrap();
+    let by_stem = calc(dir.path(), &["d = max(air.air - b.air)", "air.nc", "b.nc", "--format", "csv"]);
+    let by_name =
+        calc(dir.path(), &["d = max(x.air - y.air)", "--in", "x=air.nc", "--in", "y=b.nc", "--format", "csv"]);
+    assert_eq!(by_stem, by_name);
+    assert_eq!(by_stem.trim_end().rsplit(['\n', ',']).next(), Some("0.0"));
+}
+
+#[test]
+fn mistakes_have_a_caret() {
+    let cases = [
+        ("x = aif - 1", "no variable 'aif'; did you mean air?\n  x = aif - 1\n      ^^^"),
+        ("x = mean(air, tiem)", "no dimension 'tiem'; did you mean time?\n  x = mean(air, tiem)\n                ^^^^"),
+        ("x = maen(air)", "no function 'maen'; did you mean mean?\n  x = maen(air)\n      ^^^^"),
+        ("x = std(air, dof=1)", "no argument of std is named 'dof'; did you mean ddof?"),
+        ("x = air & 1", "\n  x = air & 1\n      ^^^^^^^"),
+        ("x = air[time=999]", "\n  x = air[time=999]\n      ^^^^^^^^^^^^^"),
+        ("x = air + 'a'", "text is no value to compute with\n  x = air + 'a'\n            ^^^"),
+        ("_x = air", "nothing is computed that is kept; names that begin with '_' are left out\n  _x = air\n  ^^"),
+        ("x = air; y.units = 'K'", "no output 'y'; there is x\n"),
+        ("x = air; x.scale_factor = 2", "'scale_factor' says how values are stored"),
+        (
+            "x = air[time=0:5] + air[time=0:6]",
+            "dimension 'time' has lengths 5 and 6\n  x = air[time=0:5] + air[time=0:6]\n      ^",
+        ),
+        ("x = ", "\n  x = \n"),
+    ];
+    for (program, expected) in cases {
+        let said = says(&[program, "air.nc"]);
+        assert!(said.contains(expected), "{said}");
+    }
+    let said = says(&["x = made.whole_i1 + air.air[time=:9]", "air.nc", "made.nc", "-o", "x.nc", "--codec", "zip"]);
+    assert!(said.contains("no codec 'zip' in this format; there are none, "), "{said}");
+    assert!(says(&["x = air", "air.nc", "made.nc"]).contains("'air' is an input; its variables are air.t"));
+    assert!(says(&["x = packed", "air.nc", "made.nc"]).contains("'packed' of which input?; write made.packed"));
+    assert!(says(&["x = air", "air.nc", "--chunks", "tiem=1"]).contains("tiem"));
+    assert!(says(&["x = air", "air.nc", "-o", "air.nc"]).contains("air.nc"));
+    assert!(says(&["x = air.air", "air.nc", "./air.nc"]).contains("two inputs are called 'air'"));
+    assert!(says(&["x = 1"]).contains("no input"));
+}
+
+#[test]
+fn functions_are_listed_and_plans_explained() {
+    let dir = folder();
+    let list = calc(dir.path(), &["--functions"]);
+    assert!(list.contains("std(x, dims..., ddof=0") && list.contains("\n  pi  "), "{list}");
+    let plan = calc(dir.path(), &["anom = air - mean(air, time)", "air.nc", "--explain", "--memory", "1GiB"]);
+    assert!(plan.contains("anom"), "{plan}");
+}
