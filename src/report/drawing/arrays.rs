@@ -43,19 +43,19 @@ impl Arrays {
         let mut todo: Vec<&LazyArray> = given.iter().rev().map(|(_, a)| *a).collect();
         while let Some(&next) = todo.last() {
             let id = ids.of(next);
-            let missing: Vec<&LazyArray> =
-                next.inputs().into_iter().rev().filter(|i| !places.contains_key(&ids.of(i))).collect();
-            if places.contains_key(&id) || missing.is_empty() {
+            if places.contains_key(&id) {
                 todo.pop();
-                if !places.contains_key(&id) {
-                    places.insert(id, out.len());
-                    let inputs: Vec<usize> = next.inputs().into_iter().map(|i| places[&ids.of(i)]).collect();
-                    let name = given.iter().find(|(_, a)| ids.of(a) == id).map(|(name, _)| *name);
-                    let entry = Entry::new(next, inputs, name, &out)?;
-                    out.push(entry);
-                }
-            } else {
-                todo.extend(missing);
+                continue;
+            }
+            let before = todo.len();
+            todo.extend(next.inputs().into_iter().rev().filter(|i| !places.contains_key(&ids.of(i))));
+            if todo.len() == before {
+                todo.pop();
+                let inputs: Vec<usize> = next.inputs().into_iter().map(|i| places[&ids.of(i)]).collect();
+                let name = given.iter().find(|(_, a)| ids.of(a) == id).map(|(name, _)| *name);
+                places.insert(id, out.len());
+                let entry = Entry::new(next, inputs, name, &out)?;
+                out.push(entry);
             }
         }
         let mut arrays = Arrays(out);
