@@ -65,6 +65,17 @@ impl LazyArray {
         self.permute_dims(&order.iter().map(|&k| k as i64).collect::<Vec<_>>())
     }
 
+    /// Two axes swapped.
+    ///
+    /// # Errors
+    /// When one does not exist.
+    pub fn swapaxes(&self, axis1: i64, axis2: i64) -> Result<LazyArray> {
+        let (a, b) = (self.axis(axis1)?, self.axis(axis2)?);
+        let mut order = self.all_axes();
+        order.swap(a, b);
+        self.permute_dims(&order)
+    }
+
     /// New axes of length 1, at these places of the result.
     ///
     /// # Errors

@@ -14,10 +14,15 @@
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
 //! | [blocks](blocks) | `map_blocks`, `map_overlap` |
 
+mod assign;
 pub mod blocks;
 mod broadcast;
 pub mod create;
+mod derived;
+pub mod einsum;
 pub mod elementwise;
+mod factor;
+mod histogram;
 pub mod index;
 pub mod linalg;
 pub mod manipulate;
@@ -28,8 +33,11 @@ mod view;
 pub use blocks::{BlockFunction, BlockInfo, BlockInput, Boundary};
 pub use broadcast::common_block;
 pub use create::{Chunks, Creation, Data};
+pub use derived::{Closeness, Spacing};
+pub use einsum::Contract;
 pub use elementwise::MapOp;
 pub use index::Index;
+pub use linalg::MatrixNorm;
 pub use view::{Along, Picks, View};
 
 use crate::{
