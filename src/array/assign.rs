@@ -74,7 +74,12 @@ impl LazyArray {
             let n = self.shape().get(spans.len()).copied().unwrap_or(1);
             match *part {
                 Index::At(at) => {
-                    spans.push(Span { first: (if at < 0 { at + n as i64 } else { at }) as u64, count: 1, step: 1, backwards: false });
+                    spans.push(Span {
+                        first: (if at < 0 { at + n as i64 } else { at }) as u64,
+                        count: 1,
+                        step: 1,
+                        backwards: false,
+                    });
                     axes.push(None);
                 }
                 Index::Slice { start, stop, step } => {

@@ -170,7 +170,8 @@ impl LazyArray {
                 ([steps[0], steps[steps.len() - 1]], a.add(&b)?.add(&c)?)
             }
         };
-        let ends = [slope(&at(0, 1)?, &at(1, 2)?, step[0])?, slope(&at(last - 2, last - 1)?, &at(last - 1, last)?, step[1])?];
+        let ends =
+            [slope(&at(0, 1)?, &at(1, 2)?, step[0])?, slope(&at(last - 2, last - 1)?, &at(last - 1, last)?, step[1])?];
         let all = LazyArray::concat(&[ends[0].clone(), inner, ends[1].clone()], along)?;
         Ok(all.with_blocks(self.chunk().clone()))
     }

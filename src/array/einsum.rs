@@ -110,8 +110,7 @@ impl LazyArray {
         let mut parts = parts.into_iter();
         let mut left = parts.next().ok_or_else(|| wrong("no arrays".to_string()))?;
         while let Some(right) = parts.next() {
-            let wanted: Vec<usize> =
-                parts.as_slice().iter().flat_map(|p| &p.labels).chain(&out).copied().collect();
+            let wanted: Vec<usize> = parts.as_slice().iter().flat_map(|p| &p.labels).chain(&out).copied().collect();
             left = left.contract(&right, &wanted)?;
         }
         left.summed(&out)?.laid_out(&out)
@@ -188,8 +187,7 @@ impl Labelled {
         let order = [batch, groups[0], groups[1]].concat();
         let array = self.laid_out(&order)?;
         let length = |labels: &[usize]| labels.iter().map(|l| self.length(*l)).product::<u64>() as i64;
-        let shape: Vec<i64> =
-            batch.iter().map(|l| self.length(*l) as i64).chain(groups.map(length)).collect();
+        let shape: Vec<i64> = batch.iter().map(|l| self.length(*l) as i64).chain(groups.map(length)).collect();
         array.reshape(&shape)
     }
 

@@ -11,7 +11,9 @@ use crate::{
     dtype::DType,
     error::{Error, Result},
     kernels::{
-        linalg::{Matrix, Update, orient, product, product_scratch_bytes, qr, qr_scratch_bytes, svd, svd_scratch_bytes},
+        linalg::{
+            Matrix, Update, orient, product, product_scratch_bytes, qr, qr_scratch_bytes, svd, svd_scratch_bytes,
+        },
         random::Distribution,
     },
     shape::Shape,
@@ -56,14 +58,8 @@ impl LazyArray {
         let a = a.tall("qr")?;
         let stacked = a.small_factors()?;
         let rows = stacked.shape()[0];
-        let both = LazyArray::blocks(
-            &[stacked],
-            Arc::new(Second::Qr),
-            &[rows + n, n],
-            &[rows + n, n],
-            a.dtype(),
-        )?
-        .hold();
+        let both =
+            LazyArray::blocks(&[stacked], Arc::new(Second::Qr), &[rows + n, n], &[rows + n, n], a.dtype())?.hold();
         Ok((a.times(&both.get_along(0, ..rows as i64)?)?, both.get_along(0, rows as i64..)?))
     }
 

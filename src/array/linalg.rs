@@ -91,7 +91,9 @@ impl LazyArray {
     pub fn vecdot(&self, other: &LazyArray, axis: i64) -> Result<LazyArray> {
         let axis = if self.ndim() == other.ndim() && axis >= 0 { axis - self.ndim() as i64 } else { axis };
         if axis >= 0 {
-            return Err(Error::usage(format!("vecdot along axis {axis} of arrays of different ranks; count from the end")));
+            return Err(Error::usage(format!(
+                "vecdot along axis {axis} of arrays of different ranks; count from the end"
+            )));
         }
         let (n, m) = (self.shape()[self.axis(axis)?], other.shape()[other.axis(axis)?]);
         if n != m {

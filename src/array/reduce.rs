@@ -53,7 +53,10 @@ impl LazyArray {
         let chosen = matches!(op, Op::Min | Op::Max | Op::ArgMin | Op::ArgMax | Op::Range);
         if chosen && out.size() > 0 && self.size() == 0 {
             let shape = self.shape();
-            return Err(Error::usage(format!("{} of no values: axes {axes:?} of an array of shape {shape}", op.name())));
+            return Err(Error::usage(format!(
+                "{} of no values: axes {axes:?} of an array of shape {shape}",
+                op.name()
+            )));
         }
         Ok(out)
     }
