@@ -1,11 +1,11 @@
 //! Anomalies of a file's variable: `cargo run --release --example anomaly -- in.nc air time`
 
 use aosx::{
-    cf::{ValidRange, decoding},
+    cf::decoding::{ValidRange, decoding},
     prelude::*,
 };
 
-fn main() -> Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let air = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/air.nc");

@@ -8,32 +8,27 @@ struct GeometricMean;
 impl CustomFold for GeometricMean {
     type State = [f64; 2]; // how many, and the sum
     type Out = f64;
-
     fn name(&self) -> &str {
         "geometric mean"
     }
-
     fn init(&self) -> [f64; 2] {
         [0.0, 0.0]
     }
-
     fn push(&self, [n, sum]: &mut [f64; 2], value: f64) {
         *n += 1.0;
         *sum += value.ln();
     }
-
     fn merge(&self, into: &mut [f64; 2], later: &[f64; 2]) {
         into[0] += later[0];
         into[1] += later[1];
     }
-
     fn finish(&self, [n, sum]: &[f64; 2]) -> f64 {
         (sum / n).exp()
     }
 }
 
 fn main() -> Result<()> {
-    // Growth of 1, 2 ... 5 percent, in two blocks.
+    // Growth of 1 to 5 percent, in two blocks.
     let growth = LazyArray::arange(1, 6, 1, &[3])? / 100.0 + 1.0;
     let mean = growth.reduction(erased(GeometricMean), &[0])?;
     let mean = Session::new().compute(&mean)?.item::<f64>()?;

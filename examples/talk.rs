@@ -2,7 +2,7 @@
 
 use aosx::prelude::*;
 
-fn main() -> Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let session = Session::new().memory("256MiB".parse()?);
     // 15 x 15 ones, in blocks of 5 x 5. Nothing is computed before `compute`.
     let x = LazyArray::ones(&[15, 15], &[5, 5], DType::F64)?;

@@ -36,7 +36,7 @@ impl LazyArray {
         let lost: Vec<i64> = (0..axes.len()).filter(|&k| axes[k].is_none()).map(|k| k as i64).collect();
         let turned: Vec<i64> = (0..spans.len()).filter(|&k| spans[k].backwards).map(|k| k as i64).collect();
         let value = value.squeeze(&new)?.expand_dims(&lost)?.flip(&turned)?;
-        let out = self.replaced(&spans, 0, &value)?;
+        let out = self.replaced(&spans, 0, &value)?.with_blocks(self.chunk().clone());
         let dims = self.dims().map(<[String]>::to_vec);
         Ok(out.viewed(View::identity(self.shape()), dims, self.chunk().clone()))
     }

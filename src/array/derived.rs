@@ -197,10 +197,11 @@ impl LazyArray {
         x.cov(&y, axes, 0.0)?.divide(&x.std(axes, 0.0)?.multiply(&y.std(axes, 0.0)?)?)
     }
 
-    /// Both as floats, with the names, if any, of the product.
+    /// Both in one type of floats, with the shape and names of their product.
     fn with_shape_of(&self, other: &LazyArray) -> Result<[LazyArray; 2]> {
-        let float = |x: &LazyArray| if x.dtype().is_float() { x.clone() } else { x.astype(DType::F64) };
-        let both = super::broadcast::broadcast(&[float(self), float(other)])?;
+        let dtype = self.dtype().promote(other.dtype());
+        let dtype = if dtype.is_float() { dtype } else { DType::F64 };
+        let both = super::broadcast::broadcast(&[self.astype(dtype), other.astype(dtype)])?;
         let full = |k: usize| -> Result<LazyArray> {
             let x = both.arrays[k].broadcast_to(&both.shape)?;
             let view = super::View::identity(x.shape());

@@ -189,7 +189,11 @@ impl LazyArray {
             return Ok(self.clone());
         }
         let chunk = crate::array::reshape::blocks(self.shape(), self.chunk(), &shape);
-        let operation = Operation::Reshape { input: self.clone() };
+        // Of no elements there is nothing to move, and no rule for how axes correspond.
+        let operation = match self.size() {
+            0 => Operation::Create(super::Creation::Full([0; 8])),
+            _ => Operation::Reshape { input: self.clone() },
+        };
         Ok(LazyArray::from_parts(operation, self.dtype(), shape, None, chunk))
     }
 
