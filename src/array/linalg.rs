@@ -1,4 +1,4 @@
-//! Products of matrices, and what is made of them.
+//! Products of matrices and vectors, traces and norms. `tensordot` and `einsum` are in [`einsum`](super::einsum).
 
 use super::{LazyArray, Operation};
 use crate::{

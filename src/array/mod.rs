@@ -12,6 +12,7 @@
 //! | [shape](manipulate) | transpose, reshape, concat, stack, pad, roll, repeat, tile, rechunk ... |
 //! | [reductions](reduce) | `sum` to `argmax`, nan-forms, `average`, `cumsum`, `diff`, `histogram`, `sort`, own folds |
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
+//! | made of these | `isclose`, `nan_to_num`, `interp`, `gradient`, `cov`, `corrcoef` |
 //! | [blocks](blocks) | `map_blocks`, `map_overlap` |
 
 mod assign;
