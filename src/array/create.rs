@@ -276,6 +276,24 @@ impl LazyArray {
         Ok(LazyArray::from_parts(made, dtype, shape, None, chunk))
     }
 
+    /// Coordinates of a grid: for each of the vectors an array of all lengths together, which varies along its own axis
+    /// alone (`meshgrid` with `indexing="ij"`).
+    ///
+    /// # Errors
+    /// When one is no vector, or sizes overflow.
+    pub fn meshgrid(vectors: &[LazyArray]) -> Result<Vec<LazyArray>> {
+        let rank = vectors.len();
+        if let Some(other) = vectors.iter().find(|v| v.ndim() != 1) {
+            return Err(Error::usage(format!("meshgrid of an array of {} dimensions; it takes vectors", other.ndim())));
+        }
+        let shape: Vec<u64> = vectors.iter().map(|v| v.shape()[0]).collect();
+        let lie = |(k, v): (usize, &LazyArray)| {
+            let others: Vec<i64> = (0..rank).filter(|&l| l != k).map(|l| l as i64).collect();
+            v.expand_dims(&others)?.broadcast_to(&shape)
+        };
+        vectors.iter().enumerate().map(lie).collect()
+    }
+
     /// The elements on and below the `k`-th diagonal of the last two axes; zeros elsewhere.
     ///
     /// # Errors

@@ -65,6 +65,17 @@ impl LazyArray {
         self.permute_dims(&order.iter().map(|&k| k as i64).collect::<Vec<_>>())
     }
 
+    /// Two axes swapped.
+    ///
+    /// # Errors
+    /// When one does not exist.
+    pub fn swapaxes(&self, axis1: i64, axis2: i64) -> Result<LazyArray> {
+        let (a, b) = (self.axis(axis1)?, self.axis(axis2)?);
+        let mut order = self.all_axes();
+        order.swap(a, b);
+        self.permute_dims(&order)
+    }
+
     /// New axes of length 1, at these places of the result.
     ///
     /// # Errors
@@ -178,7 +189,11 @@ impl LazyArray {
             return Ok(self.clone());
         }
         let chunk = crate::array::reshape::blocks(self.shape(), self.chunk(), &shape);
-        let operation = Operation::Reshape { input: self.clone() };
+        // Of no elements there is nothing to move, and no rule for how axes correspond.
+        let operation = match self.size() {
+            0 => Operation::Create(super::Creation::Full([0; 8])),
+            _ => Operation::Reshape { input: self.clone() },
+        };
         Ok(LazyArray::from_parts(operation, self.dtype(), shape, None, chunk))
     }
 

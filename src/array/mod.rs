@@ -12,13 +12,19 @@
 //! | [shape](manipulate) | transpose, reshape, concat, stack, pad, roll, repeat, tile, rechunk ... |
 //! | [reductions](reduce) | `sum` to `argmax`, nan-forms, `average`, `cumsum`, `diff`, `histogram`, `sort`, own folds |
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
+//! | made of these | `isclose`, `nan_to_num`, `interp`, `gradient`, `cov`, `corrcoef` |
 //! | [blocks](blocks) | `map_blocks`, `map_overlap` |
 
+mod assign;
 mod access;
 pub mod blocks;
 mod broadcast;
 pub mod create;
+mod derived;
+pub mod einsum;
 pub mod elementwise;
+mod factor;
+mod histogram;
 pub mod index;
 pub mod linalg;
 pub mod manipulate;
@@ -30,8 +36,11 @@ pub use access::Access;
 pub use blocks::{BlockFunction, BlockInfo, BlockInput, Boundary};
 pub use broadcast::common_block;
 pub use create::{Chunks, Creation, Data};
+pub use derived::{Closeness, Spacing};
+pub use einsum::Contract;
 pub use elementwise::MapOp;
 pub use index::Index;
+pub use linalg::MatrixNorm;
 pub use view::{Along, Picks, View};
 
 use crate::{

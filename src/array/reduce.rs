@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     kernels::{
         fold::{FoldOptions, Folds, Op, Reducer},
-        lanes::LaneOp,
+        lanes::{LaneOp, Order},
     },
     shape::Shape,
 };
@@ -23,6 +23,9 @@ impl LazyArray {
     ///
     /// # Errors
     /// When an axis is out of range or named twice.
+    ///
+    /// Of no values, the least, the largest, the first and their like are NaN, and an error (while running) where the type
+    /// has none; [`min`](LazyArray::min) and the other methods of NumPy's names refuse at once.
     pub fn reduce(&self, op: Op, axes: &[i64], options: FoldOptions) -> Result<LazyArray> {
         let reduced = self.marked(axes)?;
         let dtype = Folds::new(&[op], &self.meaning(), options).result_dtype(op);
@@ -42,6 +45,20 @@ impl LazyArray {
         let (shape, chunk, dims) = self.kept(&reduced);
         let operation = Operation::Fold { input: self.clone(), reducer, reduced };
         Ok(LazyArray::from_parts(operation, dtype, shape, dims, chunk))
+    }
+
+    /// As [`reduce`](LazyArray::reduce), by NumPy's rule that there is no least and no largest of no values.
+    fn reduce_some(&self, op: Op, axes: &[i64], options: FoldOptions) -> Result<LazyArray> {
+        let out = self.reduce(op, axes, options)?;
+        let chosen = matches!(op, Op::Min | Op::Max | Op::ArgMin | Op::ArgMax | Op::Range);
+        if chosen && out.size() > 0 && self.size() == 0 {
+            let shape = self.shape();
+            return Err(Error::usage(format!(
+                "{} of no values: axes {axes:?} of an array of shape {shape}",
+                op.name()
+            )));
+        }
+        Ok(out)
     }
 
     /// For each axis, whether it is among `axes`.
@@ -108,23 +125,37 @@ impl LazyArray {
         Ok(LazyArray::from_parts(operation, dtype, shape, dims, chunk))
     }
 
-    /// The average with weights, which broadcast against the array: `sum(x * w) / sum(w)` over the values that are
-    /// not NaN, in one pass.
+    /// The average with weights, which broadcast against the array: `sum(x * w) / sum(w)`, in one pass. NaN in either
+    /// gives NaN; see [`nanaverage`](LazyArray::nanaverage).
     ///
     /// # Errors
     /// When the weights do not broadcast, or an axis is out of range.
     pub fn average(&self, weights: &LazyArray, axes: &[i64]) -> Result<LazyArray> {
+        let product = self.weighted(weights)?;
+        let weight = weights.astype(product.dtype()).broadcast_to_like(&product)?;
+        product.sum(axes)?.divide(&weight.sum(axes)?)
+    }
+
+    /// As [`average`](LazyArray::average) over the places where neither value nor weight is NaN.
+    ///
+    /// # Errors
+    /// When the weights do not broadcast, or an axis is out of range.
+    pub fn nanaverage(&self, weights: &LazyArray, axes: &[i64]) -> Result<LazyArray> {
+        let product = self.weighted(weights)?;
+        let missing = product.isnan_or_false()?;
+        let weight = weights.astype(product.dtype()).broadcast_to_like(&product)?;
+        let zero = LazyArray::scalar(0.0).astype(product.dtype());
+        product.nansum(axes)?.divide(&LazyArray::select(&missing, &zero, &weight)?.sum(axes)?)
+    }
+
+    /// Each value times its weight, in a type that does not overflow.
+    fn weighted(&self, weights: &LazyArray) -> Result<LazyArray> {
         if self.dtype() == DType::Bool {
             return Err(Error::usage("an average of truth values; cast them with astype first"));
         }
-        let product = self.multiply(weights)?;
-        let there = product.isnan_or_false()?;
-        let weight = weights.astype(product.dtype()).broadcast_to_like(&product)?;
-        let zero = LazyArray::scalar(0.0).astype(product.dtype());
-        let options = FoldOptions::default();
-        let sum = product.reduce(Op::Sum, axes, options)?;
-        let of_weights = LazyArray::select(&there, &zero, &weight)?.reduce(Op::Sum, axes, options)?;
-        sum.divide(&of_weights)
+        let dtype = self.dtype().promote(weights.dtype());
+        let dtype = if dtype.is_float() { dtype } else { DType::F64 };
+        self.astype(dtype).multiply(&weights.astype(dtype))
     }
 
     /// NaN where that exists, false elsewhere.
@@ -144,17 +175,17 @@ macro_rules! reductions {
             #[doc = concat!($doc, " NaN gives NaN.")]
             ///
             /// # Errors
-            /// When an axis is out of range or named twice.
+            /// When an axis is out of range or named twice, or when there is none of no values.
             pub fn $name(&self, axes: &[i64]) -> Result<LazyArray> {
-                self.reduce(Op::$op, axes, PROPAGATE)
+                self.reduce_some(Op::$op, axes, PROPAGATE)
             }
 
             #[doc = concat!($doc, " NaN is left out.")]
             ///
             /// # Errors
-            /// When an axis is out of range or named twice.
+            /// When an axis is out of range or named twice, or when there is none of no values.
             pub fn $nan(&self, axes: &[i64]) -> Result<LazyArray> {
-                self.reduce(Op::$op, axes, FoldOptions::default())
+                self.reduce_some(Op::$op, axes, FoldOptions::default())
             }
         )*}
     };
@@ -174,7 +205,7 @@ impl LazyArray {
     /// # Errors
     /// When an axis is out of range or named twice.
     pub fn any(&self, axes: &[i64]) -> Result<LazyArray> {
-        self.reduce(Op::Any, axes, PROPAGATE)
+        self.reduce_some(Op::Any, axes, PROPAGATE)
     }
 
     /// Whether all values are true; NaN is.
@@ -182,7 +213,7 @@ impl LazyArray {
     /// # Errors
     /// When an axis is out of range or named twice.
     pub fn all(&self, axes: &[i64]) -> Result<LazyArray> {
-        self.reduce(Op::All, axes, PROPAGATE)
+        self.reduce_some(Op::All, axes, PROPAGATE)
     }
 
     /// The number of values that are not NaN.
@@ -190,10 +221,10 @@ impl LazyArray {
     /// # Errors
     /// When an axis is out of range or named twice.
     pub fn count(&self, axes: &[i64]) -> Result<LazyArray> {
-        self.reduce(Op::Count, axes, FoldOptions::default())
+        self.reduce_some(Op::Count, axes, FoldOptions::default())
     }
 
-    /// The number of values that are not zero; NaN is not.
+    /// The number of values that are not zero; NaN is one of them, as in NumPy.
     ///
     /// # Errors
     /// When an axis is out of range or named twice.
@@ -207,7 +238,7 @@ impl LazyArray {
     /// # Errors
     /// When there is no such axis.
     pub fn argmin(&self, axis: Option<i64>) -> Result<LazyArray> {
-        self.reduce(Op::ArgMin, &axis.map_or_else(|| self.all_axes(), |a| vec![a]), PROPAGATE)
+        self.reduce_some(Op::ArgMin, &axis.map_or_else(|| self.all_axes(), |a| vec![a]), PROPAGATE)
     }
 
     /// The position of the first largest value along an axis, or, of the flattened array, in row-major order. The
@@ -216,7 +247,7 @@ impl LazyArray {
     /// # Errors
     /// When there is no such axis.
     pub fn argmax(&self, axis: Option<i64>) -> Result<LazyArray> {
-        self.reduce(Op::ArgMax, &axis.map_or_else(|| self.all_axes(), |a| vec![a]), PROPAGATE)
+        self.reduce_some(Op::ArgMax, &axis.map_or_else(|| self.all_axes(), |a| vec![a]), PROPAGATE)
     }
 
     /// As [`argmin`](LazyArray::argmin) of the values that are not NaN; -1 where there is none.
@@ -224,7 +255,7 @@ impl LazyArray {
     /// # Errors
     /// When there is no such axis.
     pub fn nanargmin(&self, axis: Option<i64>) -> Result<LazyArray> {
-        self.reduce(Op::ArgMin, &axis.map_or_else(|| self.all_axes(), |a| vec![a]), FoldOptions::default())
+        self.reduce_some(Op::ArgMin, &axis.map_or_else(|| self.all_axes(), |a| vec![a]), FoldOptions::default())
     }
 
     /// As [`argmax`](LazyArray::argmax) of the values that are not NaN; -1 where there is none.
@@ -232,7 +263,7 @@ impl LazyArray {
     /// # Errors
     /// When there is no such axis.
     pub fn nanargmax(&self, axis: Option<i64>) -> Result<LazyArray> {
-        self.reduce(Op::ArgMax, &axis.map_or_else(|| self.all_axes(), |a| vec![a]), FoldOptions::default())
+        self.reduce_some(Op::ArgMax, &axis.map_or_else(|| self.all_axes(), |a| vec![a]), FoldOptions::default())
     }
 
     /// Sums of all values so far, along an axis. Integers become int64 or uint64 and wrap.
@@ -249,6 +280,98 @@ impl LazyArray {
     /// When there is no such axis.
     pub fn cumprod(&self, axis: i64) -> Result<LazyArray> {
         self.lanes(LaneOp::CumProd, axis)
+    }
+
+    /// As [`cumsum`](LazyArray::cumsum) with 0 for NaN.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn nancumsum(&self, axis: i64) -> Result<LazyArray> {
+        self.lanes(LaneOp::NanCumSum, axis)
+    }
+
+    /// As [`cumprod`](LazyArray::cumprod) with 1 for NaN.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn nancumprod(&self, axis: i64) -> Result<LazyArray> {
+        self.lanes(LaneOp::NanCumProd, axis)
+    }
+
+    /// The largest value so far, along an axis; NaN from the first NaN on.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn cummax(&self, axis: i64) -> Result<LazyArray> {
+        self.lanes(LaneOp::CumMax, axis)
+    }
+
+    /// The smallest value so far, along an axis; NaN from the first NaN on.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn cummin(&self, axis: i64) -> Result<LazyArray> {
+        self.lanes(LaneOp::CumMin, axis)
+    }
+
+    /// As [`cumsum`](LazyArray::cumsum), one longer: the sum of no values comes first (`include_initial` in the
+    /// standard).
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn cumulative_sum_from_zero(&self, axis: i64) -> Result<LazyArray> {
+        self.cumsum(axis)?.after(0, axis)
+    }
+
+    /// As [`cumprod`](LazyArray::cumprod), one longer: the product of no values comes first (`include_initial` in
+    /// the standard).
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn cumulative_prod_from_one(&self, axis: i64) -> Result<LazyArray> {
+        self.cumprod(axis)?.after(1, axis)
+    }
+
+    /// With one more value in front of each lane.
+    fn after(&self, value: i64, axis: i64) -> Result<LazyArray> {
+        let at = self.axis(axis)?;
+        let (mut shape, mut chunk) = (self.shape().clone(), self.chunk().clone());
+        (shape.0[at], chunk.0[at]) = (1, 1);
+        let first = LazyArray::full(&shape, &*chunk, value, self.dtype())?;
+        LazyArray::concat(&[self.get_along(axis, ..0)?, first, self.clone()], axis)
+    }
+
+    /// The values in order along an axis, which is in memory whole for each block of the others. Equal ones keep their
+    /// order, and NaN comes last in either.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn sort(&self, order: Order, axis: i64) -> Result<LazyArray> {
+        self.lanes(LaneOp::Sort { order }, axis)
+    }
+
+    /// Where the values of [`sort`](LazyArray::sort) are along the axis.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn argsort(&self, order: Order, axis: i64) -> Result<LazyArray> {
+        self.lanes(LaneOp::ArgSort { order }, axis)
+    }
+
+    /// The `k` largest values along an axis, largest first; all, where there are fewer. NaN comes last.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn topk(&self, k: u64, axis: i64) -> Result<LazyArray> {
+        self.lanes(LaneOp::TopK { k, order: Order::Descending }, axis)
+    }
+
+    /// Where the values of [`topk`](LazyArray::topk) are along the axis.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn argtopk(&self, k: u64, axis: i64) -> Result<LazyArray> {
+        self.lanes(LaneOp::ArgTopK { k, order: Order::Descending }, axis)
     }
 
     /// Differences of neighbours along an axis, `n` times over.
