@@ -1,12 +1,18 @@
 //! Laws of lazy arrays, for random expressions over random blocks: they are what naive code makes of whole arrays, and
 //! the same bits whatever the threads and the memory.
 
+#[path = "array_laws/golden.rs"]
+mod golden;
 #[path = "array_laws/random.rs"]
 mod random;
 #[path = "array_laws/reference.rs"]
 mod reference;
 #[path = "array_laws/run.rs"]
 mod run;
+#[path = "array_laws/sources.rs"]
+mod sources;
+
+mod common;
 
 use aosx::{
     array::LazyArray,
@@ -47,6 +53,27 @@ fn first_difference(a: &Whole, b: &Whole) -> String {
     let (x, y) = (a.numbers(), b.numbers());
     let at = (0..x.len()).find(|&k| x[k].to_bits() != y[k].to_bits() && !(x[k].is_nan() && y[k].is_nan()));
     format!("{} {} at {at:?}: {x:?} and {y:?}", a.dtype, a.shape)
+}
+
+/// Also where the result alone takes more than there is.
+#[test]
+fn what_a_session_asks_for_suffices() {
+    let array = LazyArray::ones(&[2000, 2000], &[500, 1000], aosx::dtype::DType::F64).unwrap() * 2.0;
+    let mut refused = 0;
+    for mebibytes in [1, 8, 30, 40, 50, 60, 70] {
+        let session = |memory: u64| Session::new().memory(aosx::units::Bytes(memory)).threads(2);
+        if let Err(error) = session(mebibytes << 20).compute(&array) {
+            refused += 1;
+            let mut need = needed(&error).unwrap();
+            if let Err(again) = session(need).compute(&array) {
+                assert!(mebibytes < 30, "{error}, and then {again}");
+                need = needed(&again).unwrap();
+                session(need).compute(&array).unwrap();
+            }
+            assert!(need < 100 << 20, "{error}");
+        }
+    }
+    assert!(refused > 2);
 }
 
 proptest! {
