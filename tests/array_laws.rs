@@ -55,27 +55,6 @@ fn first_difference(a: &Whole, b: &Whole) -> String {
     format!("{} {} at {at:?}: {x:?} and {y:?}", a.dtype, a.shape)
 }
 
-/// Also where the result alone takes more than there is.
-#[test]
-fn what_a_session_asks_for_suffices() {
-    let array = LazyArray::ones(&[2000, 2000], &[500, 1000], aosx::dtype::DType::F64).unwrap() * 2.0;
-    let mut refused = 0;
-    for mebibytes in [1, 8, 30, 40, 50, 60, 70] {
-        let session = |memory: u64| Session::new().memory(aosx::units::Bytes(memory)).threads(2);
-        if let Err(error) = session(mebibytes << 20).compute(&array) {
-            refused += 1;
-            let mut need = needed(&error).unwrap();
-            if let Err(again) = session(need).compute(&array) {
-                assert!(mebibytes < 30, "{error}, and then {again}");
-                need = needed(&again).unwrap();
-                session(need).compute(&array).unwrap();
-            }
-            assert!(need < 100 << 20, "{error}");
-        }
-    }
-    assert!(refused > 2);
-}
-
 proptest! {
     #![proptest_config(cases(400))]
 
