@@ -14,11 +14,7 @@ mod sources;
 
 mod common;
 
-use aosx::{
-    array::LazyArray,
-    events::Silent,
-    prelude::Session,
-};
+use aosx::{array::LazyArray, events::Silent, prelude::Session};
 use proptest::prelude::*;
 use random::{Draw, describe};
 use reference::{Reference, Whole};

@@ -83,9 +83,9 @@ fn expression(name: &str, of: &dyn Fn(&str) -> LazyArray) -> Result<LazyArray> {
         "wrapping" => small.multiply(small)?.add_scalar(200),
         "floor_divide" => whole.binary_scalar(aosx::kernels::elementwise::Binary::FloorDivide, 7),
         "remainder" => Ok(whole % -7),
-        "mixed_types" => {
-            small.get(&[Index::ALL, slice(None, 4, 1)])?.subtract(&(whole.get(&[slice(None, 3, 1), slice(None, 4, 1)])? * 0.5))
-        }
+        "mixed_types" => small
+            .get(&[Index::ALL, slice(None, 4, 1)])?
+            .subtract(&(whole.get(&[slice(None, 3, 1), slice(None, 4, 1)])? * 0.5)),
         "lower_triangle" => whole.tril(1),
         "diagonal" => t.diagonal(1, 0, 2),
         "argmax" => holes.argmax(Some(0)),
@@ -112,9 +112,10 @@ fn differs(got: &Whole, want: &Value) -> Option<String> {
     let tolerance = if got.dtype == DType::F32 { 1e-6 } else { 1e-13 };
     let (got, want) = (got.numbers(), numbers(want));
     let most = want.iter().filter(|x| x.is_finite()).fold(0.0f64, |m, x| m.max(x.abs()));
-    let at = got.iter().zip(&want).position(|(a, b)| {
-        !(a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * most)
-    })?;
+    let at = got
+        .iter()
+        .zip(&want)
+        .position(|(a, b)| !(a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * most))?;
     Some(format!("{} and not {} at {at}", got[at], want[at]))
 }
 

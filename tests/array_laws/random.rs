@@ -59,7 +59,9 @@ impl Draw<'_> {
             38 => vec![1 + self.below(4), 700 + self.below(1000)],
             37 => vec![0, 3],
             36 => vec![self.one_of(&lengths), 0, self.one_of(&lengths)],
-            n => (0..[1usize, 2, 3, 2, 3, 4, 2, 3, 1, 2, 3, 0][n as usize % 12]).map(|_| self.one_of(&lengths)).collect(),
+            n => {
+                (0..[1usize, 2, 3, 2, 3, 4, 2, 3, 1, 2, 3, 0][n as usize % 12]).map(|_| self.one_of(&lengths)).collect()
+            }
         }
     }
 
@@ -97,7 +99,9 @@ impl Draw<'_> {
                 (3, 2) => Scalar::Int([i64::MAX, i64::MIN, i64::MAX - 1, 1 << 40][next(4) as usize]),
                 (3, 3) => Scalar::UInt(u64::MAX - next(2)),
                 (2, _) => Scalar::Int(next(3) as i64),
-                _ if dtype.is_float() => Scalar::Float((next(81) as f64 - 40.0) / 8.0 + if mood == 1 { 1000.0 } else { 0.0 }),
+                _ if dtype.is_float() => {
+                    Scalar::Float((next(81) as f64 - 40.0) / 8.0 + if mood == 1 { 1000.0 } else { 0.0 })
+                }
                 _ => Scalar::Int(next(21) as i64 - 7),
             };
             out.extend_from_slice(&x.bytes(dtype)[..dtype.size()]);
@@ -371,25 +375,39 @@ impl Draw<'_> {
                 a.matmul(&b)
             }
             38 => match self.below(3) {
-                0 => a.map_blocks("twice and one", 0, |x: ndarray::ArrayViewD<'_, i32>, mut out: ndarray::ArrayViewMutD<'_, i32>| {
-                    out.zip_mut_with(&x, |y, x| *y = x.wrapping_mul(2).wrapping_add(1));
-                }),
-                1 => a.map_blocks("half", 100, |x: ndarray::ArrayViewD<'_, f64>, mut out: ndarray::ArrayViewMutD<'_, f32>| {
-                    out.zip_mut_with(&x, |y, x| *y = (x / 2.0) as f32);
-                }),
+                0 => a.map_blocks(
+                    "twice and one",
+                    0,
+                    |x: ndarray::ArrayViewD<'_, i32>, mut out: ndarray::ArrayViewMutD<'_, i32>| {
+                        out.zip_mut_with(&x, |y, x| *y = x.wrapping_mul(2).wrapping_add(1));
+                    },
+                ),
+                1 => a.map_blocks(
+                    "half",
+                    100,
+                    |x: ndarray::ArrayViewD<'_, f64>, mut out: ndarray::ArrayViewMutD<'_, f32>| {
+                        out.zip_mut_with(&x, |y, x| *y = (x / 2.0) as f32);
+                    },
+                ),
                 _ => {
                     let axis = self.axis(a).rem_euclid(a.ndim().max(1) as i64) as usize;
                     let depth: Vec<u64> = (0..a.ndim()).map(|k| u64::from(k == axis)).collect();
                     let boundary = self.boundary();
-                    a.map_overlap("three points", &depth, boundary, 0, move |x: ndarray::ArrayViewD<'_, f64>, mut out: ndarray::ArrayViewMutD<'_, f64>| {
-                        if x.ndim() == 0 {
-                            out.assign(&x);
-                            return;
-                        }
-                        let n = out.shape()[axis];
-                        let part = |from: usize| x.slice_axis(ndarray::Axis(axis), (from..from + n).into());
-                        out.assign(&(&part(0) * 0.25 + &part(1) * 0.5 + &part(2) * 0.25));
-                    })
+                    a.map_overlap(
+                        "three points",
+                        &depth,
+                        boundary,
+                        0,
+                        move |x: ndarray::ArrayViewD<'_, f64>, mut out: ndarray::ArrayViewMutD<'_, f64>| {
+                            if x.ndim() == 0 {
+                                out.assign(&x);
+                                return;
+                            }
+                            let n = out.shape()[axis];
+                            let part = |from: usize| x.slice_axis(ndarray::Axis(axis), (from..from + n).into());
+                            out.assign(&(&part(0) * 0.25 + &part(1) * 0.5 + &part(2) * 0.25));
+                        },
+                    )
                 }
             },
             _ => Ok(a.hold()),

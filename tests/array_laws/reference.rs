@@ -58,7 +58,10 @@ impl Whole {
 
     /// Whether all bits are the same, but that NaN is NaN.
     pub fn same(&self, other: &Whole) -> bool {
-        let nan = |x: &[u8]| self.dtype.is_float() && with_dtype!(self.dtype, T => bytemuck::pod_read_unaligned::<T>(x).to_f64().is_nan());
+        let nan = |x: &[u8]| {
+            self.dtype.is_float()
+                && with_dtype!(self.dtype, T => bytemuck::pod_read_unaligned::<T>(x).to_f64().is_nan())
+        };
         let size = self.dtype.size();
         self.dtype == other.dtype
             && self.shape == other.shape
@@ -229,7 +232,13 @@ impl Reference<'_> {
         if let (MapOp::Binary(op), Some(bytes), None) = (op, constant(&inputs[inputs.len() - 1]), constant(&inputs[0]))
         {
             let a = self.spread(&inputs[0], array)?;
-            elementwise::binary(*op, computes, Operand::Values(a.bytes()), Operand::Scalar(bytes), out.data.bytes_mut());
+            elementwise::binary(
+                *op,
+                computes,
+                Operand::Values(a.bytes()),
+                Operand::Scalar(bytes),
+                out.data.bytes_mut(),
+            );
             return Ok(out);
         }
         let values = inputs.iter().map(|i| self.spread(i, array)).collect::<Result<Vec<_>>>()?;
@@ -320,7 +329,8 @@ fn created(creation: &Creation, dtype: DType, shape: &Shape) -> Whole {
             _ => put(n, &start.to_i64().wrapping_add(step.to_i64().wrapping_mul(n as i64)).to_ne_bytes()),
         }),
         Creation::Linspace { start, stop, steps } => (0..count).for_each(|n| {
-            let x = if n > 0 && n == *steps { *stop } else { start + (stop - start) / (*steps).max(1) as f64 * n as f64 };
+            let x =
+                if n > 0 && n == *steps { *stop } else { start + (stop - start) / (*steps).max(1) as f64 * n as f64 };
             put(n, &x.to_ne_bytes());
         }),
         Creation::Eye { k } => {
@@ -336,13 +346,7 @@ fn created(creation: &Creation, dtype: DType, shape: &Shape) -> Whole {
 }
 
 /// A reduction of everything in one chunk.
-fn reduced_whole(
-    input: &Whole,
-    op: Op,
-    reduced: &[bool],
-    options: FoldOptions,
-    array: &LazyArray,
-) -> Result<Whole> {
+fn reduced_whole(input: &Whole, op: Op, reduced: &[bool], options: FoldOptions, array: &LazyArray) -> Result<Whole> {
     let folds = Folds::new(&[op], &Decode::plain(input.dtype, ByteOrder::NATIVE), options);
     let strides = |wanted: bool| {
         let mut next = 1;
@@ -395,7 +399,13 @@ fn close(own: &Whole, engine: &Whole, input: &Whole, op: Op, reduced: &[bool], o
         let kept: Vec<u64> = (0..index.len()).filter(|&k| !reduced[k]).map(|k| index[k]).collect();
         cells[flat(&kept, &own.shape)].push(x);
     }
-    let most = if own.dtype == DType::F16 { 65504.0 } else if own.dtype == DType::F32 { 3e38 } else { 1e300 };
+    let most = if own.dtype == DType::F16 {
+        65504.0
+    } else if own.dtype == DType::F32 {
+        3e38
+    } else {
+        1e300
+    };
     for ((a, b), cell) in own.numbers().into_iter().zip(engine.numbers()).zip(&cells) {
         let finite: Vec<f64> = cell.iter().copied().filter(|x| !x.is_nan()).collect();
         let size: f64 = finite.iter().map(|x| x.abs()).sum();
@@ -455,17 +465,21 @@ fn product(a: &Whole, b: &Whole, engine: &Whole) {
                 _ => 1e300,
             };
             let large = pairs.iter().any(|&(p, q)| (x[p] * y[q]).abs() > most && x[p].is_finite() && y[q].is_finite());
-            let close = (sum.is_nan() && z[n].is_nan()) || sum == z[n] || (sum - z[n]).abs() <= 2.0 * tolerance(engine.dtype) * size + 1e-7 * f64::from(engine.dtype == DType::F16);
-            let tiny = pairs.iter().any(|&(p, q)| x[p] * y[q] != 0.0 && (x[p] * y[q]).abs() < 1e-37) && z[n].abs() < 1e-30;
-            assert!(close || large || tiny || (size > most && size.is_finite()), "matmul: {} by the engine, {sum} in one block", z[n]);
+            let close = (sum.is_nan() && z[n].is_nan())
+                || sum == z[n]
+                || (sum - z[n]).abs()
+                    <= 2.0 * tolerance(engine.dtype) * size + 1e-7 * f64::from(engine.dtype == DType::F16);
+            let tiny =
+                pairs.iter().any(|&(p, q)| x[p] * y[q] != 0.0 && (x[p] * y[q]).abs() < 1e-37) && z[n].abs() < 1e-30;
+            assert!(
+                close || large || tiny || (size > most && size.is_finite()),
+                "matmul: {} by the engine, {sum} in one block",
+                z[n]
+            );
         } else {
             let sum = pairs.iter().fold(0i128, |s, &(p, q)| s.wrapping_add(i[p] * j[q]));
             let size = engine.dtype.size();
-            let bytes = if engine.dtype == DType::Bool {
-                [u8::from(sum != 0); 16]
-            } else {
-                sum.to_ne_bytes()
-            };
+            let bytes = if engine.dtype == DType::Bool { [u8::from(sum != 0); 16] } else { sum.to_ne_bytes() };
             exact.data.bytes_mut()[n * size..(n + 1) * size].copy_from_slice(&bytes[..size]);
         }
     }

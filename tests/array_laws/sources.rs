@@ -58,7 +58,12 @@ fn small(folder: &Path) -> LazyArray {
     let path = folder.join("small.nc");
     let dims = [common::dim("t", 12), common::dim("y", 6), common::dim("x", 8)];
     let values: Vec<u8> = (0..576).flat_map(|n| ((n * 37 % 101) as f32).to_ne_bytes()).collect();
-    common::create(&path, OutputFormat::NetCdf4, &dims, &[(common::var("v", DType::F32, &dims, Some(&[2, 3, 4])), values)]);
+    common::create(
+        &path,
+        OutputFormat::NetCdf4,
+        &dims,
+        &[(common::var("v", DType::F32, &dims, Some(&[2, 3, 4])), values)],
+    );
     opened(&path, "v")
 }
 
