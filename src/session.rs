@@ -146,7 +146,8 @@ impl Session {
     /// When a value cannot be read, or the memory does not suffice.
     pub fn collect(&self, dataset: &Dataset, computation: &Computation) -> Result<Results> {
         let executor = self.executor()?;
-        let plan = self.fitting(targets(computation, declared(computation))?, bytes_of(&computation.schema), None, &executor)?;
+        let plan =
+            self.fitting(targets(computation, declared(computation))?, bytes_of(&computation.schema), None, &executor)?;
         let sink = MemorySink::new(&computation.schema, &executor.budget)?;
         self.run(dataset, computation, &plan, &sink, &executor)?;
         Ok(Results { schema: computation.schema.clone(), held: sink.held() })
