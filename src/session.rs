@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Problem, Result},
     events::{Observer, Silent},
     formats::{self, OutputFormat},
+    grid::Grid,
     kernels::fold::{FoldOptions, Op},
     plan::{self, Target},
     shape::Shape,
@@ -147,7 +148,10 @@ impl Session {
         inputs.iter().try_for_each(|input| refuse_same(input.path(), path))?;
         let computation = computation.adapted(format)?;
         let sink = formats::create(path, format, &computation.schema)?;
-        self.run_plan(inputs, &computation, sink.as_ref(), &self.executor()?)?;
+        let executor = self.executor()?;
+        let targets = targets(&computation, |path| sink.grid(path).cloned())?;
+        let plan = self.fitting(targets, Bytes(0), Some(sink.as_ref()), &executor)?;
+        self.run_plan(inputs, &computation, &plan, sink.as_ref(), &executor)?;
         sink.finish().map_err(|e| e.in_file(path))
     }
 
@@ -165,8 +169,10 @@ impl Session {
     /// As there.
     pub fn collect_from(&self, inputs: &[Dataset], computation: &Computation) -> Result<Results> {
         let executor = self.executor()?;
+        let plan =
+            self.fitting(targets(computation, declared(computation))?, bytes_of(&computation.schema), None, &executor)?;
         let sink = MemorySink::new(&computation.schema, &executor.budget)?;
-        self.run_plan(inputs, computation, &sink, &executor)?;
+        self.run_plan(inputs, computation, &plan, &sink, &executor)?;
         Ok(Results { schema: computation.schema.clone(), held: sink.held() })
     }
 
@@ -187,10 +193,8 @@ impl Session {
         let executor = self.executor()?;
         let schema =
             Group { vars: arrays.iter().enumerate().map(|(n, a)| variable(n, a)).collect(), ..Group::default() };
+        let plan = self.fitting(array_targets(arrays, own_blocks(arrays))?, bytes_of(&schema), None, &executor)?;
         let sink = MemorySink::new(&schema, &executor.budget)?;
-        let targets = array_targets(arrays, |name| sink.grid(name).cloned())?;
-        let plan = plan::lower_within(targets, executor.budget.limit(), executor.budget.held(), &sink)?;
-        self.check(&plan, &sink, &executor)?;
         executor.run(&plan, &sink)?;
         let mut values = sink.into_values();
         (0..arrays.len())
@@ -212,9 +216,7 @@ impl Session {
     /// # Errors
     /// When sizes overflow.
     pub fn plan(&self, arrays: &[&LazyArray]) -> Result<plan::Plan> {
-        let grid = |n: usize| crate::grid::Grid::new(arrays[n].shape().clone(), arrays[n].chunk().clone());
-        let targets = array_targets(arrays, |of| grid((0..arrays.len()).find(|&n| name(n) == of).unwrap_or(0)))?;
-        plan::lower(targets, self.data_limit()?)
+        plan::lower(array_targets(arrays, own_blocks(arrays))?, self.data_limit()?)
     }
 
     /// Runs what the tasks `wanted` of a graph need, and gives their values: an `Arc` for `&task`, a tuple of them for
@@ -258,11 +260,7 @@ impl Session {
     /// # Errors
     /// When sizes overflow.
     pub fn explain(&self, computation: &Computation) -> Result<String> {
-        let targets = targets(computation, |path| {
-            let meta = computation.schema.var(path).ok_or_else(|| Error::usage(format!("no output '{path}'")))?;
-            let chunk = meta.storage.chunk.clone().unwrap_or_else(|| meta.shape.iter().map(|&n| n.max(1)).collect());
-            crate::grid::Grid::new(meta.shape.clone(), chunk)
-        })?;
+        let targets = targets(computation, declared(computation))?;
         let limit = self.data_limit()?;
         plan::explain(&plan::lower(targets, limit)?, None, self.threads as u64, limit)
     }
@@ -271,13 +269,11 @@ impl Session {
         &self,
         inputs: &[Dataset],
         computation: &Computation,
+        plan: &plan::Plan,
         sink: &dyn Sink,
         executor: &Executor,
     ) -> Result<()> {
-        let targets = targets(computation, |path| sink.grid(path).cloned())?;
-        let plan = plan::lower_within(targets, executor.budget.limit(), executor.budget.held(), sink)?;
-        self.check(&plan, sink, executor)?;
-        executor.run(&plan, sink)?;
+        executor.run(plan, sink)?;
         for range in &computation.ranges {
             write_range(range, sink, executor)?;
         }
@@ -290,23 +286,31 @@ impl Session {
         Ok(())
     }
 
-    /// Says before anything is read what `--memory` would have to be.
-    fn check(&self, plan: &plan::Plan, sink: &dyn Sink, executor: &Executor) -> Result<()> {
-        let Some((least, variable)) = plan.least(Some(sink))? else { return Ok(()) };
-        self.fits("the plan", least, executor).map_err(|e| e.in_variable(&variable))
+    /// A plan that fits beside the `held` bytes of results; before anything is read it is said what `--memory` would have
+    /// to be where there is none.
+    fn fitting(
+        &self,
+        targets: Vec<Target>,
+        held: Bytes,
+        sink: Option<&dyn Sink>,
+        executor: &Executor,
+    ) -> Result<plan::Plan> {
+        let room = executor.budget.limit();
+        let plan = plan::lower_within(targets, room, held, sink)?;
+        let (least, variable) = plan.least(sink)?.unwrap_or_default();
+        self.fits("the plan", Bytes(least.0.saturating_add(held.0)), executor).map_err(|e| e.in_variable(&variable))?;
+        Ok(plan)
     }
 
     /// Whether `least` can be leased; if not, the error says what `--memory` would do.
     fn fits(&self, what: &str, least: Bytes, executor: &Executor) -> Result<()> {
         let room = executor.budget.limit();
-        let held = executor.budget.held();
-        // Saturating, as the plan's own figures are: a broken file can declare chunks of any size.
-        let data = least.0.saturating_add(held.0);
-        if data <= room.0 {
+        if least <= room {
             return Ok(());
         }
-        // What the process itself takes differs a little from run to run; what is asked for must do.
-        let need = data.saturating_add(self.memory.0 - room.0).saturating_add(VARIES);
+        // Saturating: a broken file can declare chunks of any size. What the process itself takes differs a little from
+        // run to run; what is asked for must do.
+        let need = least.0.saturating_add(self.memory.0 - room.0).saturating_add(VARIES);
         let need = need.checked_next_multiple_of(1 << 20).unwrap_or(need);
         Err(Problem::BudgetTooSmall { what: what.into(), need: Bytes(need), limit: self.memory }.into())
     }
@@ -332,7 +336,7 @@ impl Session {
     }
 }
 
-fn targets(computation: &Computation, grid: impl Fn(&str) -> Result<crate::grid::Grid>) -> Result<Vec<Target>> {
+fn targets(computation: &Computation, grid: impl Fn(&str) -> Result<Grid>) -> Result<Vec<Target>> {
     let one = |wanted: &crate::dataset::Wanted| {
         Ok(Target {
             variable: wanted.path.clone(),
@@ -343,6 +347,29 @@ fn targets(computation: &Computation, grid: impl Fn(&str) -> Result<crate::grid:
         })
     };
     computation.wanted.iter().map(one).collect()
+}
+
+/// The grid of a result as the computation declares it.
+fn declared(computation: &Computation) -> impl Fn(&str) -> Result<Grid> {
+    |path| {
+        let meta = computation.schema.var(path).ok_or_else(|| Error::usage(format!("no output '{path}'")))?;
+        let chunk = meta.storage.chunk.clone().unwrap_or_else(|| meta.shape.iter().map(|&n| n.max(1)).collect());
+        Grid::new(meta.shape.clone(), chunk)
+    }
+}
+
+/// The grids of arrays that are written in their own blocks.
+fn own_blocks(arrays: &[&LazyArray]) -> impl Fn(&str) -> Result<Grid> {
+    |of| {
+        let array = arrays[(0..arrays.len()).find(|&n| name(n) == of).unwrap_or(0)];
+        Grid::new(array.shape().clone(), array.chunk().clone())
+    }
+}
+
+/// The bytes of all results in memory.
+fn bytes_of(schema: &Group) -> Bytes {
+    let each = schema.all_vars().into_iter().map(|meta| meta.decoded_bytes().unwrap_or(0));
+    Bytes(each.fold(0, u64::saturating_add))
 }
 
 /// What an array among several is called where it has no name.
@@ -364,7 +391,7 @@ fn variable(n: usize, array: &LazyArray) -> VarMeta {
     }
 }
 
-fn array_targets(arrays: &[&LazyArray], grid: impl Fn(&str) -> Result<crate::grid::Grid>) -> Result<Vec<Target>> {
+fn array_targets(arrays: &[&LazyArray], grid: impl Fn(&str) -> Result<Grid>) -> Result<Vec<Target>> {
     let one = |(n, array): (usize, &&LazyArray)| {
         Ok(Target {
             variable: name(n),
@@ -413,7 +440,7 @@ fn ends(array: &LazyArray, executor: &Executor) -> Result<[f64; 2]> {
         stop: executor.stop.clone(),
         threads: 1,
     };
-    alone.run(&plan::lower_within(targets, alone.budget.limit(), alone.budget.held(), &sink)?, &sink)?;
+    alone.run(&plan::lower_within(targets, alone.budget.limit(), alone.budget.held(), Some(&sink))?, &sink)?;
     let value = |op: Op| sink.held().values(op.name()).map_or(f64::NAN, |bytes| bytemuck::pod_read_unaligned(&bytes));
     Ok(ops.map(value))
 }

@@ -1,12 +1,18 @@
 //! Laws of lazy arrays, for random expressions over random blocks: they are what naive code makes of whole arrays, and
 //! the same bits whatever the threads and the memory.
 
+#[path = "array_laws/golden.rs"]
+mod golden;
 #[path = "array_laws/random.rs"]
 mod random;
 #[path = "array_laws/reference.rs"]
 mod reference;
 #[path = "array_laws/run.rs"]
 mod run;
+#[path = "array_laws/sources.rs"]
+mod sources;
+
+mod common;
 
 use aosx::{array::LazyArray, events::Silent, prelude::Session};
 use proptest::prelude::*;

@@ -54,11 +54,11 @@ pub fn lower(targets: Vec<Target>, limit: Bytes) -> Result<Plan> {
 ///
 /// # Errors
 /// As [`lower`], and when the sink does not have a variable.
-pub fn lower_within(targets: Vec<Target>, limit: Bytes, held: Bytes, sink: &dyn Sink) -> Result<Plan> {
+pub fn lower_within(targets: Vec<Target>, limit: Bytes, held: Bytes, sink: Option<&dyn Sink>) -> Result<Plan> {
     let mut room = limit.0;
     loop {
         let plan = lower(targets.clone(), Bytes(room))?;
-        let least = plan.least(Some(sink))?.map_or(0, |(least, _)| least.0);
+        let least = plan.least(sink)?.map_or(0, |(least, _)| least.0);
         if room == 0 || least.saturating_add(held.0) <= limit.0 {
             return Ok(plan);
         }

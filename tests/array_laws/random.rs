@@ -82,7 +82,7 @@ impl Draw<'_> {
         }
     }
 
-    fn bytes(&mut self, dtype: DType, count: u64) -> Vec<u8> {
+    pub fn bytes(&mut self, dtype: DType, count: u64) -> Vec<u8> {
         let mood = self.below(4);
         let mut state = (self.below(1 << 32) << 1) | 1;
         let mut next = move |n: u64| {

@@ -10,7 +10,7 @@ use aosx::{
     events::{Observer, Silent},
     plan::{self, Target},
     shape::Shape,
-    source::{Group, Sink, Storage, StoredType, VarMeta},
+    source::{Group, Storage, StoredType, VarMeta},
     units::Bytes,
 };
 use std::sync::{Arc, mpsc};
@@ -44,11 +44,8 @@ pub fn run(
     let too_small = |need: u64| -> Error {
         Problem::BudgetTooSmall { what: "a test".into(), need: Bytes(need), limit: Bytes(limit) }.into()
     };
-    if own > limit {
-        return Err(too_small(own));
-    }
-    let budget = Budget::new(Bytes(limit));
-    let sink = MemorySink::new(&schema, &budget)?;
+    // Planned first, as a session does, so that an error names all that is needed.
+    let grid = |n: usize| aosx::grid::Grid::new(arrays[n].shape().clone(), pieces[n].clone());
     let targets = arrays
         .iter()
         .enumerate()
@@ -56,18 +53,20 @@ pub fn run(
             Ok(Target {
                 variable: format!("v{n}"),
                 array: (*array).clone(),
-                pieces: sink.grid(&format!("v{n}"))?.clone(),
+                pieces: grid(n)?,
                 ones: vec![false; array.ndim()],
                 stored: array.dtype(),
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let plan = plan::lower_within(targets, Bytes(limit), budget.held(), &sink)?;
-    if let Some((least, _)) = plan.least(Some(&sink))?
+    let plan = plan::lower_within(targets, Bytes(limit), Bytes(own), None)?;
+    if let Some((least, _)) = plan.least(None)?
         && least.0 + own > limit
     {
         return Err(too_small(least.0 + own));
     }
+    let budget = Budget::new(Bytes(limit));
+    let sink = MemorySink::new(&schema, &budget)?;
     let executor = Executor { budget: budget.clone(), threads, observer, stop: Arc::default() };
     // Who waits for memory that never comes is found.
     let (done, wait) = mpsc::channel::<()>();

@@ -114,7 +114,7 @@ impl Evaluator<'_> {
         }
         if in_one {
             let way = self.chunk(at, &ChunkIndex(index.clone()), scratch)?;
-            self.kept[at][way].pinned = true;
+            self.kept[at][way].pinned += 1;
             let mut local = picks.clone();
             local.start.iter_mut().zip(index.iter().zip(chunk.iter())).for_each(|(s, (i, c))| *s -= i * c);
             let (first, strides) = inside(&local, &in_chunk);
@@ -135,7 +135,7 @@ impl Evaluator<'_> {
     }
 
     /// Turned round where the program's innermost axis is not the fastest, so that segments are read in one go.
-    fn turned<'w>(&self, loaded: Loaded<'w>, size: usize, work: &'w mut [u8]) -> (Loaded<'w>, &'w mut [u8]) {
+    fn turned<'w>(&mut self, loaded: Loaded<'w>, size: usize, work: &'w mut [u8]) -> (Loaded<'w>, &'w mut [u8]) {
         let inner = loaded.dims.last().map_or(1, |d| d.1);
         if inner == 0 || inner == 1 {
             return (loaded, work);
@@ -147,6 +147,8 @@ impl Evaluator<'_> {
         let (buffer, rest) = split(work, lengths.iter().product::<usize>() * size);
         let src = Strided { first: loaded.first, strides: &from };
         strided::copy(&lengths, self.bytes(&loaded.bytes), src, buffer, Strided { first: 0, strides: &to }, size);
+        // The copy is what is read from here on.
+        self.let_go(&loaded.bytes);
         let mut fresh = to.into_iter();
         let lengths: Vec<u64> = loaded.dims.iter().map(|d| d.0 as u64).collect();
         let axes: Vec<isize> =
@@ -175,10 +177,12 @@ impl Evaluator<'_> {
 
     /// Lets the chunks of a program go.
     pub(super) fn unpin(&mut self, loaded: &[Loaded<'_>]) {
-        for one in loaded {
-            if let Lies::Kept(at, way) = one.bytes {
-                self.kept[at][way].pinned = false;
-            }
+        loaded.iter().for_each(|one| self.let_go(&one.bytes));
+    }
+
+    fn let_go(&mut self, lies: &Lies<'_>) {
+        if let Lies::Kept(at, way) = *lies {
+            self.kept[at][way].pinned -= 1;
         }
     }
 }

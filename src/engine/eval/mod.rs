@@ -41,8 +41,8 @@ struct Kept {
     data: Block,
     /// When it was last asked for.
     used: u64,
-    /// A program is reading it.
-    pinned: bool,
+    /// How many operands lie in it now: it must stay until none does.
+    pinned: usize,
 }
 
 impl<'a> Evaluator<'a> {
@@ -57,7 +57,7 @@ impl<'a> Evaluator<'a> {
         let mut kept = Vec::new();
         for read in &computed.sources {
             let bytes = padded(read.source.chunk_bytes() as u64);
-            let fresh = |_| Kept { chunk: None, data: block(bytes), used: 0, pinned: false };
+            let fresh = |_| Kept { chunk: None, data: block(bytes), used: 0, pinned: 0 };
             kept.push((0..read.kept).map(fresh).collect());
         }
         let segment = RefCell::new(Segment::new());
@@ -114,7 +114,7 @@ impl<'a> Evaluator<'a> {
             kept[way].used = self.clock;
             return Ok(way);
         }
-        let oldest = (0..kept.len()).filter(|&way| !kept[way].pinned).min_by_key(|&way| kept[way].used);
+        let oldest = (0..kept.len()).filter(|&way| kept[way].pinned == 0).min_by_key(|&way| kept[way].used);
         let Some(way) = oldest else { unreachable!("a chunk is kept for each place where the source is read") };
         let source = self.computed.sources[at].source.as_ref();
         let slot = &mut kept[way];
