@@ -160,7 +160,8 @@ impl LazyArray {
         let n = self.shape()[1];
         let blocks = self.shape()[0].div_ceil(self.chunk()[0]);
         let rows = blocks.checked_mul(n).ok_or_else(|| Error::usage("too many blocks for one factorization"))?;
-        let factors = LazyArray::blocks(&[self.clone()], Arc::new(First), &[rows, n], &[n, n], self.dtype())?;
+        let factors =
+            LazyArray::blocks(std::slice::from_ref(self), Arc::new(First), &[rows, n], &[n, n], self.dtype())?;
         factors.rechunk(&[rows, n])
     }
 

@@ -290,6 +290,12 @@ impl LazyArray {
         Ok(LazyArray::from_parts(view, self.dtype(), self.shape().clone(), Some(dims), self.chunk().clone()))
     }
 
+    /// The same array without names for its dimensions: it broadcasts by position.
+    pub fn without_dims(&self) -> LazyArray {
+        let view = Operation::View { input: self.clone(), view: View::identity(self.shape()) };
+        LazyArray::from_parts(view, self.dtype(), self.shape().clone(), None, self.chunk().clone())
+    }
+
     /// The shape of the blocks in which it is computed; those at the upper edges may be cut short.
     pub fn chunk(&self) -> &Shape {
         &self.0.chunk

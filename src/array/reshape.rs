@@ -132,9 +132,9 @@ impl Group {
                 .unwrap_or(rank.saturating_sub(1));
             let mut from = Region { start: vec![0; rank], shape: Shape(vec![1; rank]) };
             let mut rest = first;
-            for k in 0..rank {
-                from.start[k] = rest / strides[k];
-                rest %= strides[k];
+            for (k, &stride) in strides.iter().enumerate() {
+                from.start[k] = rest / stride;
+                rest %= stride;
                 if k > axis {
                     (from.start[k], from.shape.0[k]) = (0, self.old[k]);
                 }

@@ -65,7 +65,7 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
     let layout = layout(args, &destination)?;
     let parsed = expr::parse(program).map_err(|mistake| mistake.in_source(program))?;
-    let inputs = inputs(args)?;
+    let inputs = inputs(&args.files, &args.named)?;
     let outputs = expr::bind(program, &parsed, &inputs)?;
     let datasets: Vec<Dataset> = inputs.into_iter().map(|i| i.dataset).collect();
     let mut computation = Computation::derived(&datasets, &outputs, &layout)?;
@@ -97,10 +97,10 @@ fn note_left_out(computation: &Computation) {
 }
 
 /// The files with their names.
-fn inputs(args: &CalcArgs) -> Result<Vec<Input>> {
+pub(super) fn inputs(files: &[PathBuf], named: &[String]) -> Result<Vec<Input>> {
     let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut all: Vec<(String, PathBuf)> = args.files.iter().map(|path| (stem(path), path.clone())).collect();
-    for word in &args.named {
+    let mut all: Vec<(String, PathBuf)> = files.iter().map(|path| (stem(path), path.clone())).collect();
+    for word in named {
         match word.split_once('=') {
             Some((name, file)) if !name.is_empty() && !file.is_empty() => all.push((name.into(), file.into())),
             _ => return Err(Error::usage(format!("--in {word}: it is a name and a file, as a=one.nc"))),

@@ -111,6 +111,8 @@ fn coords(meta: &VarMeta, results: &Results) -> Vec<(String, Vec<String>)> {
     let labels = |dim: &String| {
         let path = if meta.group().is_empty() { dim.clone() } else { format!("{}/{dim}", meta.group()) };
         let coordinate = results.variable(&path).or_else(|| results.variable(dim))?;
+        // A scalar may be called like a dimension of another variable.
+        let coordinate = Some(coordinate).filter(|c| c.dims.len() == 1 && c.dims[0] == *dim)?;
         let data = results.values(&coordinate.path)?;
         let labels = values::labels(coordinate.stored.dtype()?, &data);
         Some((dim.clone(), labels))

@@ -1,9 +1,11 @@
 //! `aosx graph`.
 
+use super::calc;
 use crate::{
     array::LazyArray,
     dtype::DType,
     error::{Error, Result},
+    expr,
     report::drawing::{self, Chains, Graph},
 };
 use clap::ValueEnum;
@@ -12,9 +14,17 @@ use std::{fs, io::Write, path::PathBuf};
 /// Draws a blocked graph: blocks as squares, tasks as circles, from the bottom up
 #[derive(clap::Args)]
 pub struct GraphArgs {
+    /// Statements as of calc
+    #[arg(required_unless_present = "example")]
+    program: Option<String>,
+    /// NetCDF, HDF5 or Zarr files, as of calc
+    files: Vec<PathBuf>,
+    /// One more file, by a name of your own
+    #[arg(long = "in", value_name = "NAME=FILE")]
+    named: Vec<String>,
     /// One of the five pictures of the classic talk about blocked arrays
-    #[arg(long, value_name = "NAME", required = true)]
-    example: Example,
+    #[arg(long, value_name = "NAME", conflicts_with = "program")]
+    example: Option<Example>,
     /// Where the picture goes [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -82,6 +92,17 @@ pub fn draw(arrays: &[(String, LazyArray)], chains: Chains, language: Language) 
     })
 }
 
+/// The example's arrays, or those that the statements define.
+fn arrays(args: &GraphArgs) -> Result<Vec<(String, LazyArray)>> {
+    if let Some(example) = args.example {
+        return example.arrays();
+    }
+    let program = args.program.as_deref().unwrap_or_default();
+    let parsed = expr::parse(program).map_err(|mistake| mistake.in_source(program))?;
+    let outputs = expr::bind(program, &parsed, &calc::inputs(&args.files, &args.named)?)?;
+    Ok(outputs.into_iter().map(|output| (output.name, output.array)).collect())
+}
+
 /// Draws what is asked for into the file, or prints it.
 ///
 /// # Errors
@@ -89,7 +110,7 @@ pub fn draw(arrays: &[(String, LazyArray)], chains: Chains, language: Language) 
 pub fn run(args: &GraphArgs, out: &mut dyn Write) -> Result<()> {
     let chains = if args.fused { Chains::Fused } else { Chains::AsWritten };
     let language = if args.dot { Language::Dot } else { Language::Svg };
-    let drawing = draw(&args.example.arrays()?, chains, language)?;
+    let drawing = draw(&arrays(args)?, chains, language)?;
     match &args.output {
         Some(file) => fs::write(file, drawing).map_err(|e| Error::io("write", e).in_file(file)),
         None => out.write_all(drawing.as_bytes()).map_err(|e| Error::io("write", e)),

@@ -243,6 +243,8 @@ impl Binder<'_> {
         let decode = decoding::decoding(meta, source.layout(), ValidRange::Ignore);
         let decode = decode.map_err(|e| Failure::Input(e.in_variable(path).in_file(dataset.path())))?;
         let array = LazyArray::from_source(source).map_err(Failure::Input)?.decode(decode);
+        // Names that were made up for axes by their place say nothing about what goes with what.
+        let array = if meta.dims_named { array } else { array.without_dims() };
         let from = vec![Used { input, path: meta.path.clone() }];
         let quantity = Quantity { array, attrs: attributes::of_variable(&meta.attrs), from, taken: Vec::new() };
         self.variables.insert(key, quantity.clone());

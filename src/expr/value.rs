@@ -210,6 +210,6 @@ pub(super) fn text(expr: &Expr, what: &str) -> Bound<String> {
 }
 
 /// The argument, unless it is `None`.
-pub(super) fn given<'e>(expr: Option<&'e Expr>) -> Option<&'e Expr> {
+pub(super) fn given(expr: Option<&Expr>) -> Option<&Expr> {
     expr.filter(|e| e.literal() != Some(Literal::None))
 }

@@ -320,9 +320,19 @@ fn is_barrier(array: &LazyArray) -> bool {
 /// What a fold reduces, along which axes, and how.
 fn reduction(array: &LazyArray) -> Option<(&LazyArray, &[bool], Reduction<'_>)> {
     match array.operation() {
-        Operation::Reduce { input, op, reduced, options } => Some((input, reduced, Reduction::Op(*op, *options))),
-        Operation::Fold { input, reducer, reduced } => Some((input, reduced, Reduction::Custom(reducer))),
+        Operation::Reduce { input, op, reduced, options } => Some((bare(input), reduced, Reduction::Op(*op, *options))),
+        Operation::Fold { input, reducer, reduced } => Some((bare(input), reduced, Reduction::Custom(reducer))),
         _ => None,
+    }
+}
+
+/// The array without views that only say other names for its dimensions.
+fn bare(array: &LazyArray) -> &LazyArray {
+    match array.operation() {
+        Operation::View { input, view } if view.is_identity(input.shape()) && array.chunk() == input.chunk() => {
+            bare(input)
+        }
+        _ => array,
     }
 }
 
