@@ -9,8 +9,10 @@ use serde_json::Value;
 use std::{collections::HashMap, process::Command};
 
 /// How long the blocks of the inputs are along each axis, as a function of its length.
-const BLOCKS: [(&str, fn(u64) -> u64); 4] =
-    [("whole", |n| n.max(1)), ("of 1", |_| 1), ("of 2", |_| 2), ("of 3", |_| 3)];
+/// The length of a block along an axis, from the axis's.
+type Length = fn(u64) -> u64;
+
+const BLOCKS: [(&str, Length); 4] = [("whole", |n| n.max(1)), ("of 1", |_| 1), ("of 2", |_| 2), ("of 3", |_| 3)];
 
 const EDGES: [f64; 6] = [-3.0, -1.0, 0.0, 0.5, 0.5, 4.0];
 
@@ -179,7 +181,7 @@ fn assignments(name: &str, of: &Inputs) -> Option<Result<LazyArray>> {
         "set column" => a("m").set(&[Index::Ellipsis, 1.into()], &a("w")),
         "set one" => a("m").set(&[3.into(), 3.into()], &a("number")),
         "set new axis" => a("m").set(&[Index::NewAxis, (1..3).into()], &a("number")),
-        "set nothing" => a("m").set(&[(5..2).into()], &a("number")),
+        "set nothing" => a("m").set(&[(5..5).into()], &a("number")),
         "set all" => a("m").set(&[Index::Ellipsis], &a("v")),
         "set integers" => a("i").set(&[slice(None, None, 2), (1..).into()], &(a("x").get_along(0, ..3).unwrap() * 3.0)),
         "set stack" => a("b").set(&[slice(None, None, 2), (1..3).into(), slice(None, None, 3)], &nine),

@@ -250,11 +250,7 @@ fn define(op: Op, cell: &[Number], floats: bool, options: FoldOptions) -> Expect
         Op::Count => return exact(n),
         Op::Any => return exact(f64::from(nothing || valid.iter().any(|x| *x != 0.0))),
         Op::All => return exact(f64::from(valid.iter().all(|x| *x != 0.0))),
-        // NumPy's: the first NaN.
-        Op::ArgMin | Op::ArgMax if nothing => {
-            let missing = |x: &Number| *x == Number::Missing || x.as_f64().is_nan();
-            return exact(cell.iter().position(missing).map_or(-1.0, |at| at as f64));
-        }
+        Op::ArgMin | Op::ArgMax if nothing || (floats && n < options.min_count as f64) => return exact(-1.0),
         Op::ArgMin => return exact(place(least)),
         Op::ArgMax => return exact(place(most)),
         _ => {}

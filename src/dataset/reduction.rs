@@ -163,6 +163,15 @@ impl Reduction {
         Ok(builder.done)
     }
 
+    /// A position has no NaN to be missing with: where one missing value makes the result so, it needs all values.
+    fn options_of(&self, op: Op, one: &Chosen) -> Result<FoldOptions> {
+        if !(self.options.keep_missing && matches!(op, Op::ArgMin | Op::ArgMax)) {
+            return Ok(self.options);
+        }
+        let all = one.axes.iter().map(|&k| one.meta.shape[k]).collect::<Shape>().elements()?;
+        Ok(FoldOptions { keep_missing: false, min_count: all, ..self.options })
+    }
+
     fn choose(&self, dataset: &Dataset) -> Result<Vec<Chosen>> {
         if self.ops.is_empty() {
             return Err(Error::usage("no operation is named; give --op mean"));
@@ -341,7 +350,7 @@ impl<'a> Builder<'a> {
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !one.axes.contains(k)).collect();
         let axes: Vec<i64> = one.axes.iter().map(|&k| k as i64).collect();
         for &op in &self.request.ops {
-            let array = input.reduce(op, &axes, self.request.options)?;
+            let array = input.reduce(op, &axes, self.request.options_of(op, one)?)?;
             let path =
                 if self.request.ops.len() > 1 { format!("{}_{}", meta.path, op.name()) } else { meta.path.clone() };
             let mut storage = output::storage_for(source.as_ref(), &kept, array.dtype());

@@ -66,7 +66,7 @@ fn expression(name: &str, of: &dyn Fn(&str) -> LazyArray) -> Result<LazyArray> {
         "cumprod" => whole.cumprod(0),
         "diff_twice" => t.diff(2, 0),
         "average" => t.average(&weights.expand_dims(&[1])?, &[1, 2]),
-        "average_with_nan" => holes.astype(DType::F64).average(&weights.expand_dims(&[1])?, &[1, 2]),
+        "average_with_nan" => holes.astype(DType::F64).nanaverage(&weights.expand_dims(&[1])?, &[1, 2]),
         "matmul_of_stacks" => stack.matmul(&stack.matrix_transpose()?.get_along(0, ..1)?),
         "matmul_with_vector" => stack.matmul(&LazyArray::arange(0.0, 4.0, 1.0, &[3])?),
         "matmul_of_integers" => whole.matmul(&whole.transpose()),

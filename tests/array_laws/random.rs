@@ -265,7 +265,7 @@ impl Draw<'_> {
                 let mut rest = a.size();
                 let mut shape = Vec::new();
                 while rest > 1 && shape.len() < 4 {
-                    let divisors: Vec<u64> = (1..=rest).filter(|d| rest % d == 0).collect();
+                    let divisors: Vec<u64> = (1..=rest).filter(|d| rest.is_multiple_of(*d)).collect();
                     let d = self.one_of(&divisors);
                     shape.push(d as i64);
                     rest /= d;

@@ -70,7 +70,9 @@ impl<'a> Finish<'a> {
         // NOWHERE is -1 as a signed number.
         let index = self.plane::<u64>(accumulator, 1);
         if !self.keeps_missing() {
-            return self.write(out, |c| index[c] as i64);
+            let least = self.folds.options.min_count;
+            let enough = |c: usize| !self.folds.is_float() || self.counts.valid(c) >= least;
+            return self.write(out, |c| if enough(c) { index[c] as i64 } else { -1 });
         }
         let first = self.plane::<u64>(Accumulator::FirstMissing, 0);
         // Where values never came, the first missing one is not known.
