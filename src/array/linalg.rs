@@ -7,8 +7,9 @@ use crate::{
     shape::Shape,
 };
 
-/// A tile of a product has about so many rows and columns: its inputs are then read few times over.
-const TILE: u64 = 2048;
+/// A tile of a product has about so many rows and columns: inputs are read once for every so many of the other, and the
+/// buffers of a few workers fit into a quarter of a gibibyte.
+const TILE: u64 = 1024;
 /// The longest part of the summed axis that is multiplied at once.
 const PANEL: u64 = 1024;
 
@@ -27,7 +28,7 @@ impl LazyArray {
     /// The matrix product of the last two axes; those before broadcast. Vectors are rows on the left and columns on
     /// the right, and the axis that they lack is missing from the result.
     ///
-    /// Computed in tiles of about 2048 x 2048, each the sum over the common axis in one fixed order.
+    /// Computed in tiles of about 1024 x 1024, each the sum over the common axis in one fixed order.
     ///
     /// # Errors
     /// When the common axes differ, or an input has no dimensions.
