@@ -6,7 +6,7 @@ use crate::{
     budget::Budget,
     codec::{Scratch, ScratchSize},
     dataset::{Computation, Dataset, Range},
-    delayed::{Graph, Inputs, Kind, TaskId},
+    delayed::{Graph, Inputs, Kind, Task, TaskId, named},
     dtype::DType,
     engine::{Client, Executor, Held, MemorySink, Values},
     error::{Error, Problem, Result},
@@ -191,15 +191,47 @@ impl Session {
     /// As [`compute`](Session::compute).
     pub fn compute_all(&self, arrays: &[&LazyArray]) -> Result<Vec<Values>> {
         let executor = self.executor()?;
-        let schema =
-            Group { vars: arrays.iter().enumerate().map(|(n, a)| variable(n, a)).collect(), ..Group::default() };
+        let schema = schema_of(arrays);
         let plan = self.fitting(array_targets(arrays, own_blocks(arrays))?, bytes_of(&schema), None, &executor)?;
-        let sink = MemorySink::new(&schema, &executor.budget)?;
-        executor.run(&plan, &sink)?;
-        let mut values = sink.into_values();
-        (0..arrays.len())
-            .map(|n| values.remove(&name(n)).ok_or_else(|| Error::usage("an array that was not computed")))
-            .collect()
+        values_of(&plan, &schema, &executor)
+    }
+
+    /// An array as a task of a graph built by hand: its values are those of the array, and its memory what the plan
+    /// needs with one worker.
+    ///
+    /// # Errors
+    /// When sizes overflow, or an expression is too deep.
+    ///
+    /// # Example
+    /// ```
+    /// use aosx::prelude::*;
+    ///
+    /// let session = Session::new();
+    /// let mut graph = Graph::new();
+    /// let x = session.array_task(&mut graph, "x", &LazyArray::arange(0, 5, 1, &[2])?)?;
+    /// let last = graph.task("last", &x, |x| Ok(x.to_vec::<i64>()?.pop()));
+    /// assert_eq!(*session.run(&graph, &last)?, Some(4));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn array_task(&self, graph: &mut Graph, name: &str, array: &LazyArray) -> Result<Task<Values>> {
+        let array = array.clone();
+        let schema = schema_of(&[&array]);
+        let result = bytes_of(&schema);
+        let limit = self.data_limit()?;
+        let targets = array_targets(&[&array], own_blocks(&[&array]))?;
+        let least = plan::lower_within(targets, limit, result, None)?.least(None)?.unwrap_or_default().0;
+        let need = Bytes(least.0.saturating_add(result.0));
+        let observer = self.observer.clone();
+        let declared = named(name.to_string()).memory(need).result_memory(result);
+        Ok(graph.task_in_context(declared, (), move |context, ()| {
+            let budget = context.budget();
+            let (stop, observer) = (context.stop().clone(), observer.clone());
+            let executor = Executor { budget, threads: context.threads(), observer, stop };
+            let targets = array_targets(&[&array], own_blocks(&[&array]))?;
+            let plan = plan::lower_within(targets, executor.budget.limit(), result, None)?;
+            let mut values = values_of(&plan, &schema, &executor)?;
+            values.pop().ok_or_else(|| Error::usage("an array that was not computed"))
+        }))
     }
 
     /// The plan for arrays, as a tree with its cost, without running it.
@@ -375,6 +407,21 @@ fn bytes_of(schema: &Group) -> Bytes {
 /// What an array among several is called where it has no name.
 fn name(n: usize) -> String {
     format!("{n}")
+}
+
+/// Arrays as variables.
+fn schema_of(arrays: &[&LazyArray]) -> Group {
+    Group { vars: arrays.iter().enumerate().map(|(n, a)| variable(n, a)).collect(), ..Group::default() }
+}
+
+/// Runs a plan for arrays, and gives their values in order.
+fn values_of(plan: &plan::Plan, schema: &Group, executor: &Executor) -> Result<Vec<Values>> {
+    let sink = MemorySink::new(schema, &executor.budget)?;
+    executor.run(plan, &sink)?;
+    let mut values = sink.into_values();
+    (0..schema.vars.len())
+        .map(|n| values.remove(&name(n)).ok_or_else(|| Error::usage("an array that was not computed")))
+        .collect()
 }
 
 /// An array as a variable of its own.

@@ -37,3 +37,20 @@ fn numbers_that_differ() {
     assert_eq!(of(&p), [2, 1, 0, 1, 2, 1]);
     assert_eq!(of(&x.sum(&[0, 2]).unwrap()), [330, 405, 480, 555]);
 }
+
+#[test]
+fn arrays_are_tasks_and_tasks_are_arrays() {
+    let session = session();
+    let mut graph = Graph::new();
+    let x = LazyArray::arange(0, 1000, 1, &[64]).unwrap();
+    let mean = session.array_task(&mut graph, "mean", &x.mean(&[0]).unwrap()).unwrap();
+    let all = session.array_task(&mut graph, "all", &(&x * 2)).unwrap();
+    let above = graph.task("above", (&mean, &all), |(mean, all)| {
+        let mean = mean.item::<f64>()?;
+        let kept: Vec<i64> = all.to_vec::<i64>()?.into_iter().filter(|&n| n as f64 > mean).collect();
+        LazyArray::from_slice(&kept, &[kept.len() as u64], Chunks::Auto)
+    });
+    let above = session.run(&graph, &above).unwrap();
+    assert_eq!(above.shape().0, [750]);
+    assert_eq!(session.compute(&above.min(&[0]).unwrap()).unwrap().item::<i64>().unwrap(), 500);
+}
