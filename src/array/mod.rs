@@ -7,13 +7,13 @@
 //! | | |
 //! |---|---|
 //! | [creation](create) | `zeros`, `ones`, `full`, `arange`, `linspace`, `eye`, `random`, from `ndarray`, from a function |
-//! | [elementwise](elementwise) | operators, all functions of the standard, `astype`, `where`, `clip`, `isin`, `searchsorted` |
+//! | [`elementwise`] | operators, all functions of the standard, `astype`, `where`, `clip`, `isin`, `searchsorted` |
 //! | [indexing](index) | slices, integers, arrays of integers, masks, assignment of a region |
 //! | [shape](manipulate) | transpose, reshape, concat, stack, pad, roll, repeat, tile, rechunk ... |
 //! | [reductions](reduce) | `sum` to `argmax`, nan-forms, `average`, `cumsum`, `diff`, `histogram`, `sort`, own folds |
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
 //! | made of these | `isclose`, `nan_to_num`, `interp`, `gradient`, `cov`, `corrcoef` |
-//! | [blocks](blocks) | `map_blocks`, `map_overlap` |
+//! | [`blocks`] | `map_blocks`, `map_overlap` |
 
 mod assign;
 mod access;
