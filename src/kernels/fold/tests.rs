@@ -285,7 +285,9 @@ fn expected(op: Op, all: &[Option<Exact>], options: FoldOptions, float: bool) ->
         Op::ArgMin | Op::ArgMax if kept => {
             return Exact::Int(all.iter().position(Option::is_none).map_or(-1, |at| at as i128));
         }
-        Op::ArgMin | Op::ArgMax if valid.is_empty() => return Exact::Int(-1),
+        Op::ArgMin | Op::ArgMax if valid.is_empty() || (float && (valid.len() as u64) < options.min_count) => {
+            return Exact::Int(-1);
+        }
         Op::ArgMin | Op::ArgMax => {}
         _ if float && (kept || (valid.len() as u64) < options.min_count) => return nan,
         _ => {}
