@@ -169,7 +169,7 @@ impl Reduction {
             return Ok(self.options);
         }
         let all = one.axes.iter().map(|&k| one.meta.shape[k]).collect::<Shape>().elements()?;
-        Ok(FoldOptions { keep_missing: false, min_count: all, ..self.options })
+        Ok(FoldOptions { keep_missing: false, min_count: all.max(self.options.min_count), ..self.options })
     }
 
     fn choose(&self, dataset: &Dataset) -> Result<Vec<Chosen>> {

@@ -69,16 +69,17 @@ impl<'a> Finish<'a> {
     fn arg(&self, accumulator: Accumulator, out: &mut [u8]) {
         // NOWHERE is -1 as a signed number.
         let index = self.plane::<u64>(accumulator, 1);
+        let least = self.folds.options.min_count;
+        let enough = |c: usize| !self.folds.is_float() || self.counts.valid(c) >= least;
         if !self.keeps_missing() {
-            let least = self.folds.options.min_count;
-            let enough = |c: usize| !self.folds.is_float() || self.counts.valid(c) >= least;
             return self.write(out, |c| if enough(c) { index[c] as i64 } else { -1 });
         }
         let first = self.plane::<u64>(Accumulator::FirstMissing, 0);
         // Where values never came, the first missing one is not known.
         let all_came = self.counts.pushed >= self.per_cell;
         self.write(out, |c| match self.any_missing(c) {
-            false => index[c] as i64,
+            false if enough(c) => index[c] as i64,
+            false => -1,
             true if all_came => first[c] as i64,
             true => -1,
         });
