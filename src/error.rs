@@ -35,6 +35,20 @@ pub enum Class {
     Unsupported,
 }
 
+/// Why a block could not be spilled.
+#[derive(Debug, thiserror::Error)]
+pub enum SpillRefusal {
+    /// The disk, or what a file may be, is full.
+    #[error("{0}; free some space, or name another folder with --spill-dir")]
+    Full(std::io::Error),
+    /// The user's own limit.
+    #[error("more than --spill-limit {0} is needed; raise it, or give more --memory")]
+    Limit(Bytes),
+    /// Anything else that the system says.
+    #[error("{0}; name another folder with --spill-dir")]
+    Io(std::io::Error),
+}
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
@@ -127,6 +141,14 @@ pub enum Problem {
     ZeroLength {
         /// The operation.
         op: &'static str,
+    },
+    /// What does not fit in memory could not be put aside.
+    #[error("spilling into {}: {why}", .folder.display())]
+    Spill {
+        /// Where temporary files go.
+        folder: PathBuf,
+        /// Why not, and what to do.
+        why: SpillRefusal,
     },
     /// A position that an axis does not have.
     #[error("index {index} is out of range for an axis of {len} elements")]

@@ -92,6 +92,11 @@ impl Grid {
         index.iter().zip(&self.counts).fold(0, |n, (i, c)| n * c + i)
     }
 
+    /// The index of the chunk that an element is in.
+    pub fn at(&self, element: &[u64]) -> ChunkIndex {
+        ChunkIndex(element.iter().zip(self.chunk.iter()).map(|(e, c)| e / c).collect())
+    }
+
     /// The part of the array that a chunk holds, cut at the array's edges.
     pub fn region(&self, index: &[u64]) -> Region {
         let start: Vec<u64> = index.iter().zip(self.chunk.iter()).map(|(i, c)| i * c).collect();
@@ -102,6 +107,15 @@ impl Grid {
             .map(|((s, c), n)| (*c).min(n.saturating_sub(*s)))
             .collect();
         Region { start, shape }
+    }
+
+    /// How many chunks a region touches.
+    pub fn overlapping_count(&self, region: &Region) -> u64 {
+        let along = |k: usize| match region.shape[k] {
+            0 => 0,
+            n => (region.start[k] + n - 1) / self.chunk[k] + 1 - region.start[k] / self.chunk[k],
+        };
+        (0..region.start.len()).map(along).fold(1, u64::saturating_mul)
     }
 
     /// The chunks that share elements with `region`, in row-major order.

@@ -20,6 +20,7 @@ pub mod codec;
 pub mod store;
 pub mod source;
 pub mod formats;
+pub mod spill;
 // lazy
 pub mod array;
 pub mod delayed;

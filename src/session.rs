@@ -17,10 +17,11 @@ use crate::{
     plan::{self, Target},
     shape::Shape,
     source::{Group, Sink, Storage, StoredType, VarMeta},
+    spill::{SpillCodec, SpillFolder},
     units::Bytes,
 };
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -49,6 +50,26 @@ pub struct Session {
     threads: usize,
     observer: Arc<dyn Observer>,
     stop: Arc<AtomicBool>,
+    spill: SpillSettings,
+}
+
+/// Where and how what does not fit in memory is put aside.
+#[derive(Debug, Clone, Default)]
+pub struct SpillSettings {
+    /// The folder of temporary files; none means that of the output, or the system's for results in memory.
+    pub folder: Option<PathBuf>,
+    /// How they are compressed.
+    pub codec: SpillCodec,
+    /// The most bytes that they may take.
+    pub limit: Option<Bytes>,
+}
+
+impl SpillSettings {
+    fn folder(&self, output: Option<&Path>) -> Arc<SpillFolder> {
+        let beside = output.and_then(Path::parent).map(|p| if p.as_os_str().is_empty() { ".".into() } else { p.into() });
+        let path = self.folder.clone().or(beside).unwrap_or_else(std::env::temp_dir);
+        Arc::new(SpillFolder::new(path, self.codec, self.limit))
+    }
 }
 
 impl Default for Session {
@@ -93,6 +114,7 @@ impl Session {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             observer: Arc::new(Silent),
             stop: Arc::new(AtomicBool::new(false)),
+            spill: SpillSettings::default(),
         }
     }
 
@@ -117,6 +139,12 @@ impl Session {
     /// The same, stopped when somebody sets `stop`.
     pub fn stop(mut self, stop: Arc<AtomicBool>) -> Session {
         self.stop = stop;
+        self
+    }
+
+    /// The same, with what does not fit in memory put aside so.
+    pub fn spill(mut self, settings: SpillSettings) -> Session {
+        self.spill = settings;
         self
     }
 
@@ -148,7 +176,7 @@ impl Session {
         inputs.iter().try_for_each(|input| refuse_same(input.path(), path))?;
         let computation = computation.adapted(format)?;
         let sink = formats::create(path, format, &computation.schema)?;
-        let executor = self.executor()?;
+        let executor = Executor { spill: self.spill.folder(Some(path)), ..self.executor()? };
         let targets = targets(&computation, |path| sink.grid(path).cloned())?;
         let plan = self.fitting(targets, Bytes(0), Some(sink.as_ref()), &executor)?;
         self.run_plan(inputs, &computation, &plan, sink.as_ref(), &executor)?;
@@ -221,12 +249,12 @@ impl Session {
         let targets = array_targets(&[&array], own_blocks(&[&array]))?;
         let least = plan::lower_within(targets, limit, result, None)?.least(None)?.unwrap_or_default().0;
         let need = Bytes(least.0.saturating_add(result.0));
-        let observer = self.observer.clone();
+        let (observer, spill) = (self.observer.clone(), self.spill.folder(None));
         let declared = named(name.to_string()).memory(need).result_memory(result);
         Ok(graph.task_in_context(declared, (), move |context, ()| {
             let budget = context.budget();
             let (stop, observer) = (context.stop().clone(), observer.clone());
-            let executor = Executor { budget, threads: context.threads(), observer, stop };
+            let executor = Executor { budget, threads: context.threads(), observer, stop, spill: spill.clone() };
             let targets = array_targets(&[&array], own_blocks(&[&array]))?;
             let plan = plan::lower_within(targets, executor.budget.limit(), result, None)?;
             let mut values = values_of(&plan, &schema, &executor)?;
@@ -354,6 +382,7 @@ impl Session {
             threads: self.threads,
             observer: self.observer.clone(),
             stop: self.stop.clone(),
+            spill: self.spill.folder(None),
         })
     }
 
@@ -485,6 +514,7 @@ fn ends(array: &LazyArray, executor: &Executor) -> Result<[f64; 2]> {
         observer: Arc::new(Silent),
         budget: executor.budget.clone(),
         stop: executor.stop.clone(),
+        spill: executor.spill.clone(),
         threads: 1,
     };
     alone.run(&plan::lower_within(targets, alone.budget.limit(), alone.budget.held(), Some(&sink))?, &sink)?;

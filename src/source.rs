@@ -246,6 +246,11 @@ pub trait Source: Send + Sync {
         0
     }
 
+    /// Whether it is what a run itself has put aside, and no input.
+    fn is_spilled(&self) -> bool {
+        false
+    }
+
     /// Reads one chunk into `out`, which has [`chunk_bytes`](Source::chunk_bytes) bytes.
     ///
     /// # Errors

@@ -78,6 +78,7 @@ fn executor(limit: u64, threads: usize) -> Executor {
         threads,
         observer: Arc::new(Silent),
         stop: Arc::new(AtomicBool::new(false)),
+        spill: Arc::default(),
     }
 }
 
@@ -474,6 +475,7 @@ fn a_task_runs_a_graph_of_its_own_inside_its_memory() {
             threads: context.threads(),
             observer: Arc::new(Silent),
             stop: context.stop().clone(),
+            spill: Arc::default(),
         };
         let sum = run(&executor, &inner, &sum)?;
         assert_eq!((context.memory(), executor.budget.held()), (Bytes(64), Bytes(0)));

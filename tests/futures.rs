@@ -23,6 +23,7 @@ fn executor(limit: u64, threads: usize) -> Executor {
         threads,
         observer: Arc::new(Silent),
         stop: Arc::new(AtomicBool::new(false)),
+        spill: Arc::default(),
     }
 }
 

@@ -10,12 +10,14 @@ pub mod reduce;
 use crate::{
     error::{Class, Error, Problem},
     report::Progress,
-    session::Session,
+    session::{Session, SpillSettings},
+    spill::SpillCodec,
     units::Bytes,
 };
 use clap::{Parser, Subcommand};
 use std::{
     io::{self, BufWriter, ErrorKind, IsTerminal, Write},
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -45,6 +47,15 @@ pub struct Global {
     /// Threads [default: all]
     #[arg(long, global = true, value_name = "N", help_heading = GLOBAL, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Where what does not fit in memory goes [default: beside the output]
+    #[arg(long, global = true, value_name = "FOLDER", help_heading = GLOBAL)]
+    spill_dir: Option<PathBuf>,
+    /// How it is compressed there: lz4, zstd:1 or none
+    #[arg(long, global = true, value_name = "CODEC", help_heading = GLOBAL, default_value = "lz4")]
+    spill_codec: SpillCodec,
+    /// The most that it may take there, as 20GiB [default: what the disk has]
+    #[arg(long, global = true, value_name = "SIZE", help_heading = GLOBAL)]
+    spill_limit: Option<Bytes>,
     /// No progress line, no notes
     #[arg(short, long, global = true, help_heading = GLOBAL)]
     quiet: bool,
@@ -80,7 +91,9 @@ pub fn main() -> ExitCode {
 }
 
 fn session(global: &Global) -> Result<Session, Error> {
-    let mut session = Session::new();
+    let spill =
+        SpillSettings { folder: global.spill_dir.clone(), codec: global.spill_codec, limit: global.spill_limit };
+    let mut session = Session::new().spill(spill);
     if let Some(limit) = global.memory {
         session = session.memory(limit);
     }

@@ -6,7 +6,7 @@ use crate::{
     events::Event,
     kernels::{
         cast::{cast, to_native},
-        strided::{self, Strided},
+        strided::copy_shared,
     },
     plan::{Input, Map},
     shape::{ChunkIndex, Region},
@@ -92,7 +92,7 @@ impl<'a> Job<'a> {
                         evaluator.evaluate(0, &region, worker.tile.bytes_mut(), &mut worker.scratch)?;
                     } else {
                         evaluator.evaluate(0, &shared, worker.block.bytes_mut(), &mut worker.scratch)?;
-                        put(worker.block.bytes(), &shared, worker.tile.bytes_mut(), &region, size);
+                        copy_shared(worker.block.bytes(), &shared, worker.tile.bytes_mut(), &region, size);
                     }
                 }
             }
@@ -130,7 +130,7 @@ impl<'a> Job<'a> {
         } else {
             let native = &mut worker.block.bytes_mut()[..from.shape.bytes(element)?];
             to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, native);
-            put(native, &from, worker.tile.bytes_mut(), tile, element);
+            copy_shared(native, &from, worker.tile.bytes_mut(), tile, element);
         }
         self.run.executor.observer.on(&Event::Chunk {
             stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
@@ -139,18 +139,4 @@ impl<'a> Job<'a> {
         });
         Ok(())
     }
-}
-
-/// Copies what a block and a tile share.
-pub fn put(block: &[u8], from: &Region, tile: &mut [u8], to: &Region, size: usize) {
-    let Some(shared) = from.intersect(to) else { return };
-    let strides = |region: &Region| -> Vec<isize> { region.shape.strides().iter().map(|&s| s as isize).collect() };
-    let (s, d) = (strides(from), strides(to));
-    let first = |outer: &Region, strides: &[isize]| -> isize {
-        shared.start.iter().zip(&outer.start).zip(strides).map(|((a, b), s)| (a - b) as isize * s).sum()
-    };
-    let lengths: Vec<usize> = shared.shape.iter().map(|&n| n as usize).collect();
-    let (source, target) =
-        (Strided { first: first(from, &s), strides: &s }, Strided { first: first(to, &d), strides: &d });
-    strided::copy(&lengths, block, source, tile, target, size);
 }

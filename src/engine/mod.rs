@@ -23,6 +23,7 @@ use crate::{
     events::{Event, Observer},
     plan::{Input, Need, Plan, Stage},
     source::{Sink, Source},
+    spill::SpillFolder,
     units::Bytes,
 };
 use eval::Evaluator;
@@ -42,6 +43,8 @@ pub struct Executor {
     pub observer: Arc<dyn Observer>,
     /// Set from outside to stop.
     pub stop: Arc<AtomicBool>,
+    /// Where what does not fit in memory is put aside.
+    pub spill: Arc<SpillFolder>,
 }
 
 impl Executor {
@@ -60,6 +63,9 @@ impl Executor {
         self.observer.on(&Event::Started { stored: Bytes(plan.cost().stored), limit: self.budget.limit() });
         let mut finished = Finished::default();
         for (n, stage) in plan.stages.iter().enumerate() {
+            for spill in plan.spills.iter().filter(|spill| spill.from == n) {
+                spill.spilled.open(&self.spill, &self.budget)?;
+            }
             let need = stage.need(stage.sink_scratch(Some(sink))?)?;
             let unfinished = Unfinished::of(plan, n, &self.budget)?;
             let run =
@@ -69,6 +75,7 @@ impl Executor {
                 Stage::Map(map) => map::run(map, &run)?,
             }
             unfinished.finish(plan, n, &mut finished);
+            plan.spills.iter().filter(|spill| spill.until == n).for_each(|spill| spill.spilled.clear());
         }
         self.observer.on(&Event::Finished);
         Ok(())

@@ -31,6 +31,10 @@ impl Finished<'_> {
                 run.unfinished.put(*slot, self.region, self.data, self.element);
                 return Ok(());
             }
+            Destination::Spill(spilled) => {
+                let slab = spilled.slabs().at(&self.region.start);
+                return spilled.put(&slab, self.data, cut, scratch);
+            }
         };
         for piece in self.pieces.overlapping(self.region) {
             let place = self.pieces.region(&piece);

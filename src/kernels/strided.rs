@@ -1,5 +1,7 @@
 //! Copies between blocks of any strides.
 
+use crate::shape::Region;
+
 /// A block's elements: where the first lies, and how far apart neighbours along each axis are, in elements.
 #[derive(Debug, Clone, Copy)]
 pub struct Strided<'a> {
@@ -95,6 +97,23 @@ fn run<T: Copy>(n: usize, src: &[T], s: isize, a: isize, dst: &mut [T], d: isize
             dst[(d + k * b) as usize] = src[(s + k * a) as usize];
         }
     }
+}
+
+/// Copies what two regions of one array share; each is row-major in its bytes.
+pub fn copy_shared(src: &[u8], from: &Region, dst: &mut [u8], to: &Region, element: usize) {
+    let Some(shared) = from.intersect(to) else { return };
+    if shared == *from && shared == *to {
+        let bytes = shared.shape.iter().product::<u64>() as usize * element;
+        return dst[..bytes].copy_from_slice(&src[..bytes]);
+    }
+    let strides = |region: &Region| -> Vec<isize> { region.shape.strides().iter().map(|&s| s as isize).collect() };
+    let (s, d) = (strides(from), strides(to));
+    let first = |outer: &Region, strides: &[isize]| -> isize {
+        shared.start.iter().zip(&outer.start).zip(strides).map(|((a, b), s)| (a - b) as isize * s).sum()
+    };
+    let lengths: Vec<usize> = shared.shape.iter().map(|&n| n as usize).collect();
+    let source = Strided { first: first(from, &s), strides: &s };
+    copy(&lengths, src, source, dst, Strided { first: first(to, &d), strides: &d }, element);
 }
 
 #[cfg(test)]

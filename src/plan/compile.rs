@@ -1,10 +1,11 @@
 use super::{
     Identities,
+    reblock::Recut,
     formula::{Computed, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, Step},
 };
 use crate::{
     array::{Along, Creation, LazyArray, MapOp, Operation, View, reshape},
-    dtype::DType,
+    dtype::{ByteOrder, DType},
     error::{Error, Result},
     grid::Grid,
     kernels::{decode::Decode, elementwise},
@@ -19,6 +20,10 @@ pub struct Compiler<'a> {
     pub ids: &'a mut Identities,
     /// Which are held, and where.
     pub held: &'a HashMap<usize, usize>,
+    /// Which were put aside, and are read from there.
+    pub aside: &'a HashMap<usize, Arc<dyn Source>>,
+    /// Sources that are read in another form.
+    pub recut: &'a Recut,
     sources: Vec<Read>,
     formulas: HashMap<usize, Arc<Formula>>,
     depth: usize,
@@ -28,9 +33,14 @@ pub struct Compiler<'a> {
 const DEPTH_MAX: usize = 2000;
 
 impl<'a> Compiler<'a> {
-    /// One that knows what is held.
-    pub fn new(ids: &'a mut Identities, held: &'a HashMap<usize, usize>) -> Compiler<'a> {
-        Compiler { ids, held, sources: Vec::new(), formulas: HashMap::new(), depth: 0 }
+    /// One that knows what is there already.
+    pub fn new(
+        ids: &'a mut Identities,
+        held: &'a HashMap<usize, usize>,
+        aside: &'a HashMap<usize, Arc<dyn Source>>,
+        recut: &'a Recut,
+    ) -> Compiler<'a> {
+        Compiler { ids, held, aside, recut, sources: Vec::new(), formulas: HashMap::new(), depth: 0 }
     }
 
     /// The formulas of arrays of one shape, computed in the blocks of `grid`.
@@ -52,7 +62,8 @@ impl<'a> Compiler<'a> {
             let what = format!("an expression of more than {DEPTH_MAX} operations one inside the other; use hold()");
             return Err(Error::usage(what));
         }
-        let form = if self.held.contains_key(&id) { self.program(array)? } else { self.form(array)? };
+        let there = self.held.contains_key(&id) || self.aside.contains_key(&id);
+        let form = if there { self.program(array)? } else { self.form(array)? };
         self.depth -= 1;
         let formula = Arc::new(Formula { form, dtype: array.dtype(), shape: array.shape().clone() });
         self.formulas.insert(id, formula.clone());
@@ -165,6 +176,9 @@ impl Fusion<'_, '_> {
         if let Some(&slot) = self.compiler.held.get(&id) {
             return Ok(self.operand(Leaf::Held(slot), array, view));
         }
+        if let Some(source) = self.compiler.aside.get(&id) {
+            return self.stored(&source.clone(), Decode::plain(array.dtype(), ByteOrder::NATIVE), array, view);
+        }
         match array.operation() {
             Operation::View { input, view: inner } => self.value(input, &view.of(inner)),
             Operation::Rechunk { input } | Operation::Hold { input } => self.value(input, view),
@@ -195,6 +209,8 @@ impl Fusion<'_, '_> {
     }
 
     fn stored(&mut self, source: &Arc<dyn Source>, decode: Decode, array: &LazyArray, view: &View) -> Result<Place> {
+        let source = self.compiler.recut.get(&source.origin()).unwrap_or(source);
+        let decode = Decode { order: source.layout().order, ..decode };
         let at = self.compiler.read(source);
         let half = decode.stored == DType::F16 && decode.result == DType::F32 && array.dtype() == DType::F16;
         if half {

@@ -100,7 +100,7 @@ impl Stage {
             Stage::Map(map) => map.written(),
         };
         let mut cost = Cost { written, ..Cost::default() };
-        for source in self.input().sources() {
+        for source in self.input().sources().into_iter().filter(|s| !s.is_spilled()) {
             cost.stored = cost.stored.saturating_add(source.stored_bytes());
             cost.decoded = cost.decoded.saturating_add(source.meta().decoded_bytes().unwrap_or(0));
             cost.chunks = cost.chunks.saturating_add(source.grid().chunks());
@@ -124,10 +124,13 @@ impl Stage {
     /// # Errors
     /// When the sink does not have the variable.
     pub fn sink_scratch(&self, sink: Option<&dyn Sink>) -> Result<ScratchSize> {
-        let Some(sink) = sink else { return Ok(ScratchSize::default()) };
         self.destinations().into_iter().try_fold(ScratchSize::default(), |most, destination| match destination {
-            Destination::Sink { variable, .. } => Ok(most.max(sink.scratch(variable)?)),
+            Destination::Sink { variable, .. } => match sink {
+                Some(sink) => Ok(most.max(sink.scratch(variable)?)),
+                None => Ok(most),
+            },
             Destination::Held(_) => Ok(most),
+            Destination::Spill(spilled) => Ok(most.max(spilled.put_scratch())),
         })
     }
 }
@@ -175,7 +178,7 @@ impl Map {
     fn written(&self) -> u64 {
         match self.destination {
             Destination::Sink { .. } => self.pieces.shape().bytes(self.stored.size()).map_or(0, |n| n as u64),
-            Destination::Held(_) => 0,
+            Destination::Held(_) | Destination::Spill(_) => 0,
         }
     }
 
@@ -188,9 +191,13 @@ impl Map {
         let whole = matches!(self.input, Input::Computed(_)) && self.tiles.chunk() == self.input.grid().chunk();
         let block = if whole { 0 } else { self.input.grid().chunk().elements()? };
         let converted = if self.stored == self.dtype { 0 } else { tile };
-        let cut = if self.tiles.chunk() == self.pieces.chunk() { 0 } else { piece };
         let stored = self.stored.size() as u64;
-        Ok([block * element, tile * element, converted * stored, cut * stored].map(super::padded))
+        let cut = match &self.destination {
+            Destination::Spill(spilled) => spilled.cut_bytes() as u64,
+            _ if self.tiles.chunk() == self.pieces.chunk() => 0,
+            _ => piece * stored,
+        };
+        Ok([block * element, tile * element, converted * stored, cut].map(super::padded))
     }
 
     fn need(&self, sink: ScratchSize) -> Result<Need> {
@@ -230,7 +237,11 @@ impl Plan {
             self.stages.iter().position(|s| s.destinations().iter().any(is)).unwrap_or(usize::MAX)
         };
         let alive = self.held.iter().enumerate().filter(|(slot, held)| made(*slot) <= n && held.until >= n);
-        alive.map(|(_, held)| held.bytes()).fold(0, u64::saturating_add)
+        let spills = self.spills.iter().filter(|spill| spill.from <= n && spill.until >= n);
+        alive
+            .map(|(_, held)| held.bytes())
+            .chain(spills.map(|spill| spill.spilled.memory()))
+            .fold(0, u64::saturating_add)
     }
 
     /// The least memory in which its largest stage can run, and what that stage reads.

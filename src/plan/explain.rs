@@ -2,6 +2,7 @@ use super::{Destination, Fold, Form, Formula, Input, Leaf, Map, Output, Plan, Pr
 use crate::{
     error::Result,
     source::{Sink, Source},
+    spill::{Keep, Spilled},
     units::Bytes,
 };
 use std::fmt::Write;
@@ -25,19 +26,29 @@ pub fn explain(plan: &Plan, sink: Option<&dyn Sink>, workers: u64, limit: Bytes)
         };
     }
     let cost = plan.cost();
-    let passes = plan.stages.iter().filter(|s| !s.input().sources().is_empty()).count();
+    let reads = |s: &&Stage| s.input().sources().iter().any(|source| !source.is_spilled());
+    let passes = plan.stages.iter().filter(reads).count();
     let _ = writeln!(
         out,
-        "cost: {} in {} chunks read in {passes} pass{}, {} decoded, {} written, nothing spilled; peak memory of data {}, least {}, limit {limit}",
+        "cost: {} in {} chunks read in {passes} pass{}, {} decoded, {} written, {}; peak memory of data {}, least {}, limit {limit}",
         Bytes(cost.stored),
         cost.chunks,
         if passes == 1 { "" } else { "es" },
         Bytes(cost.decoded),
         Bytes(cost.written),
+        spilled(plan),
         Bytes(peak),
         plan.least(sink)?.map_or(Bytes(0), |(bytes, _)| bytes),
     );
     Ok(out)
+}
+
+fn spilled(plan: &Plan) -> String {
+    let disk = plan.spills.iter().filter(|s| s.spilled.keep() == Keep::Disk);
+    match disk.map(|s| s.spilled.bytes()).fold(0, u64::saturating_add) {
+        0 => "nothing spilled".to_string(),
+        bytes => format!("{} spilled before compression", Bytes(bytes)),
+    }
 }
 
 fn write_fold(out: &mut String, plan: &Plan, fold: &Fold, state: u64) -> std::fmt::Result {
@@ -85,7 +96,28 @@ fn write_output(out: &mut String, plan: &Plan, output: &Output) -> std::fmt::Res
             writeln!(out, "write {variable}: {stored} {} in pieces of {}", pieces.shape(), pieces.chunk())
         }
         Destination::Held(slot) => write_held(out, plan, *slot),
+        Destination::Spill(spilled) => write_spill(out, plan, spilled),
     }
+}
+
+fn write_spill(out: &mut String, plan: &Plan, spilled: &Spilled) -> std::fmt::Result {
+    let instead = plan.spills.iter().find(|s| *s.spilled == *spilled).map_or(1.0, |s| s.instead);
+    let to = match spilled.keep() {
+        Keep::Memory => "held in memory".to_string(),
+        Keep::Disk => {
+            format!("spilled in {} frames of up to {}", spilled.frames(), Bytes(spilled.frame_bytes() as u64))
+        }
+    };
+    writeln!(
+        out,
+        "cut anew {} {} {} from {} to {}: {}, {to}; {instead:.1} times without",
+        spilled.meta().path,
+        spilled.meta().stored,
+        spilled.meta().shape,
+        spilled.slabs().chunk(),
+        spilled.grid().chunk(),
+        Bytes(spilled.bytes()),
+    )
 }
 
 fn write_held(out: &mut String, plan: &Plan, slot: usize) -> std::fmt::Result {
@@ -96,6 +128,12 @@ fn write_held(out: &mut String, plan: &Plan, slot: usize) -> std::fmt::Result {
 fn write_map(out: &mut String, plan: &Plan, map: &Map) -> std::fmt::Result {
     match (&map.destination, &map.input) {
         (Destination::Held(slot), _) => write_held(out, plan, *slot)?,
+        (Destination::Spill(spilled), input) => {
+            write_spill(out, plan, spilled)?;
+            if let Input::Stored(source) = input {
+                return writeln!(out, "└─ {}", read_line(source.as_ref()));
+            }
+        }
         (Destination::Sink { variable, .. }, Input::Stored(source)) => {
             writeln!(out, "copy {variable} as stored")?;
             return writeln!(out, "└─ {}", read_line(source.as_ref()));
@@ -215,6 +253,10 @@ fn meaning(decode: &crate::kernels::decode::Decode) -> String {
 fn read_line(source: &dyn Source) -> String {
     let meta = source.meta();
     let codecs: Vec<&str> = meta.storage.codecs.iter().map(|c| c.name.as_str()).collect();
+    if source.is_spilled() {
+        let (grid, meta) = (source.grid(), source.meta());
+        return format!("read {} cut anew, in {} blocks of {}", meta.path, grid.chunks(), grid.chunk());
+    }
     format!(
         "read {} {} {} ({}) in {} chunks of {}{}: {} stored, {} decoded",
         source.origin().file.display(),

@@ -1,6 +1,9 @@
 use super::{
-    Columns, Destination, Fold, Held, Input, Map, Output, Part, Plan, Reducers, Stage, compile::Compiler,
-    identity::Identities, tiles,
+    Columns, Destination, Fold, Held, Input, Map, Output, Part, Plan, Reducers, Spill, Stage,
+    effort::Effort,
+    identity::Identities,
+    reblock::{Recut, good_tiles},
+    tiles,
 };
 use crate::{
     array::{LazyArray, Operation},
@@ -9,7 +12,7 @@ use crate::{
     grid::Grid,
     kernels::fold::{FoldOptions, Folds, Op, Reducer},
     shape::Shape,
-    source::{Sink, Source},
+    source::{Origin, Sink, Source},
     units::Bytes,
 };
 use std::{
@@ -39,7 +42,7 @@ pub struct Target {
 /// # Errors
 /// When sizes overflow, or an expression is too deep.
 pub fn lower(targets: Vec<Target>, limit: Bytes) -> Result<Plan> {
-    let mut lowering = Lowering { ids: Identities::default(), barriers: Vec::new(), number: HashMap::new(), limit };
+    let mut lowering = Lowering::new(limit);
     for target in &targets {
         lowering.find(&target.array);
     }
@@ -78,12 +81,22 @@ struct Barrier {
     targets: Vec<usize>,
 }
 
-struct Lowering {
-    ids: Identities,
+/// A plan in the making.
+pub(super) struct Lowering {
+    pub(super) ids: Identities,
     barriers: Vec<Barrier>,
     /// A barrier's place in the list, by its identity.
     number: HashMap<usize, usize>,
-    limit: Bytes,
+    pub(super) limit: Bytes,
+    pub(super) stages: Vec<Stage>,
+    held: Vec<Held>,
+    /// Where an array is held, by its identity.
+    pub(super) slots: HashMap<usize, usize>,
+    pub(super) spills: Vec<Spill>,
+    /// Arrays that were put aside, by their identities.
+    pub(super) aside: HashMap<usize, Arc<dyn Source>>,
+    /// Sources that were cut anew, by what they were and the blocks that they have now.
+    pub(super) cut: HashMap<(Origin, Shape), Arc<dyn Source>>,
 }
 
 /// What is folded, without where it goes.
@@ -93,6 +106,21 @@ enum Reduction<'a> {
 }
 
 impl Lowering {
+    fn new(limit: Bytes) -> Lowering {
+        Lowering {
+            ids: Identities::default(),
+            barriers: Vec::new(),
+            number: HashMap::new(),
+            limit,
+            stages: Vec::new(),
+            held: Vec::new(),
+            slots: HashMap::new(),
+            spills: Vec::new(),
+            aside: HashMap::new(),
+            cut: HashMap::new(),
+        }
+    }
+
     /// Lists the barriers under an array, inner ones first.
     fn find(&mut self, array: &LazyArray) {
         let mut level: HashMap<usize, usize> = HashMap::new();
@@ -142,16 +170,13 @@ impl Lowering {
     }
 
     fn plan(mut self, targets: Vec<Target>) -> Result<Plan> {
-        let mut held = Vec::new();
-        let mut slots = HashMap::new();
-        for barrier in self.barriers.iter_mut().filter(|b| b.slot.is_some()) {
-            barrier.slot = Some(held.len());
-            slots.insert(barrier.id, held.len());
-            let (dtype, shape) = (barrier.array.dtype(), barrier.array.shape().clone());
-            held.push(Held { name: name(&barrier.array), dtype, shape, until: 0 });
+        let mut barriers = std::mem::take(&mut self.barriers);
+        for barrier in barriers.iter_mut().filter(|b| b.slot.is_some()) {
+            barrier.slot = None;
+            if !self.is_put_aside(&barrier.array) {
+                barrier.slot = Some(self.slot(&barrier.array));
+            }
         }
-        let mut stages = Vec::new();
-        let barriers = std::mem::take(&mut self.barriers);
         let mut levels: BTreeMap<usize, Vec<Barrier>> = BTreeMap::new();
         let mut written = vec![false; targets.len()];
         for barrier in barriers {
@@ -160,18 +185,36 @@ impl Lowering {
         }
         for barriers in levels.into_values() {
             for group in self.groups(barriers)? {
-                stages.push(self.stage(group, &targets, &slots)?);
+                self.stage(group, &targets)?;
             }
         }
         for (n, target) in targets.into_iter().enumerate() {
             if !written[n] {
-                stages.push(self.map(&target, &slots)?);
+                self.map(&target)?;
             }
         }
+        let Lowering { stages, mut held, mut spills, .. } = self;
         for (n, stage) in stages.iter().enumerate() {
             stage.input().held().into_iter().for_each(|slot| held[slot].until = n);
+            let origins: Vec<Origin> = stage.input().sources().iter().map(|s| s.origin()).collect();
+            spills.iter_mut().filter(|s| origins.contains(&s.spilled.origin())).for_each(|s| s.until = n);
         }
-        Ok(Plan { stages, held })
+        Ok(Plan { stages, held, spills })
+    }
+
+    /// A place in memory for an array.
+    fn slot(&mut self, array: &LazyArray) -> usize {
+        let (dtype, shape) = (array.dtype(), array.shape().clone());
+        self.held.push(Held { name: name(array), dtype, shape, until: 0 });
+        let slot = self.held.len() - 1;
+        self.slots.insert(self.ids.of(array), slot);
+        slot
+    }
+
+    /// Whether what is to be held is too large for that.
+    fn is_put_aside(&self, array: &LazyArray) -> bool {
+        let bytes = array.shape().bytes(array.dtype().size()).map_or(u64::MAX, |n| n as u64);
+        matches!(array.operation(), Operation::Hold { .. }) && bytes > self.limit.0 / 4
     }
 
     /// Barriers of one level that share a pass: folds of the same array, or of arrays with the same blocks that read
@@ -222,12 +265,12 @@ impl Lowering {
         out
     }
 
-    fn stage(&mut self, group: Vec<Barrier>, targets: &[Target], slots: &HashMap<usize, usize>) -> Result<Stage> {
+    fn stage(&mut self, group: Vec<Barrier>, targets: &[Target]) -> Result<()> {
         let Some((first, reduced, _)) = reduction(&group[0].array) else {
             let Operation::Hold { input } = group[0].array.operation() else {
                 unreachable!("only holds do not reduce")
             };
-            return self.hold(input, &group[0], slots);
+            return self.hold(input, &group[0]);
         };
         let reduced = reduced.to_vec();
         let inputs = distinct(&group, &mut self.ids);
@@ -235,7 +278,7 @@ impl Lowering {
             (Some(source), 1) => Input::Stored(source),
             _ => {
                 let grid = Grid::new(first.shape().clone(), first.chunk().clone())?;
-                Input::Computed(Compiler::new(&mut self.ids, slots).computed(&inputs, grid)?)
+                self.well_read(&inputs, &grid, &grid)?
             }
         };
         let columns = Columns::new(input.grid(), &reduced)?;
@@ -274,43 +317,77 @@ impl Lowering {
         let parts: Vec<Part> = parts.into_iter().map(|(part, _)| part).collect();
         let pieces: Vec<&Grid> = parts.iter().flat_map(|p| &p.outputs).map(|o| &o.pieces).collect();
         let tiles = tiles::tiles(columns.kept(), &pieces, 1, u64::MAX)?;
-        Ok(Stage::Fold(Box::new(Fold { input, parts, columns, tiles })))
+        self.stages.push(Stage::Fold(Box::new(Fold { input, parts, columns, tiles })));
+        Ok(())
     }
 
-    fn hold(&mut self, input: &LazyArray, barrier: &Barrier, slots: &HashMap<usize, usize>) -> Result<Stage> {
-        let grid = Grid::new(input.shape().clone(), input.chunk().clone())?;
-        let computed = Compiler::new(&mut self.ids, slots).computed(std::slice::from_ref(input), grid.clone())?;
-        let destination = Destination::Held(barrier.slot.unwrap_or(0));
-        let dtype = input.dtype();
-        let (pieces, tiles) = (grid.clone(), grid);
-        Ok(Stage::Map(Box::new(Map {
-            input: Input::Computed(computed),
-            destination,
-            pieces,
-            tiles,
-            dtype,
-            stored: dtype,
-        })))
-    }
-
-    fn map(&mut self, target: &Target, slots: &HashMap<usize, usize>) -> Result<Stage> {
-        let array = &target.array;
-        let dtype = array.dtype();
-        let pieces = without(&target.pieces, &target.ones)?;
-        let input = match array.operation() {
-            Operation::Source(source) => Input::Stored(source.clone()),
-            _ => {
-                let grid = Grid::new(array.shape().clone(), array.chunk().clone())?;
-                Input::Computed(Compiler::new(&mut self.ids, slots).computed(std::slice::from_ref(array), grid)?)
+    /// Computes what is to be held: into memory, or aside where it is too large.
+    fn hold(&mut self, input: &LazyArray, barrier: &Barrier) -> Result<()> {
+        let grid = self.blocks(input)?;
+        match barrier.slot {
+            Some(slot) => self.into_slot(input, grid, slot),
+            None => {
+                let spilled = self.put_aside(input, &grid, input.chunk(), 1.0)?;
+                self.aside.insert(barrier.id, spilled);
+                Ok(())
             }
-        };
+        }
+    }
+
+    fn into_slot(&mut self, array: &LazyArray, grid: Grid, slot: usize) -> Result<()> {
+        let input = self.well_read(std::slice::from_ref(array), &grid, &grid)?;
+        let dtype = array.dtype();
+        let destination = Destination::Held(slot);
+        let map = Map { input, destination, pieces: grid.clone(), tiles: grid, dtype, stored: dtype };
+        self.stages.push(Stage::Map(Box::new(map)));
+        Ok(())
+    }
+
+    fn map(&mut self, target: &Target) -> Result<()> {
+        let array = &target.array;
+        let one = std::slice::from_ref(array);
+        let pieces = without(&target.pieces, &target.ones)?;
+        let element = array.dtype().size().max(target.stored.size()) as u64;
         // Several workers each hold a tile, and what they compute it from.
         let room = self.limit.0 / 3;
-        let element = dtype.size().max(target.stored.size()) as u64;
-        let tiles = tiles::tiles(input.grid(), &[&pieces], element, room)?;
+        let mut grid = match array.operation() {
+            Operation::Source(source) => source.grid().clone(),
+            _ => self.blocks(array)?,
+        };
+        let mut input = match self.aside.get(&self.ids.of(array)) {
+            Some(spilled) => Input::Stored(spilled.clone()),
+            None => self.input(one, &grid, &Recut::new())?,
+        };
+        let mut tiles = tiles::tiles(input.grid(), &[&pieces], element, room)?;
+        let effort = Effort::of(&input, &tiles);
+        if effort.heavy > 1.5 * effort.least {
+            // Tiles cut through blocks that are computed whole.
+            let least = tiles::least(&grid, &[&pieces])?;
+            input = Input::Stored(self.put_aside(array, &grid, least.chunk(), effort.heavy / effort.least)?);
+            tiles = tiles::tiles(input.grid(), &[&pieces], element, room)?;
+        } else if is_one_job(&input, &tiles, self.limit) {
+            let slot = self.slot(array);
+            self.into_slot(array, grid.clone(), slot)?;
+            input = self.input(one, &grid, &Recut::new())?;
+        } else if self.is_ill_read(&input, &effort) {
+            if effort.least == 0.0 {
+                tiles = good_tiles(&tiles::least(&grid, &[&pieces])?, element, self.limit.0)?;
+                grid = tiles.clone();
+            }
+            input = self.well_read(one, &grid, &tiles)?;
+        }
         let destination = Destination::Sink { variable: target.variable.clone(), ones: target.ones.clone() };
-        Ok(Stage::Map(Box::new(Map { input, destination, pieces, tiles, dtype, stored: target.stored })))
+        let (dtype, stored) = (array.dtype(), target.stored);
+        self.stages.push(Stage::Map(Box::new(Map { input, destination, pieces, tiles, dtype, stored })));
+        Ok(())
     }
+}
+
+/// Whether a small result of many blocks is so few tiles that most workers would have nothing to do.
+fn is_one_job(input: &Input, tiles: &Grid, limit: Bytes) -> bool {
+    let Input::Computed(computed) = input else { return false };
+    let bytes = tiles.shape().elements().unwrap_or(u64::MAX).saturating_mul(computed.element_bytes());
+    tiles.chunks() < 8 && computed.grid.chunks() > tiles.chunks() && bytes <= limit.0 / 8
 }
 
 fn is_barrier(array: &LazyArray) -> bool {

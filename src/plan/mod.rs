@@ -8,10 +8,12 @@
 mod columns;
 mod compile;
 mod cost;
+mod effort;
 mod explain;
 mod formula;
 mod identity;
 mod lower;
+mod reblock;
 mod tiles;
 
 pub use columns::{Columns, RUNS};
@@ -33,6 +35,7 @@ use crate::{
     },
     shape::Shape,
     source::Source,
+    spill::Spilled,
 };
 use std::sync::Arc;
 
@@ -42,6 +45,20 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// Results that stages leave for later ones.
     pub held: Vec<Held>,
+    /// What is cut anew between two stages.
+    pub spills: Vec<Spill>,
+}
+
+/// An array that is written by one stage in some blocks and read by later ones in others.
+pub struct Spill {
+    /// The array.
+    pub spilled: Arc<Spilled>,
+    /// How often what it is made of would be read, or computed, without.
+    pub instead: f64,
+    /// The stage that writes it.
+    pub from: usize,
+    /// The last one that reads it.
+    pub until: usize,
 }
 
 /// A result in memory between two stages.
@@ -140,6 +157,8 @@ pub enum Destination {
     },
     /// To later stages, under this number.
     Held(usize),
+    /// To later stages, cut anew.
+    Spill(Arc<Spilled>),
 }
 
 /// Computes one array, and writes it.

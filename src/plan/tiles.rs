@@ -8,10 +8,7 @@ use crate::{error::Result, grid::Grid};
 pub fn tiles(blocks: &Grid, pieces: &[&Grid], element_bytes: u64, room: u64) -> Result<Grid> {
     let shape = blocks.shape().clone();
     let rank = shape.len();
-    // A tile is at least whole pieces: those are written once, and whole.
-    let least: Vec<u64> = (0..rank)
-        .map(|k| pieces.iter().map(|p| p.chunk()[k]).fold(1, least_common_multiple).min(shape[k].max(1)))
-        .collect();
+    let least = least(blocks, pieces)?.chunk().0.clone();
     let most: Vec<u64> =
         (0..rank).map(|k| least_common_multiple(least[k], blocks.chunk()[k]).min(shape[k].max(1))).collect();
     let bytes = |tile: &[u64]| tile.iter().fold(element_bytes, |a, &n| a.saturating_mul(n));
@@ -35,6 +32,18 @@ pub fn tiles(blocks: &Grid, pieces: &[&Grid], element_bytes: u64, room: u64) -> 
     let reads = |tile: &Vec<u64>| (0..rank).map(|k| touched(k, tile[k])).fold(1, u64::saturating_mul);
     let best = choices.into_iter().filter(|tile| bytes(tile) <= room).min_by_key(|tile| (reads(tile), bytes(tile)));
     Grid::new(shape, best.unwrap_or(least).into())
+}
+
+/// The smallest tiles that are whole pieces: those are written once, and whole.
+///
+/// # Errors
+/// When sizes overflow.
+pub fn least(blocks: &Grid, pieces: &[&Grid]) -> Result<Grid> {
+    let shape = blocks.shape().clone();
+    let along =
+        |k: usize| pieces.iter().map(|p| p.chunk()[k]).fold(1, least_common_multiple).min(shape[k].max(1));
+    let tile = (0..shape.len()).map(along).collect();
+    Grid::new(shape, tile)
 }
 
 /// The least number that both divide.

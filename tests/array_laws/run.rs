@@ -67,7 +67,7 @@ pub fn run(
     }
     let budget = Budget::new(Bytes(limit));
     let sink = MemorySink::new(&schema, &budget)?;
-    let executor = Executor { budget: budget.clone(), threads, observer, stop: Arc::default() };
+    let executor = Executor { budget: budget.clone(), threads, observer, stop: Arc::default(), spill: Arc::default() };
     // Who waits for memory that never comes is found.
     let (done, wait) = mpsc::channel::<()>();
     let sink = std::thread::scope(|scope| {

@@ -9,6 +9,7 @@ use crate::{
         cast::{extract, place},
         lanes::{self, LaneOp},
         linalg::{self, Matrix, Update},
+        strided::copy_shared,
     },
     plan::Formula,
     shape::{ChunkIndex, Region, Shape},
@@ -266,16 +267,6 @@ fn input_block(grid: &Grid, index: &ChunkIndex, overlap: &[u64]) -> Region {
     // The input is padded: its block begins where the result's does, and goes on by twice the overlap.
     block.shape.0.iter_mut().zip(overlap).for_each(|(n, o)| *n += 2 * o);
     block
-}
-
-/// Copies what two regions share.
-fn copy_shared(src: &[u8], from: &Region, dst: &mut [u8], to: &Region, size: usize) {
-    let Some(shared) = from.intersect(to) else { return };
-    if shared == *from && shared == *to {
-        dst.copy_from_slice(src);
-        return;
-    }
-    crate::engine::map::put(src, from, dst, to, size);
 }
 
 /// The same region with the whole of one axis.
