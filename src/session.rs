@@ -66,7 +66,8 @@ pub struct SpillSettings {
 
 impl SpillSettings {
     fn folder(&self, output: Option<&Path>) -> Arc<SpillFolder> {
-        let beside = output.and_then(Path::parent).map(|p| if p.as_os_str().is_empty() { ".".into() } else { p.into() });
+        let beside =
+            output.and_then(Path::parent).map(|p| if p.as_os_str().is_empty() { ".".into() } else { p.into() });
         let path = self.folder.clone().or(beside).unwrap_or_else(std::env::temp_dir);
         Arc::new(SpillFolder::new(path, self.codec, self.limit))
     }

@@ -5,6 +5,8 @@
 mod golden;
 #[path = "array_laws/random.rs"]
 mod random;
+#[path = "array_laws/reblock.rs"]
+mod reblock;
 #[path = "array_laws/reference.rs"]
 mod reference;
 #[path = "array_laws/run.rs"]

@@ -321,7 +321,8 @@ fn run(computation: &Computation, threads: usize, memory: Option<u64>) -> (Got, 
         budget.held().0 + plan.least(Some(&sink)).unwrap().unwrap().0.0
     });
     let (budget, sink, plan) = sized(limit);
-    let executor = Executor { budget: budget.clone(), threads, observer: Arc::new(Silent), stop: Arc::default() };
+    let (observer, stop, spill) = (Arc::new(Silent), Arc::default(), Arc::default());
+    let executor = Executor { budget: budget.clone(), threads, observer, stop, spill };
     executor.run(&plan, &sink).unwrap();
     assert!(budget.peak().0 <= limit);
     let held = sink.held();

@@ -132,6 +132,9 @@ impl<'a> Job<'a> {
             to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, native);
             copy_shared(native, &from, worker.tile.bytes_mut(), tile, element);
         }
+        if source.is_spilled() {
+            return Ok(());
+        }
         self.run.executor.observer.on(&Event::Chunk {
             stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
             decoded: Bytes(source.chunk_bytes() as u64),

@@ -1,7 +1,7 @@
 use super::{
     Identities,
-    reblock::Recut,
     formula::{Computed, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, Step},
+    reblock::Recut,
 };
 use crate::{
     array::{Along, Creation, LazyArray, MapOp, Operation, View, reshape},

@@ -40,8 +40,7 @@ pub fn tiles(blocks: &Grid, pieces: &[&Grid], element_bytes: u64, room: u64) -> 
 /// When sizes overflow.
 pub fn least(blocks: &Grid, pieces: &[&Grid]) -> Result<Grid> {
     let shape = blocks.shape().clone();
-    let along =
-        |k: usize| pieces.iter().map(|p| p.chunk()[k]).fold(1, least_common_multiple).min(shape[k].max(1));
+    let along = |k: usize| pieces.iter().map(|p| p.chunk()[k]).fold(1, least_common_multiple).min(shape[k].max(1));
     let tile = (0..shape.len()).map(along).collect();
     Grid::new(shape, tile)
 }

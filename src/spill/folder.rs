@@ -110,9 +110,7 @@ impl SpillFile {
         let used = self.folder.used.fetch_add(n, Ordering::Relaxed) + n;
         let at = self.end.fetch_add(n, Ordering::Relaxed);
         if let Some(limit) = self.folder.limit.filter(|limit| used > limit.0) {
-            return Err(
-                Problem::Spill { folder: self.folder.path.clone(), why: SpillRefusal::Limit(limit) }.into()
-            );
+            return Err(Problem::Spill { folder: self.folder.path.clone(), why: SpillRefusal::Limit(limit) }.into());
         }
         self.file.write_all_at(bytes, at).map_err(|e| self.folder.refused(e))?;
         Ok(at)

@@ -129,7 +129,13 @@ fn what_does_not_shrink_is_kept_as_it_is() {
     let spilled = Spilled::new(0, meta(&[64]), vec![64].into(), vec![64].into(), Keep::Disk).unwrap();
     let (folder, budget) = (folder(SpillCodec::Lz4, None), Budget::new(Bytes(1 << 20)));
     spilled.open(&folder, &budget).unwrap();
-    let noise: Vec<u8> = (0..256u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect();
+    let mut state = 1u64;
+    let noise: Vec<u8> = (0..256)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        })
+        .collect();
     let mut block = Block::new(256, budget.lease(256, "test").unwrap());
     block.bytes_mut().copy_from_slice(&noise);
     let mut scratch = scratch(spilled.scratch());

@@ -11,14 +11,16 @@ use aosx::{
     plan::{self, Target},
     shape::Shape,
     source::{Group, Storage, StoredType, VarMeta},
+    spill::Keep,
     units::Bytes,
 };
 use std::sync::{Arc, mpsc};
 
-/// Values of several arrays, and the most memory that they took.
+/// Values of several arrays, the most memory that they took, and where what was cut anew lay.
 pub struct Ran {
     pub values: Vec<Whole>,
     pub peak: u64,
+    pub spills: Vec<Keep>,
 }
 
 /// Computes arrays into pieces of the shapes given.
@@ -91,7 +93,8 @@ pub fn run(
             Whole::of(v.dtype(), v.shape(), v.bytes())
         })
         .collect();
-    Ok(Ran { values, peak })
+    let spills = plan.spills.iter().map(|s| s.spilled.keep()).collect();
+    Ok(Ran { values, peak, spills })
 }
 
 /// With plenty of memory, in the arrays' own blocks.

@@ -126,6 +126,9 @@ impl<'a> Evaluator<'a> {
     }
 
     fn tell(&self, source: &dyn Source) {
+        if source.is_spilled() {
+            return;
+        }
         self.executor.observer.on(&Event::Chunk {
             stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
             decoded: Bytes(source.chunk_bytes() as u64),
