@@ -21,7 +21,9 @@ mod text;
 mod container;
 
 mod documents;
+mod shards_out;
 mod sink;
+mod written;
 
 #[cfg(test)]
 mod tests;
