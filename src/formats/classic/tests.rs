@@ -232,3 +232,33 @@ fn hostile_headers_are_refused_or_read() {
         }
     }
 }
+
+#[test]
+fn what_the_disk_refuses_is_an_error_with_its_place_and_short_reads_go_on() {
+    use crate::store::Fault;
+    let path = fixture("cdf2.nc");
+    let whole = open(&path).unwrap();
+    let len = std::fs::metadata(&path).unwrap().len();
+    let name =
+        whole.root().vars.iter().find(|v| v.storage.kind == "contiguous" && v.shape.len() > 1).unwrap().path.clone();
+    let bytes =
+        |c: &dyn Container| whole::read_all(&*c.source(&name).unwrap(), &budget()).map(|block| block.bytes().to_vec());
+    let short = Classic::of(LocalFile::open_faulty(&path, Fault::Short(3)).unwrap()).unwrap();
+    assert_eq!(bytes(&short).unwrap(), bytes(&*whole).unwrap());
+    // The header is at the start; the values of some variable are broken in the last half.
+    let mut failed = 0;
+    for fault in [Fault::Unreadable(len / 2..len), Fault::CutAt(len / 2)] {
+        let broken = Classic::of(LocalFile::open_faulty(&path, fault).unwrap()).unwrap();
+        for var in &broken.root().vars {
+            let Err(e) = whole::read_all(&*broken.source(&var.path).unwrap(), &budget()) else { continue };
+            let text = e.to_string();
+            assert!(
+                text.contains("cdf2.nc: variable '") && text.contains(&var.path) && text.contains("chunk ["),
+                "{text}"
+            );
+            assert!(matches!(e.problem(), Problem::Io { .. } | Problem::Truncated { .. }), "{text}");
+            failed += 1;
+        }
+    }
+    assert!(failed >= 2, "{failed}");
+}

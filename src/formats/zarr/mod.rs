@@ -26,6 +26,8 @@ mod sink;
 mod written;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
 
 use super::OutputFormat;
