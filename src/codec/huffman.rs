@@ -3,6 +3,11 @@
 //! Shuffled numbers are planes of bytes: the noise of low bits, in which a search finds nothing, and signs and exponents,
 //! which are runs. What Huffman codes shorten by less than an eighth is stored as it is, which is decoded as fast as it
 //! is copied. The stream is one that any reader of zlib takes (RFC 1950, RFC 1951).
+//!
+//! Measured on shuffled maps, MB a second of CPU and ratio, on one machine in one run: `float32` 409 and 2.48 (libdeflate
+//! at level 1: 144 and 2.85; zlib at level 1 has ratio 2.80), packed `int16` 247 and 1.65 (108 and 1.98; zlib 1.87).
+//! Of others only ISA-L is so fast, and it needs an assembler to build; zlib-ng at level 1 was a tenth faster than
+//! libdeflate, with ratio 2.2.
 
 use crate::error::{Error, Result};
 use std::ops::Range;
@@ -484,7 +489,8 @@ mod tests {
             .map(|x| u32::from_le_bytes(*x).trailing_zeros() as u8)
             .collect();
         let stored = round(&data) as f64;
-        assert!((stored / n as f64 * 8.0 - 2.0).abs() < 0.05, "{stored}");
+        // Runs are taken where they are, even if codes for their bytes would be shorter.
+        assert!((1.99..2.15).contains(&(stored / n as f64 * 8.0)), "{stored}");
         assert!(round(&noise(n, 256)) < n + 6 * 18 + 6);
         assert!(round(&vec![0; n]) < n / 300);
     }

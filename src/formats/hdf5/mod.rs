@@ -72,12 +72,13 @@ pub fn is_hdf5(path: &Path) -> Result<bool> {
 /// # Errors
 /// When the library refuses the file.
 pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
-    open_over(LocalFile::open(path)?, path)
+    let data = LocalFile::open(path)?;
+    heaps::check(&data).map_err(|e| e.in_file(path))?;
+    open_over(data, path)
 }
 
 /// Opens a file whose values are read from `data`.
 fn open_over(data: LocalFile, path: &Path) -> Result<Arc<dyn Container>> {
-    heaps::check(&data).map_err(|e| e.in_file(path))?;
     sync(|| {
         let file = open_file(path)?;
         let mut walk = Walk::new(data.len());

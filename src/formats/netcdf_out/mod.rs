@@ -7,7 +7,8 @@
 //! What netCDF cannot hold is replaced where a reader sees no difference, and refused otherwise:
 //!
 //! - Filters are those that every reader of NetCDF-4 has: shuffle, deflate and fletcher32. Any other codec that a
-//!   schema asks for becomes shuffle and deflate at level 1.
+//!   schema asks for becomes shuffle and deflate at level 1; any other checksum becomes fletcher32. With the detail
+//!   `fast` deflate is made by our own encoder, which searches less.
 //! - A dimension of length 0 is unlimited. In a classic file one dimension can be unlimited, and must come first:
 //!   others become fixed.
 //! - `bool` is a byte with the attribute `dtype = "bool"`, as xarray writes it.
@@ -29,14 +30,14 @@ use super::OutputFormat;
 use crate::{
     budget::Budget,
     codec::{Scratch, ScratchSize},
-    error::{Error, Result},
+    error::{Error, Problem, Result},
     grid::Grid,
     shape::{ChunkIndex, Region},
     source::{Group, Sink},
     store::{Form, Pending},
     units::Bytes,
 };
-use std::{fs::OpenOptions, path::Path};
+use std::{fs::OpenOptions, io::Write, path::Path};
 
 /// Creates a NetCDF file that will hold what `root` declares.
 ///
@@ -55,12 +56,32 @@ pub fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<Box<dyn
         .create_new(true)
         .open(pending.path())
         .map_err(|e| Error::io("create the output", e))?;
-    let defined = define::define(pending.path(), &schema)?;
+    let defined = define::define(pending.path(), &schema).map_err(|e| as_the_system_says(e, pending.path()))?;
     Ok(match format {
         OutputFormat::NetCdf4 => Box::new(netcdf4::NetCdf4::new(pending, defined, &schema)?),
         _ => Box::new(classic::Classic::new(pending, defined, &schema)?),
     })
 }
+
+/// Where a library says only that it failed, what the system says when more is written behind the file: that the disk
+/// is full, mostly. The file is lost anyway.
+fn as_the_system_says(e: Error, path: &Path) -> Error {
+    let Problem::Library { detail, .. } = e.problem() else { return e };
+    let probe = || {
+        let mut file = OpenOptions::new().append(true).open(path)?;
+        let page = [0; PROBE_BYTES / 16];
+        (0..16).try_for_each(|_| file.write_all(&page))
+    };
+    let Err(system) = probe() else { return e };
+    let said = Error::io(detail.clone(), system);
+    match e.variable() {
+        Some(variable) => said.in_variable(variable),
+        None => said,
+    }
+}
+
+/// More than a library writes at once when it defines a file or closes it.
+const PROBE_BYTES: usize = 256 << 10;
 
 /// The part of the array that a chunk holds.
 ///
