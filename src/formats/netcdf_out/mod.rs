@@ -1,8 +1,9 @@
 //! NetCDF outputs: NetCDF-4, and the classic formats with 64-bit offsets (CDF-2) and 64-bit data (CDF-5).
 //!
 //! netCDF-C writes everything but the data: dimensions, attributes, groups and variables, with all the conventions
-//! between it and HDF5. Then a classic file stays open in netCDF-C, and a NetCDF-4 file is opened again with HDF5,
-//! so that chunks are compressed by many threads at once and only their stored bytes pass HDF5's lock.
+//! between it and HDF5. Then a classic file stays open in netCDF-C. A NetCDF-4 file is defined in memory, since netCDF-C
+//! crashes when HDF5 cannot write, as on a full disk; its bytes are put on the disk and opened with HDF5, so that chunks
+//! are compressed by many threads at once and only their stored bytes pass HDF5's lock.
 //!
 //! What netCDF cannot hold is replaced where a reader sees no difference, and refused otherwise:
 //!
@@ -22,6 +23,7 @@ mod classic;
 mod define;
 mod fill;
 mod hid;
+mod image;
 mod netcdf4;
 mod schema;
 mod written;
@@ -30,14 +32,14 @@ use super::OutputFormat;
 use crate::{
     budget::Budget,
     codec::{Scratch, ScratchSize},
-    error::{Error, Problem, Result},
+    error::{Error, Result},
     grid::Grid,
     shape::{ChunkIndex, Region},
     source::{Group, Sink},
     store::{Form, Pending},
     units::Bytes,
 };
-use std::{fs::OpenOptions, io::Write, path::Path};
+use std::{fs::OpenOptions, path::Path};
 
 /// Creates a NetCDF file that will hold what `root` declares.
 ///
@@ -56,32 +58,12 @@ pub fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<Box<dyn
         .create_new(true)
         .open(pending.path())
         .map_err(|e| Error::io("create the output", e))?;
-    let defined = define::define(pending.path(), &schema).map_err(|e| as_the_system_says(e, pending.path()))?;
+    let defined = define::define(pending.path(), &schema)?;
     Ok(match format {
         OutputFormat::NetCdf4 => Box::new(netcdf4::NetCdf4::new(pending, defined, &schema)?),
         _ => Box::new(classic::Classic::new(pending, defined, &schema)?),
     })
 }
-
-/// Where a library says only that it failed, what the system says when more is written behind the file: that the disk
-/// is full, mostly. The file is lost anyway.
-fn as_the_system_says(e: Error, path: &Path) -> Error {
-    let Problem::Library { detail, .. } = e.problem() else { return e };
-    let probe = || {
-        let mut file = OpenOptions::new().append(true).open(path)?;
-        let page = [0; PROBE_BYTES / 16];
-        (0..16).try_for_each(|_| file.write_all(&page))
-    };
-    let Err(system) = probe() else { return e };
-    let said = Error::io(detail.clone(), system);
-    match e.variable() {
-        Some(variable) => said.in_variable(variable),
-        None => said,
-    }
-}
-
-/// More than a library writes at once when it defines a file or closes it.
-const PROBE_BYTES: usize = 256 << 10;
 
 /// The part of the array that a chunk holds.
 ///

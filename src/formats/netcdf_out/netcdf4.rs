@@ -1,7 +1,6 @@
 //! A NetCDF-4 file whose data is written through HDF5.
 
 use super::{
-    as_the_system_says,
     attributes::c_strings,
     classic::find,
     define::Defined,
@@ -69,7 +68,7 @@ impl NetCdf4 {
     /// When one of the libraries refuses.
     pub fn new(pending: Pending, defined: Defined, schema: &Schema) -> Result<NetCdf4> {
         let Defined { file, vars: places, growing } = defined;
-        file.close().map_err(|e| as_the_system_says(e, pending.path()))?;
+        file.close()?;
         hdf5::sync::sync(|| {
             let file = open(pending.path())?;
             for (path, len) in &growing {
