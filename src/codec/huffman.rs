@@ -107,7 +107,7 @@ fn next_run(block: &[u8], mut at: usize) -> Option<Range<usize>> {
         let same = |at: usize| {
             let word = |at: usize| block.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
             let x = word(at)? ^ word(at - 1)?;
-            Some(!((x & LOW) + LOW | x | LOW))
+            Some(!(((x & LOW) + LOW) | x | LOW))
         };
         let Some(equal) = same(at) else { break };
         let four = equal & equal >> 8 & equal >> 16 & equal >> 24;
