@@ -112,7 +112,7 @@ fn fletcher32(data: &[u8]) -> u32 {
 }
 
 /// CRC-32C (Castagnoli), reflected, as RFC 3720 appendix B.4 has it.
-fn crc32c(data: &[u8]) -> u32 {
+pub fn crc32c(data: &[u8]) -> u32 {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("sse4.2") {
         // SAFETY: the processor has SSE 4.2.

@@ -1,8 +1,8 @@
 //! One codec applied or undone: where [`Codec`] meets the functions that do it.
 
 use super::{
-    BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, lz4, lzf, nbit,
-    scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
+    BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, huffman, lz4,
+    lzf, nbit, scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
 };
 use crate::error::{Error, Problem, Result};
 
@@ -66,7 +66,7 @@ impl Codec {
                 shuffle::unshuffle(*element, input, out);
                 Ok(input.len())
             }
-            Codec::Deflate { .. } => Wrapper::Zlib.decode(&mut contexts.deflate, input, out),
+            Codec::Deflate { .. } | Codec::DeflateFast => Wrapper::Zlib.decode(&mut contexts.deflate, input, out),
             Codec::Gzip { .. } => Wrapper::Gzip.decode(&mut contexts.deflate, input, out),
             Codec::Lz4Hdf5 => lz4::decode_hdf5(input, out),
             Codec::Lz4Numcodecs => lz4::decode_numcodecs(input, out),
@@ -100,6 +100,7 @@ impl Codec {
                 Ok(input.len())
             }
             Codec::Deflate { level } => Wrapper::Zlib.encode(&mut contexts.deflate, *level, input, out),
+            Codec::DeflateFast => huffman::encode(&mut contexts.huffman, input, out),
             Codec::Gzip { level } => Wrapper::Gzip.encode(&mut contexts.deflate, *level, input, out),
             Codec::Lz4Numcodecs => lz4::encode_numcodecs(input, out),
             Codec::Bzip2 { level } => bzip2::encode(*level, input, out),
@@ -115,7 +116,7 @@ impl Codec {
     /// Bytes that libraries take while the codec is undone to data of `bytes`.
     pub(super) fn undo_state_bytes(&self, bytes: usize) -> usize {
         match self {
-            Codec::Deflate { .. } | Codec::Gzip { .. } => deflate::DECODE_STATE_BYTES,
+            Codec::Deflate { .. } | Codec::DeflateFast | Codec::Gzip { .. } => deflate::DECODE_STATE_BYTES,
             Codec::Zstd { .. } => zstd::DECODE_STATE_BYTES,
             Codec::Blosc { .. } => blosc::decode_state_bytes(bytes),
             Codec::Bzip2 { .. } => bzip2::DECODE_STATE_BYTES,
@@ -128,6 +129,7 @@ impl Codec {
     pub(super) fn apply_state_bytes(&self, bytes: usize) -> usize {
         match self {
             Codec::Deflate { level } | Codec::Gzip { level } => deflate::encode_state_bytes(*level),
+            Codec::DeflateFast => huffman::STATE_BYTES,
             Codec::Zstd { level } => zstd::encode_state_bytes(*level, bytes),
             Codec::Lz4Numcodecs => lz4::ENCODE_STATE_BYTES,
             Codec::Bzip2 { level } => bzip2::encode_state_bytes(*level),

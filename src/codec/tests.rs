@@ -37,6 +37,7 @@ fn encodable() -> impl Strategy<Value = Codec> {
         element.clone().prop_map(|element| Codec::Shuffle { element }),
         (0u8..=9).prop_map(|level| Codec::Deflate { level }),
         (0u8..=9).prop_map(|level| Codec::Gzip { level }),
+        Just(Codec::DeflateFast),
         Just(Codec::Fletcher32),
         Just(Codec::Crc32c),
         (-5i32..=12).prop_map(|level| Codec::Zstd { level }),

@@ -1,9 +1,26 @@
 use crate::error::{Error, Problem, Result};
 use std::{
+    fmt,
     fs::File,
+    io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
+
+/// Bytes that are read by position: the system's own `pread`, and in tests one that fails.
+pub trait ReadAt: fmt::Debug + Send + Sync {
+    /// Reads some bytes from `offset` into the front of `out` and says how many; none at the end.
+    ///
+    /// # Errors
+    /// What the system says. [`io::ErrorKind::Interrupted`] asks for another try.
+    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+impl ReadAt for File {
+    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, out, offset)
+    }
+}
 
 /// A file that any number of threads read at once, by position.
 ///
@@ -11,7 +28,7 @@ use std::{
 /// not a signal.
 #[derive(Debug)]
 pub struct LocalFile {
-    file: File,
+    reader: Box<dyn ReadAt>,
     path: PathBuf,
     len: u64,
 }
@@ -22,7 +39,7 @@ impl LocalFile {
     /// # Errors
     /// When the system refuses, or the path is no regular file.
     pub fn open(path: &Path) -> Result<LocalFile> {
-        let open = || -> std::io::Result<(File, std::fs::Metadata)> {
+        let open = || -> io::Result<(File, std::fs::Metadata)> {
             let file = File::open(path)?;
             let meta = file.metadata()?;
             Ok((file, meta))
@@ -32,7 +49,12 @@ impl LocalFile {
             return Err(Problem::NotAFormat { found: "not a regular file".into() }.into())
                 .map_err(|e: Error| e.in_file(path));
         }
-        Ok(LocalFile { file, path: path.to_path_buf(), len: meta.len() })
+        Ok(LocalFile::over(Box::new(file), path, meta.len()))
+    }
+
+    /// A file of `len` bytes that `reader` reads; `path` is what errors call it.
+    pub fn over(reader: Box<dyn ReadAt>, path: &Path, len: u64) -> LocalFile {
+        LocalFile { reader, path: path.to_path_buf(), len }
     }
 
     /// Where it lies.
@@ -57,14 +79,14 @@ impl LocalFile {
     pub fn read_at(&self, offset: u64, out: &mut [u8], what: &str) -> Result<()> {
         let mut done = 0;
         while done < out.len() {
-            match self.file.read_at(&mut out[done..], offset.saturating_add(done as u64)) {
+            match self.reader.read_at(&mut out[done..], offset.saturating_add(done as u64)) {
                 Ok(0) => {
                     let problem =
                         Problem::Truncated { what: what.to_string(), expected: out.len() as u64, got: done as u64 };
                     return Err(Error::from(problem).in_file(&self.path));
                 }
                 Ok(n) => done += n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => {
                     let action = format!("read {} bytes at offset {offset}", out.len());
                     return Err(Error::io(action, e).in_file(&self.path));
@@ -78,6 +100,7 @@ impl LocalFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Fault;
 
     #[test]
     fn a_short_file_is_an_error_with_both_lengths() {
@@ -91,5 +114,26 @@ mod tests {
         let e = file.read_at(8, &mut out, "chunk").unwrap_err();
         assert!(e.to_string().contains("chunk: expected 4 bytes, got 2"), "{e}");
         assert!(LocalFile::open(dir.path()).is_err(), "a folder is no file");
+    }
+
+    #[test]
+    fn short_and_interrupted_reads_go_on_and_what_fails_says_where() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let data: Vec<u8> = (0..200).collect();
+        std::fs::write(&path, &data).unwrap();
+        let read = |fault: Fault, offset: u64, len: usize| {
+            let mut out = vec![0; len];
+            LocalFile::open_faulty(&path, fault).unwrap().read_at(offset, &mut out, "values").map(|()| out)
+        };
+        for most in [1, 3, 7, 1000] {
+            assert_eq!(read(Fault::Short(most), 5, 100).unwrap(), &data[5..105]);
+        }
+        let e = read(Fault::Unreadable(50..51), 20, 100).unwrap_err();
+        assert!(matches!(e.problem(), Problem::Io { source, .. } if source.raw_os_error() == Some(libc::EIO)), "{e}");
+        assert!(e.to_string().contains("f: read 100 bytes at offset 20: "), "{e}");
+        assert_eq!(read(Fault::Unreadable(50..51), 51, 100).unwrap(), &data[51..151]);
+        let e = read(Fault::CutAt(90), 20, 100).unwrap_err();
+        assert!(e.to_string().contains("values: expected 100 bytes, got 70"), "{e}");
     }
 }

@@ -66,7 +66,7 @@ impl Pending {
     pub fn commit(mut self) -> Result<()> {
         let from = self.path().to_path_buf();
         let failed = |e| Error::io("rename the finished output", e).in_file(&self.target);
-        sync(&from).map_err(failed)?;
+        sync(&from).map_err(|e| Error::io("put the finished output on disk", e).in_file(&self.target))?;
         // A folder cannot be renamed over another one: move the old one aside first.
         if self.target.is_dir() && !self.target.is_symlink() {
             let old = from.with_extension("old");

@@ -44,7 +44,14 @@ impl ZipArchive {
     /// # Errors
     /// When it is no zip archive, or its directory is broken.
     pub fn open(path: &Path) -> Result<ZipArchive> {
-        let file = LocalFile::open(path)?;
+        ZipArchive::of(LocalFile::open(path)?)
+    }
+
+    /// The archive that a file holds.
+    ///
+    /// # Errors
+    /// As [`open`](ZipArchive::open).
+    pub fn of(file: LocalFile) -> Result<ZipArchive> {
         let (count, size, offset) = find_directory(&file)?;
         if offset.checked_add(size).is_none_or(|end| end > file.len()) {
             return Err(Problem::Truncated { what: "zip directory".into(), expected: size, got: 0 }.into());

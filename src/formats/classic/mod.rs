@@ -24,10 +24,7 @@ use std::{path::Path, sync::Arc};
 /// # Errors
 /// When the header is cut short or contradicts itself.
 pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
-    let file = LocalFile::open(path)?;
-    let header = header::read(&file).map_err(|e| e.in_file(path))?;
-    let root = root(&header).map_err(|e| e.in_file(path))?;
-    Ok(Arc::new(Classic { file: Arc::new(file), header, root }))
+    Ok(Arc::new(Classic::of(LocalFile::open(path)?)?))
 }
 
 struct Classic {
@@ -76,6 +73,13 @@ fn describe(header: &Header, var: &Var) -> Result<VarMeta> {
 }
 
 impl Classic {
+    fn of(file: LocalFile) -> Result<Classic> {
+        let failed = |e: Error| e.in_file(file.path());
+        let header = header::read(&file).map_err(failed)?;
+        let root = root(&header).map_err(failed)?;
+        Ok(Classic { file: Arc::new(file), header, root })
+    }
+
     fn find(&self, variable: &str) -> Result<usize> {
         let name = variable.trim_start_matches('/');
         let found = self.header.vars.iter().position(|v| v.name == name);

@@ -232,3 +232,34 @@ fn hostile_headers_are_refused_or_read() {
         }
     }
 }
+
+#[test]
+fn what_the_disk_refuses_is_an_error_with_its_place_and_short_reads_go_on() {
+    use crate::store::Fault;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.nc");
+    // Longer than what is read at once when it is opened.
+    let values = 300_000u32;
+    let header = [
+        &b"CDF\x01\0\0\0\0\0\0\0\x0a\0\0\0\x01\0\0\0\x01x\0\0\0"[..],
+        &values.to_be_bytes(),
+        &b"\0\0\0\0\0\0\0\0\0\0\0\x0b\0\0\0\x01\0\0\0\x01v\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0"[..],
+        &b"\0\0\0\x04"[..],
+        &(values * 4).to_be_bytes(),
+        &80u32.to_be_bytes(),
+    ]
+    .concat();
+    assert_eq!(header.len(), 80);
+    std::fs::write(&path, (0..values).fold(header, |mut all, n| (all.extend(n.to_be_bytes()), all).1)).unwrap();
+    let over = |fault| Classic::of(LocalFile::open_faulty(&path, fault).unwrap()).unwrap();
+    let read = |c: &Classic| whole::read_all(&*c.source("v").unwrap(), &budget());
+    assert_eq!(read(&over(Fault::Short(999))).unwrap().elements::<i32>(), (0..300_000).collect::<Vec<i32>>());
+    for (fault, words) in
+        [(Fault::Unreadable(900_000..900_001), "Input/output error"), (Fault::CutAt(900_000), "expected")]
+    {
+        let e = read(&over(fault)).err().unwrap();
+        let text = e.to_string();
+        assert!(text.contains("in.nc: variable 'v': chunk [") && text.contains(words), "{text}");
+        assert!(matches!(e.problem(), Problem::Io { .. } | Problem::Truncated { .. }), "{text}");
+    }
+}

@@ -74,6 +74,11 @@ pub fn is_hdf5(path: &Path) -> Result<bool> {
 pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
     let data = LocalFile::open(path)?;
     heaps::check(&data).map_err(|e| e.in_file(path))?;
+    open_over(data, path)
+}
+
+/// Opens a file whose values are read from `data`.
+fn open_over(data: LocalFile, path: &Path) -> Result<Arc<dyn Container>> {
     sync(|| {
         let file = open_file(path)?;
         let mut walk = Walk::new(data.len());

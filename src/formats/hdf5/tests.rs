@@ -364,3 +364,20 @@ fn what_lies_behind_the_extent_is_overwritten() {
     assert_eq!(out, [1, 9, 9, 9, 9, 9]);
     assert!(!fill.reaches_beyond(&Region { start: vec![0, 0], shape: Shape(vec![3, 5]) }));
 }
+
+#[test]
+fn what_the_disk_refuses_is_an_error_with_its_place_and_short_reads_go_on() {
+    use crate::store::Fault;
+    let path = fixture("indices_latest.h5");
+    let over = |fault| open_over(LocalFile::open_faulty(&path, fault).unwrap(), &path).unwrap();
+    assert_eq!(values::<i32>(&*over(Fault::Short(5)), "fixed_filtered"), counting(77));
+    let len = std::fs::metadata(&path).unwrap().len();
+    // The library reads the file by itself; only what is read from it directly fails.
+    let source = over(Fault::Unreadable(8..len)).source("fixed_filtered").unwrap();
+    let e = chunk(&*source, &[1, 2]).unwrap_err();
+    assert!(matches!(e.problem(), Problem::Io { source, .. } if source.raw_os_error() == Some(libc::EIO)), "{e}");
+    let text = e.to_string();
+    assert!(text.contains("indices_latest.h5: variable 'fixed_filtered': chunk [1, 2]: read "), "{text}");
+    let source = over(Fault::CutAt(8)).source("fixed_filtered").unwrap();
+    assert!(chunk(&*source, &[1, 2]).unwrap_err().to_string().contains("expected"));
+}

@@ -2,6 +2,7 @@
 
 use super::{
     attributes::{put_all, put_bytes, put_texts},
+    image,
     schema::{Declared, Filters, Place, Schema},
 };
 use crate::{
@@ -77,7 +78,8 @@ pub(super) fn define(path: &Path, schema: &Schema) -> Result<Defined> {
     let mode = match schema.format {
         OutputFormat::NetCdf3 => nc::NC_64BIT_OFFSET,
         OutputFormat::NetCdf5 => nc::NC_64BIT_DATA,
-        _ => nc::NC_NETCDF4,
+        // In memory: netCDF reads freed memory when HDF5 cannot write a file to the end.
+        _ => nc::NC_NETCDF4 | nc::NC_DISKLESS,
     };
     hdf5::sync::sync(|| {
         let mut ncid = 0;
@@ -93,6 +95,11 @@ pub(super) fn define(path: &Path, schema: &Schema) -> Result<Defined> {
         definer.group(ncid, "", &schema.root)?;
         // SAFETY: the file is open.
         check(unsafe { nc::nc_enddef(ncid) }, || "write the header".into())?;
+        if schema.format == OutputFormat::NetCdf4 {
+            let image = image::of(&c_path)?;
+            let failed = |e| Error::io(format!("write {} bytes of metadata", image.len()), e);
+            std::fs::write(&path, &image).map_err(failed)?;
+        }
         Ok(Defined { file, vars: definer.vars, growing: definer.growing })
     })
 }

@@ -46,10 +46,34 @@ pub(super) fn check(code: i32, what: impl FnOnce() -> String) -> Result<()> {
     if code < 0 { Err(failed(what())) } else { Ok(()) }
 }
 
+/// The error on HDF5's stack. What the system said is the innermost: then that is the error.
 fn failed(what: String) -> Error {
     let words = match hdf5::Error::query() {
         Ok(error) => error.to_string(),
         Err(error) => error.to_string(),
     };
-    Problem::Library { library: "HDF5", detail: format!("{what}: {words}") }.into()
+    match system_error(&words) {
+        Some(code) => Error::io(what, std::io::Error::from_raw_os_error(code)),
+        None => Problem::Library { library: "HDF5", detail: format!("{what}: {words}") }.into(),
+    }
+}
+
+/// The number in HDF5's `file write failed: ..., errno = 28, error message = ...`.
+fn system_error(words: &str) -> Option<i32> {
+    let (_, behind) = words.split_once("errno = ")?;
+    behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok().filter(|code| *code > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_said_is_found() {
+        let words = "H5Dwrite_chunk(): can't write: file write failed: time = Sun, filename = 'x', errno = 28, error";
+        assert_eq!(
+            (system_error(words), system_error("H5Fopen(): no"), system_error("errno = 0")),
+            (Some(28), None, None)
+        );
+    }
 }

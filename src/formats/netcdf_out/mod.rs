@@ -1,13 +1,15 @@
 //! NetCDF outputs: NetCDF-4, and the classic formats with 64-bit offsets (CDF-2) and 64-bit data (CDF-5).
 //!
 //! netCDF-C writes everything but the data: dimensions, attributes, groups and variables, with all the conventions
-//! between it and HDF5. Then a classic file stays open in netCDF-C, and a NetCDF-4 file is opened again with HDF5,
-//! so that chunks are compressed by many threads at once and only their stored bytes pass HDF5's lock.
+//! between it and HDF5. Then a classic file stays open in netCDF-C. A NetCDF-4 file is defined in memory, since netCDF-C
+//! crashes when HDF5 cannot write, as on a full disk; its bytes are put on the disk and opened with HDF5, so that chunks
+//! are compressed by many threads at once and only their stored bytes pass HDF5's lock.
 //!
 //! What netCDF cannot hold is replaced where a reader sees no difference, and refused otherwise:
 //!
 //! - Filters are those that every reader of NetCDF-4 has: shuffle, deflate and fletcher32. Any other codec that a
-//!   schema asks for becomes shuffle and deflate at level 1.
+//!   schema asks for becomes shuffle and deflate at level 1; any other checksum becomes fletcher32. With the detail
+//!   `fast` deflate is made by our own encoder, which searches less.
 //! - A dimension of length 0 is unlimited. In a classic file one dimension can be unlimited, and must come first:
 //!   others become fixed.
 //! - `bool` is a byte with the attribute `dtype = "bool"`, as xarray writes it.
@@ -21,6 +23,7 @@ mod classic;
 mod define;
 mod fill;
 mod hid;
+mod image;
 mod netcdf4;
 mod schema;
 mod written;

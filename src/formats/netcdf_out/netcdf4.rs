@@ -365,6 +365,7 @@ fn pipeline(dataset: &Hid, declared: &Declared) -> Result<Pipeline> {
             H5Pget_filter2(creation.id(), k, &mut flags, &mut len, values.as_mut_ptr(), 0, ptr::null_mut(), &mut config)
         };
         codecs.push(match id {
+            1 if matches!(&declared.place, Place::Chunked(filters) if filters.fast) => Codec::DeflateFast,
             1 => Codec::Deflate { level: values[0].min(9) as u8 },
             2 => Codec::Shuffle { element: declared.element_bytes },
             3 => Codec::Fletcher32,

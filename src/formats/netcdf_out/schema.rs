@@ -18,6 +18,8 @@ pub(super) struct Filters {
     pub shuffle: bool,
     /// The level of deflate, 1 to 9.
     pub deflate: Option<u8>,
+    /// Deflate by the fastest encoder, whatever its level says.
+    pub fast: bool,
     /// A checksum.
     pub fletcher32: bool,
 }
@@ -239,6 +241,9 @@ fn within(chunk: &Shape, shape: &Shape, unlimited: &[bool]) -> Shape {
         .collect()
 }
 
+/// Zarr's steps that change numbers or gather chunks, and make nothing smaller by themselves.
+const NOT_FILTERS: [&str; 5] = ["transpose", "sharding_indexed", "vlen-utf8", "bitround", "quantize"];
+
 fn filters(storage: &Storage, element_bytes: usize) -> Filters {
     let mut filters = Filters::default();
     for codec in &storage.codecs {
@@ -248,7 +253,10 @@ fn filters(storage: &Storage, element_bytes: usize) -> Filters {
             "deflate" | "zlib" | "gzip" => {
                 let level = codec.level.unwrap_or(1).clamp(0, 9) as u8;
                 filters.deflate = (level > 0).then_some(level);
+                filters.fast = codec.detail.split(' ').any(|word| word == "fast");
             }
+            "crc32c" | "crc32" | "adler32" => filters.fletcher32 = true,
+            name if NOT_FILTERS.contains(&name) => {}
             _ => {
                 filters.shuffle = true;
                 filters.deflate = filters.deflate.or(Some(1));

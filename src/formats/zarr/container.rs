@@ -46,7 +46,12 @@ pub(super) struct ZarrStore {
 
 impl ZarrStore {
     pub(super) fn open(path: &Path) -> Result<ZarrStore> {
-        let keys = Arc::new(Keys::open(path)?);
+        ZarrStore::of(Keys::open(path)?, path)
+    }
+
+    /// The store of `keys`, which lie at `path`.
+    pub(super) fn of(keys: Keys, path: &Path) -> Result<ZarrStore> {
+        let keys = Arc::new(keys);
         let mut arrays = HashMap::new();
         let mut root = Group::default();
         let mut version = 0;

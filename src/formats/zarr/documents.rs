@@ -4,6 +4,7 @@ use super::{
     array::{KeyStyle, number},
     json::{self, Json, Map},
     v2::DIMENSIONS,
+    written,
 };
 use crate::{
     attrs::{Attrs, Value},
@@ -11,7 +12,8 @@ use crate::{
     dtype::{ByteOrder, DType},
     error::{Error, Result},
     grid::Grid,
-    source::{CodecMeta, Group, StoredType, VarMeta},
+    shape::Shape,
+    source::{Group, StoredType, VarMeta},
 };
 use serde_json::json;
 
@@ -21,12 +23,6 @@ pub(super) enum Version {
     V2,
     V3,
 }
-
-/// What strings, and variables compressed in a way that Zarr does not have, are compressed with.
-pub(super) const ZSTD_LEVEL: i32 = 3;
-/// Steps that do not make data smaller.
-const NOT_COMPRESSORS: [&str; 8] =
-    ["shuffle", "fletcher32", "crc32", "crc32c", "adler32", "transpose", "sharding_indexed", "vlen-utf8"];
 
 impl Version {
     pub(super) fn keys(self) -> KeyStyle {
@@ -52,6 +48,7 @@ impl Version {
         self,
         var: &VarMeta,
         grid: &Grid,
+        shard: Option<&Shape>,
         codecs: &[Codec],
         fill: Option<&Value>,
     ) -> Result<Vec<(&'static str, Json)>> {
@@ -70,7 +67,7 @@ impl Version {
                 if let Some(fill) = fill {
                     attributes.insert("_FillValue".into(), fill_attribute(fill));
                 }
-                Ok(vec![("zarr.json", array_v3(var, grid, codecs, fill, attributes)?)])
+                Ok(vec![("zarr.json", array_v3(var, grid, shard, codecs, fill, attributes)?)])
             }
         }
     }
@@ -118,44 +115,23 @@ fn fill_metadata(fill: &Value) -> Json {
     json::string(&json).map(Json::from).unwrap_or(json)
 }
 
-/// The codecs that a variable's values are written with: its own where Zarr has them, else zstd.
-pub(super) fn codecs(shown: &[CodecMeta], element: usize) -> Vec<Codec> {
-    let Some(last) = shown.iter().rfind(|c| !NOT_COMPRESSORS.contains(&c.name.as_str())) else {
-        return Vec::new();
-    };
-    let word = |key: &str| last.detail.split(' ').find_map(|w| w.strip_prefix(key)?.strip_prefix('='));
-    let zstd = |level: i32| Codec::Zstd { level: if level == 0 { ZSTD_LEVEL } else { level.clamp(-7, 22) } };
-    vec![match last.name.as_str() {
-        "zstd" => zstd(last.level.unwrap_or(ZSTD_LEVEL)),
-        "gzip" => Codec::Gzip { level: last.level.unwrap_or(5).clamp(0, 9) as u8 },
-        "blosc" if word("cname").is_none_or(|c| ["lz4", "lz4hc", "blosclz", "zstd", "zlib"].contains(&c)) => {
-            Codec::Blosc {
-                cname: word("cname").unwrap_or("lz4").to_string(),
-                level: last.level.unwrap_or(5).clamp(0, 9) as u8,
-                shuffle: word("shuffle").and_then(|s| s.parse().ok()).filter(|n| *n <= 2).unwrap_or(1),
-                element,
-            }
-        }
-        _ => zstd(ZSTD_LEVEL),
-    }]
-}
-
 fn array_v2(var: &VarMeta, grid: &Grid, codecs: &[Codec], fill: Option<&Value>) -> Result<Json> {
     let (dtype, filters) = match &var.stored {
-        StoredType::Number { dtype, .. } => (numpy(*dtype), Json::Null),
-        StoredType::Char => ("|S1".to_string(), Json::Null),
-        StoredType::Text | StoredType::FixedText(_) => ("|O".to_string(), json!([{"id": "vlen-utf8"}])),
+        StoredType::Number { dtype, .. } => (numpy(*dtype), None),
+        StoredType::Char => ("|S1".to_string(), None),
+        StoredType::Text | StoredType::FixedText(_) => ("|O".to_string(), Some(json!({"id": "vlen-utf8"}))),
         StoredType::Other(words) => return Err(Error::unsupported(format!("writing {words} to Zarr"))),
     };
-    let compressor = match codecs {
-        [] => Json::Null,
-        [Codec::Zstd { level }, ..] => json!({"id": "zstd", "level": level}),
-        [Codec::Gzip { level }, ..] => json!({"id": "gzip", "level": level}),
-        [Codec::Blosc { cname, level, shuffle, .. }, ..] => {
-            json!({"id": "blosc", "cname": cname, "clevel": level, "shuffle": shuffle, "blocksize": 0})
-        }
-        [other, ..] => return Err(Error::unsupported(format!("writing {} to Zarr", other.name()))),
+    // The last one is called the compressor, whatever it is; but a filter alone is none.
+    let (compressor, before) = match codecs {
+        [before @ .., last] if !matches!(last, Codec::Shuffle { .. }) => (Some(last), before),
+        all => (None, all),
     };
+    let mut filters: Vec<Json> = filters.into_iter().collect();
+    for codec in before {
+        filters.push(written::numcodecs(codec)?);
+    }
+    let filters = if filters.is_empty() { Json::Null } else { Json::Array(filters) };
     Ok(json!({
         "shape": grid.shape().0,
         "chunks": grid.chunk().0,
@@ -165,7 +141,7 @@ fn array_v2(var: &VarMeta, grid: &Grid, codecs: &[Codec], fill: Option<&Value>) 
         "order": "C",
         "filters": filters,
         "dimension_separator": ".",
-        "compressor": compressor,
+        "compressor": compressor.map_or(Ok(Json::Null), written::numcodecs)?,
         "zarr_format": 2,
     }))
 }
@@ -173,6 +149,7 @@ fn array_v2(var: &VarMeta, grid: &Grid, codecs: &[Codec], fill: Option<&Value>) 
 fn array_v3(
     var: &VarMeta,
     grid: &Grid,
+    shard: Option<&Shape>,
     codecs: &[Codec],
     fill: Option<&Value>,
     attributes: Map<String, Json>,
@@ -197,13 +174,16 @@ fn array_v3(
     };
     let mut chain = vec![to_bytes];
     for codec in codecs {
-        chain.push(codec_v3(codec)?);
+        chain.push(written::version3(codec)?);
+    }
+    if shard.is_some() {
+        chain = vec![sharding(grid.chunk(), chain)];
     }
     let own = var.fill.as_ref().filter(|v| var.stored.dtype().is_some_and(|d| number(&json::from_value(v), d).is_ok()));
     let mut document = json!({
         "shape": grid.shape().0,
         "data_type": data_type,
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": grid.chunk().0}},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": shard.unwrap_or(grid.chunk()).0}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": fill.or(own).map_or(zero, fill_metadata),
         "codecs": chain,
@@ -218,17 +198,14 @@ fn array_v3(
     Ok(document)
 }
 
-fn codec_v3(codec: &Codec) -> Result<Json> {
-    Ok(match codec {
-        Codec::Zstd { level } => json!({"name": "zstd", "configuration": {"level": level, "checksum": false}}),
-        Codec::Gzip { level } => json!({"name": "gzip", "configuration": {"level": level}}),
-        Codec::Blosc { cname, level, shuffle, element } => {
-            let shuffle = ["noshuffle", "shuffle", "bitshuffle"][usize::from(*shuffle).min(2)];
-            json!({"name": "blosc", "configuration":
-                {"typesize": element, "cname": cname, "clevel": level, "shuffle": shuffle, "blocksize": 0}})
-        }
-        other => return Err(Error::unsupported(format!("writing {} to Zarr", other.name()))),
-    })
+/// Inner chunks one behind the other, and behind them where each lies.
+fn sharding(inner: &Shape, codecs: Vec<Json>) -> Json {
+    json!({"name": "sharding_indexed", "configuration": {
+        "chunk_shape": inner.0,
+        "codecs": codecs,
+        "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
+        "index_location": "end",
+    }})
 }
 
 fn endian() -> &'static str {
@@ -248,24 +225,4 @@ fn numpy(dtype: DType) -> String {
         _ => "<",
     };
     format!("{order}{kind}{}", dtype.size())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codecs_are_kept_where_zarr_has_them() {
-        let of = |name: &str, level, detail: &str| {
-            let shuffle = CodecMeta { name: "shuffle".into(), level: None, detail: String::new() };
-            codecs(&[shuffle, CodecMeta { name: name.into(), level, detail: detail.into() }], 4)
-        };
-        assert_eq!(of("deflate", Some(4), ""), [Codec::Zstd { level: 3 }]);
-        assert_eq!(of("zstd", Some(9), ""), [Codec::Zstd { level: 9 }]);
-        assert_eq!(of("gzip", Some(2), ""), [Codec::Gzip { level: 2 }]);
-        let blosc = Codec::Blosc { cname: "zstd".into(), level: 7, shuffle: 2, element: 4 };
-        assert_eq!(of("blosc", Some(7), "cname=zstd shuffle=2"), [blosc]);
-        assert_eq!(of("blosc", Some(7), "cname=snappy"), [Codec::Zstd { level: 3 }]);
-        assert_eq!(of("fletcher32", None, ""), [], "nothing was compressed");
-    }
 }

@@ -17,7 +17,7 @@ const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
 /// Where a store's keys are looked up.
 #[derive(Debug)]
 pub(super) enum Keys {
-    Folder(PathBuf),
+    Folder { root: PathBuf, open: fn(&Path) -> Result<LocalFile> },
     Zip { archive: ZipArchive, prefix: String },
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Sizes {
 impl Keys {
     pub(super) fn open(path: &Path) -> Result<Keys> {
         if path.is_dir() {
-            return Ok(Keys::Folder(path.to_path_buf()));
+            return Ok(Keys::Folder { root: path.to_path_buf(), open: LocalFile::open });
         }
         let mut keys = Keys::Zip { archive: ZipArchive::open(path)?, prefix: String::new() };
         keys.enter_only_folders();
@@ -80,7 +80,7 @@ impl Keys {
 
     pub(super) fn path(&self, key: &str) -> PathBuf {
         match self {
-            Keys::Folder(root) => root.join(key),
+            Keys::Folder { root, .. } => root.join(key),
             Keys::Zip { prefix, .. } => PathBuf::from(format!("{prefix}{key}")),
         }
     }
@@ -88,7 +88,7 @@ impl Keys {
     /// The value of a key, or `None` where there is none.
     pub(super) fn blob(&self, key: &str) -> Result<Option<Blob<'_>>> {
         match self {
-            Keys::Folder(root) => match LocalFile::open(&root.join(key)) {
+            Keys::Folder { root, open } => match open(&root.join(key)) {
                 Ok(file) => Ok(Some(Blob::File(file))),
                 Err(e) if is_absent(&e) => Ok(None),
                 Err(e) => Err(e),
@@ -103,7 +103,7 @@ impl Keys {
     /// A whole metadata document, or `None` where there is none.
     pub(super) fn document(&self, key: &str) -> Result<Option<Vec<u8>>> {
         // A folder of that name is an array or group called so, not a document.
-        if matches!(self, Keys::Folder(root) if root.join(key).is_dir()) {
+        if matches!(self, Keys::Folder { root, .. } if root.join(key).is_dir()) {
             return Ok(None);
         }
         let Some(blob) = self.blob(key)? else { return Ok(None) };
@@ -117,7 +117,7 @@ impl Keys {
     pub(super) fn folders(&self, key: &str) -> Result<Vec<String>> {
         let mut names = Vec::new();
         match self {
-            Keys::Folder(root) => {
+            Keys::Folder { root, .. } => {
                 let path = root.join(key);
                 let failed = |e| Error::io("list", e).in_file(&path);
                 for item in std::fs::read_dir(&path).map_err(failed)? {
@@ -147,7 +147,7 @@ impl Keys {
     pub(super) fn sizes(&self, folder: &str, budget: &mut usize) -> Option<Sizes> {
         let mut sizes = Sizes::default();
         match self {
-            Keys::Folder(root) => walk_sizes(&root.join(folder), 0, budget, &mut sizes).then_some(sizes),
+            Keys::Folder { root, .. } => walk_sizes(&root.join(folder), 0, budget, &mut sizes).then_some(sizes),
             Keys::Zip { archive, prefix } => {
                 let folder = if folder.is_empty() { prefix.clone() } else { format!("{prefix}{folder}/") };
                 for (name, entry) in under(archive, &folder) {

@@ -21,8 +21,12 @@ mod text;
 mod container;
 
 mod documents;
+mod shards_out;
 mod sink;
+mod written;
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +49,10 @@ pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
 }
 
 /// Creates a store that will hold what `root` declares, in a folder.
+///
+/// A variable is written with the codecs of its [`Storage`](crate::source::Storage) that Zarr has, in their order; any
+/// other compressor becomes `zstd:3`. In version 3, where it has a shard shape, its chunks are gathered in shards of so
+/// many whole chunks; they are still taken one by one, in any order, and the bytes of a shard do not depend on that.
 ///
 /// # Errors
 /// When the target cannot be written, or a variable has a type that Zarr does not.

@@ -2,6 +2,7 @@
 
 use super::{array::IndexForm, keys::Blob};
 use crate::{
+    codec::crc32c,
     error::{Error, Problem, Result},
     shape::Shape,
 };
@@ -125,34 +126,9 @@ impl Shards {
     }
 }
 
-/// CRC-32C (Castagnoli), RFC 3720 appendix B.4.
-fn crc32c(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut n = 0;
-        while n < 256 {
-            let (mut c, mut bit) = (n as u32, 0);
-            while bit < 8 {
-                c = if c & 1 == 1 { 0x82f6_3b78 ^ (c >> 1) } else { c >> 1 };
-                bit += 1;
-            }
-            table[n] = c;
-            n += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |c, &b| TABLE[((c ^ u32::from(b)) & 0xff) as usize] ^ (c >> 8))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn crc32c_of_the_specification() {
-        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
-        assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
-    }
 
     #[test]
     fn places() {

@@ -3,9 +3,11 @@
 use super::{
     OutputFormat,
     array::{ElementForm, fill_bytes},
-    documents::{self, Version, ZSTD_LEVEL},
+    documents::{self, Version},
     json::{self, Json, Map},
+    shards_out::ShardsOut,
     source::fill_with,
+    written::{self, ZSTD_LEVEL},
 };
 use crate::{
     codec::{Codec, Pipeline, Scratch, ScratchSize},
@@ -34,6 +36,7 @@ pub(super) struct ZarrSink {
 struct OutArray {
     folder: PathBuf,
     grid: Grid,
+    shards: Option<ShardsOut>,
     element: usize,
     chunk_bytes: usize,
     pipeline: Pipeline,
@@ -110,10 +113,15 @@ impl ZarrSink {
         let chunk_bytes = grid.chunk().bytes(element)?;
         let codecs = match is_text {
             true => vec![Codec::Zstd { level: ZSTD_LEVEL }],
-            false => documents::codecs(&var.storage.codecs, element),
+            false => written::codecs(&var.storage.codecs, element),
+        };
+        let shards = match &var.storage.shard {
+            Some(shard) if self.version == Version::V3 && !is_text => Some(ShardsOut::new(&grid, shard)?),
+            _ => None,
         };
         let declared = documents::declared_fill(var);
-        let documents = self.version.array(var, &grid, &codecs, declared.as_ref())?;
+        let shard = shards.as_ref().map(ShardsOut::shape);
+        let documents = self.version.array(var, &grid, shard, &codecs, declared.as_ref())?;
         let form = match var.stored.dtype() {
             Some(dtype) => ElementForm::Number(dtype, crate::dtype::ByteOrder::NATIVE),
             None => ElementForm::Bytes(element),
@@ -121,7 +129,7 @@ impl ZarrSink {
         let fill = fill_bytes(declared.as_ref().or(var.fill.as_ref()), &form);
         let pipeline = Pipeline::new(codecs, chunk_bytes);
         let folder = self.pending.path().join(&var.path);
-        Ok((OutArray { folder, grid, element, chunk_bytes, pipeline, fill, is_text }, documents))
+        Ok((OutArray { folder, grid, shards, element, chunk_bytes, pipeline, fill, is_text }, documents))
     }
 
     fn of(&self, variable: &str) -> Result<&OutArray> {
@@ -131,8 +139,12 @@ impl ZarrSink {
         })
     }
 
-    fn write_value(&self, array: &OutArray, chunk: &[u64], bytes: &[u8]) -> Result<()> {
-        write_file(&array.folder.join(self.version.keys().key(chunk)), bytes)
+    fn write_value(&self, array: &OutArray, chunk: &ChunkIndex, bytes: &[u8]) -> Result<()> {
+        let path = |index: &[u64]| array.folder.join(self.version.keys().key(index));
+        match &array.shards {
+            Some(shards) => shards.write(chunk, bytes, path),
+            None => write_file(&path(chunk), bytes),
+        }
     }
 }
 
@@ -212,12 +224,17 @@ impl Sink for ZarrSink {
                 return Ok(());
             }
             let packed = zstd::bulk::compress(&strings(values)?, ZSTD_LEVEL).map_err(|e| Error::io("compress", e))?;
-            self.write_value(array, &vec![0; array.grid.shape().len()], &packed)
+            self.write_value(array, &ChunkIndex(vec![0; array.grid.shape().len()]), &packed)
         };
         write().map_err(|e: Error| e.in_variable(variable).in_file(self.pending.target()))
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
+        for (path, array) in &self.arrays {
+            if let Some(shards) = &array.shards {
+                shards.finish().map_err(|e| e.in_variable(path).in_file(self.pending.target()))?;
+            }
+        }
         self.pending.commit()
     }
 }

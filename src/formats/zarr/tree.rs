@@ -144,7 +144,7 @@ impl Walk<'_> {
     }
 
     fn inside(&mut self, path: &str, in_group: bool) -> Result<()> {
-        if let Keys::Folder(root) = self.keys {
+        if let Keys::Folder { root, .. } = self.keys {
             let Ok(real) = root.join(path).canonicalize() else { return Ok(()) };
             if self.above.contains(&real) {
                 return Ok(());
