@@ -323,7 +323,7 @@ impl Session {
     pub fn explain(&self, computation: &Computation) -> Result<String> {
         let targets = targets(computation, declared(computation))?;
         let limit = self.data_limit()?;
-        plan::explain(&plan::lower(targets, limit)?, None, self.threads as u64, limit)
+        plan::explain(&plan::lower_within(targets, limit, Bytes(0), None)?, None, self.threads as u64, limit)
     }
 
     fn run_plan(

@@ -174,7 +174,9 @@ impl Lowering {
         for barrier in barriers.iter_mut().filter(|b| b.slot.is_some()) {
             barrier.slot = None;
             if !self.is_put_aside(&barrier.array) {
-                barrier.slot = Some(self.slot(&barrier.array));
+                let slot = self.slot(&barrier.array);
+                barrier.slot = Some(slot);
+                self.slots.insert(barrier.id, slot);
             }
         }
         let mut levels: BTreeMap<usize, Vec<Barrier>> = BTreeMap::new();
@@ -206,9 +208,7 @@ impl Lowering {
     fn slot(&mut self, array: &LazyArray) -> usize {
         let (dtype, shape) = (array.dtype(), array.shape().clone());
         self.held.push(Held { name: name(array), dtype, shape, until: 0 });
-        let slot = self.held.len() - 1;
-        self.slots.insert(self.ids.of(array), slot);
-        slot
+        self.held.len() - 1
     }
 
     /// Whether what is to be held is too large for that.
@@ -368,6 +368,7 @@ impl Lowering {
         } else if is_one_job(&input, &tiles, self.limit) {
             let slot = self.slot(array);
             self.into_slot(array, grid.clone(), slot)?;
+            self.slots.insert(self.ids.of(array), slot);
             input = self.input(one, &grid, &Recut::new())?;
         } else if self.is_ill_read(&input, &effort) {
             if effort.least == 0.0 {
