@@ -81,6 +81,7 @@ impl<'a> Compiler<'a> {
                 Form::TakeAlong { input: self.formula(input)?, index: self.formula(index)?, axis: *axis }
             }
             Operation::Lanes { input, axis, op } => Form::Lanes { input: self.formula(input)?, axis: *axis, op: *op },
+            Operation::Rolling { op, .. } => return Err(Error::unsupported(format!("rolling {op}"))),
             Operation::MatMul { a, b } => Form::MatMul {
                 tiles: Grid::new(array.shape().clone(), array.chunk().clone())?,
                 panel: LazyArray::panel(a, b),
