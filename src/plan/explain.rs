@@ -149,6 +149,11 @@ fn describe(form: &Form) -> String {
         Form::Take { index, axis, .. } => format!("take {} along axis {axis}", index.len()),
         Form::TakeAlong { axis, .. } => format!("take along axis {axis}"),
         Form::Lanes { op, axis, .. } => format!("{} along axis {axis}", op.name()),
+        Form::Rolling { windows, axis, .. } => {
+            let [before, after] = windows.reach();
+            format!("rolling {} along axis {axis}, {before} before and {after} after", windows.op())
+        }
+        Form::Cumulative { op, axis, .. } => format!("{} along axis {axis}, carried on", op.name()),
         Form::MatMul { tiles, panel, .. } => {
             format!("matmul in {} tiles of {}, panels of {panel}", tiles.chunks(), tiles.chunk())
         }

@@ -455,6 +455,9 @@ pub fn describe(array: &LazyArray, depth: usize) -> String {
         Operation::Take { axis, index, .. } => format!("take {axis} {index:?}"),
         Operation::TakeAlong { axis, .. } => format!("take along {axis}"),
         Operation::Lanes { axis, op, .. } => format!("{op:?} along {axis}"),
+        Operation::Rolling { axis, window, op, options, .. } => {
+            format!("rolling {op} of {window:?} along {axis} {options:?}")
+        }
         Operation::MatMul { .. } => "matmul".into(),
         Operation::Blocks { function, overlap, .. } => format!("{} {overlap:?}", function.name()),
         Operation::Rechunk { .. } => "rechunk".into(),
