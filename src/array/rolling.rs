@@ -60,7 +60,7 @@ impl LazyArray {
     /// ```
     /// use aosx::{array::{Anchor, Rolling}, kernels::fold::{FoldOptions, Op}, prelude::*};
     ///
-    /// let x = LazyArray::arange(0, 5, 1)?;
+    /// let x = LazyArray::arange(0, 5, 1, 5)?;
     /// let window = Rolling { length: 3, anchor: Anchor::Last };
     /// let sums = x.rolling(0, window, Op::Sum, FoldOptions::default())?;
     /// assert_eq!(Session::new().compute(&sums)?.to_vec::<i64>()?, [0, 1, 3, 6, 9]);

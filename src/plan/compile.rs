@@ -92,7 +92,12 @@ impl<'a> Compiler<'a> {
             },
             Operation::Lanes { input, axis, op } => Form::Lanes { input: self.formula(input)?, axis: *axis, op: *op },
             Operation::Rolling { input, axis, window, op, options } => Form::Rolling {
-                windows: Box::new(Windows::new(*op, input.dtype(), *options, window.reach())),
+                windows: Box::new(Windows::new(
+                    *op,
+                    input.dtype(),
+                    *options,
+                    window.reach().map(|n| n.min(input.shape()[*axis])),
+                )),
                 slab: slab(input, *axis),
                 tail: self.tail(),
                 input: self.formula(input)?,

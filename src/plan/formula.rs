@@ -334,7 +334,9 @@ impl Formula {
                 let boxes = Extent { lengths: old.collect(), elements: extent.elements };
                 add(own, input.work_bytes(&boxes, tails))
             }
-            Form::Concat { parts, .. } => add(own, parts.iter().map(|(_, p)| p.work_bytes(extent, tails)).max().unwrap_or(0)),
+            Form::Concat { parts, .. } => {
+                add(own, parts.iter().map(|(_, p)| p.work_bytes(extent, tails)).max().unwrap_or(0))
+            }
             Form::Take { input, axis, .. } => {
                 let mut inner = extent.clone();
                 inner.lengths.0[*axis] = inner.lengths[*axis].min(input.shape[*axis]);
@@ -364,7 +366,9 @@ impl Formula {
                 let once = across(extent, *axis, rows.min(*slab));
                 let turned = match outer(extent, *axis) {
                     1 => 0,
-                    _ => once.bytes(input.dtype.size()).max(across(extent, *axis, extent.lengths[*axis]).bytes(own_size)),
+                    _ => {
+                        once.bytes(input.dtype.size()).max(across(extent, *axis, extent.lengths[*axis]).bytes(own_size))
+                    }
                 };
                 let cells = across(extent, *axis, 1).elements as usize;
                 add(turned, input.work_bytes(&once, tails).max(padded(windows.scratch_bytes(cells) as u64)))

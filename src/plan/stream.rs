@@ -158,7 +158,8 @@ fn look(array: &LazyArray, axes: Axes) -> (Option<Stream>, Vec<(&LazyArray, Axes
     };
     match array.operation() {
         Operation::Rolling { input, axis, window, .. } => {
-            (stream(input, *axis, Some(window.length)), vec![(input, axes)])
+            let length = window.length.min(2 * input.shape()[*axis] + 1);
+            (stream(input, *axis, Some(length)), vec![(input, axes)])
         }
         Operation::Lanes { input, axis, op } if op.is_cumulative() => (stream(input, *axis, None), vec![(input, axes)]),
         Operation::Lanes { input, axis, .. } => (None, vec![(input, without(*axis))]),
@@ -231,7 +232,9 @@ impl<'a> Runs<'a> {
         let [from, to] = [cut, cut + 1].map(|c| length * c / self.cuts);
         (from..to).map(move |k| match stream {
             None => tiles.index(n),
-            Some(Stream { axis, reversed, .. }) => along(tiles, axis, column, if reversed { length - 1 - k } else { k }),
+            Some(Stream { axis, reversed, .. }) => {
+                along(tiles, axis, column, if reversed { length - 1 - k } else { k })
+            }
         })
     }
 }
@@ -293,7 +296,8 @@ mod tests {
             all.sort_unstable();
             assert_eq!(all, (0..tiles.chunks()).map(|n| tiles.index(n)).collect::<Vec<_>>());
         }
-        let of = |window, workers| Runs::new(&tiles, Some(Stream { axis: 0, reversed: false, window, rows: 1 }), workers);
+        let of =
+            |window, workers| Runs::new(&tiles, Some(Stream { axis: 0, reversed: false, window, rows: 1 }), workers);
         assert_eq!(of(None, 8).count(), 2, "nobody begins a running result in the middle");
         assert_eq!(of(Some(1), 8).count(), 2 * 6, "a tenth is read again at most");
         assert_eq!(of(Some(80), 8).count(), 2, "runs are several windows long");

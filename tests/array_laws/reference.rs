@@ -119,7 +119,8 @@ fn rolled(input: &Whole, dtype: DType, axis: usize, windows: Windows) -> Result<
     for index in indices(&with(&input.shape, axis, n.min(1))) {
         let at = |p: usize| flat(&with(&index, axis, p as u64), &input.shape);
         for p in 0..n as usize {
-            lane.bytes_mut()[p * size..(p + 1) * size].copy_from_slice(&input.bytes()[at(p) * size..(at(p) + 1) * size]);
+            lane.bytes_mut()[p * size..(p + 1) * size]
+                .copy_from_slice(&input.bytes()[at(p) * size..(at(p) + 1) * size]);
         }
         let rows = Rows { bytes: lane.bytes(), first: 0, cells: 1, axis: n };
         windows.run(rows, 0, results.bytes_mut(), scratch.bytes_mut(), &mut Segment::new())?;
@@ -190,7 +191,12 @@ impl Reference<'_> {
             }
             Operation::Rolling { input, axis, window, op, options } => {
                 let input = self.of(input)?;
-                rolled(&input, array.dtype(), *axis, Windows::new(*op, input.dtype, *options, window.reach()))?
+                rolled(
+                    &input,
+                    array.dtype(),
+                    *axis,
+                    Windows::new(*op, input.dtype, *options, window.reach().map(|r| r.min(input.shape[*axis]))),
+                )?
             }
             Operation::MatMul { a, b } => {
                 let (a, b) = (self.of(a)?, self.of(b)?);

@@ -114,7 +114,8 @@ impl Evaluator<'_> {
         let cells = outer * inner;
         let first = self.bring(tail, form, covered, region, work, scratch)?;
         let row = cells * form.input.dtype.size();
-        let rows = Rows { bytes: &tail.data.bytes()[tail.skipped * row..], first, cells, axis: form.input.shape[form.axis] };
+        let rows =
+            Rows { bytes: &tail.data.bytes()[tail.skipped * row..], first, cells, axis: form.input.shape[form.axis] };
         let at = region.start[form.axis];
         if outer == 1 {
             let space = &mut work[..windows.scratch_bytes(cells)];
