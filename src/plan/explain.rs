@@ -105,7 +105,8 @@ fn write_map(out: &mut String, plan: &Plan, map: &Map) -> std::fmt::Result {
             writeln!(out, "write {variable}: {stored} {} in pieces of {}", pieces.shape(), pieces.chunk())?;
         }
     }
-    writeln!(out, "└─ map: {} tiles of {}", map.tiles.chunks(), map.tiles.chunk())?;
+    let along = map.stream.map_or_else(String::new, |s| format!(", one after the other along axis {}", s.axis));
+    writeln!(out, "└─ map: {} tiles of {}{along}", map.tiles.chunks(), map.tiles.chunk())?;
     write_computed(out, plan, &map.input, "   ")
 }
 

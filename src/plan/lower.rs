@@ -279,16 +279,21 @@ impl Lowering {
 
     fn hold(&mut self, input: &LazyArray, barrier: &Barrier, slots: &HashMap<usize, usize>) -> Result<Stage> {
         let grid = Grid::new(input.shape().clone(), input.chunk().clone())?;
-        let computed = Compiler::new(&mut self.ids, slots).computed(std::slice::from_ref(input), grid.clone())?;
+        let mut computed = Compiler::new(&mut self.ids, slots).computed(std::slice::from_ref(input), grid.clone())?;
         let destination = Destination::Held(barrier.slot.unwrap_or(0));
         let dtype = input.dtype();
-        let (pieces, tiles) = (grid.clone(), grid);
+        let stream = Stream::of(input);
+        let tiles = match &stream {
+            Some(stream) => stream.cut(&mut computed, &grid, dtype.size() as u64, self.limit.0 / 3)?,
+            None => grid.clone(),
+        };
+        let pieces = grid;
         Ok(Stage::Map(Box::new(Map {
             input: Input::Computed(computed),
             destination,
             pieces,
             tiles,
-            stream: Stream::of(input),
+            stream,
             dtype,
             stored: dtype,
         })))

@@ -54,14 +54,17 @@ impl Stream {
         best
     }
 
-    /// The blocks in which a fold computes arrays of the same blocks: running results whole along their axis, because
-    /// a fold's runs begin anywhere.
+    /// The blocks in which a fold computes arrays of the same blocks. A fold's runs begin anywhere: running results are
+    /// whole along their axis, and windows in blocks not much shorter than they are, as far as those are not too large.
     pub fn blocks(arrays: &[LazyArray]) -> Shape {
         let mut chunk = arrays.first().map_or_else(Shape::default, |a| a.chunk().clone());
         for array in arrays {
-            if let Some(Stream { axis, window: None, .. }) = Stream::of(array) {
-                chunk.0[axis] = array.shape()[axis].max(1);
-            }
+            let Some(Stream { axis, window, .. }) = Stream::of(array) else { continue };
+            let element = array.dtype().size() as u64;
+            let bytes = chunk.iter().fold(element, |a, &n| a.saturating_mul(n)).max(1);
+            let longer = |length: u64| length.div_ceil(2).div_ceil(chunk[axis]).min(BLOCK_BYTES / bytes).max(1);
+            let times = window.map_or(u64::MAX, longer);
+            chunk.0[axis] = chunk[axis].saturating_mul(times).min(array.shape()[axis].max(1));
         }
         chunk
     }
@@ -135,6 +138,9 @@ impl Stream {
 
 /// Tiles that are longer along the axis gain nothing.
 const LONG: u64 = 32;
+
+/// Blocks are not made longer than this.
+const BLOCK_BYTES: u64 = 32 << 20;
 
 fn with(tile: &[u64], axis: usize, n: u64) -> Vec<u64> {
     let mut out = tile.to_vec();

@@ -107,7 +107,7 @@ fn each_chunk_is_read_once() {
 
 #[test]
 fn a_window_of_the_whole_axis_and_beyond() {
-    let x = LazyArray::arange(1, 7, 1, 4).unwrap();
+    let x = LazyArray::arange(1, 7, 1, &[4]).unwrap();
     let of = |length, anchor, op| {
         let array = rolled(&x, 0, length, anchor, op, 0);
         plenty(&[&array], 1).unwrap().values.remove(0).numbers()
