@@ -358,7 +358,7 @@ impl Formula {
             Form::Rolling { input, axis, windows, slab, tail } => {
                 // Where regions end inside a block, the rest of it is computed too and kept.
                 let rows = extent.lengths[*axis];
-                let whole = windows.reach()[1] == 0 && rows % slab == 0;
+                let whole = windows.reach()[1] == 0 && rows.is_multiple_of(*slab);
                 let ahead = if whole { 0 } else { slab - 1 };
                 let rows = rows.saturating_add(windows.length() - 1).saturating_add(ahead).min(input.shape[*axis]);
                 let kept = across(extent, *axis, rows);
