@@ -9,6 +9,8 @@ mod random;
 mod reblock;
 #[path = "array_laws/reference.rs"]
 mod reference;
+#[path = "array_laws/rolling.rs"]
+mod rolling;
 #[path = "array_laws/run.rs"]
 mod run;
 #[path = "array_laws/sources.rs"]

@@ -110,7 +110,8 @@ impl LazyArray {
         self.reduce(Op::Std, axes, FoldOptions { ddof, ..FoldOptions::default() })
     }
 
-    /// A function of all values along an axis, which is then in memory whole for each block of the others.
+    /// A function of all values along an axis, which is then in memory whole for each block of the others; running
+    /// results go on from block to block.
     ///
     /// # Errors
     /// When there is no such axis, or the type has no such function.
@@ -119,7 +120,9 @@ impl LazyArray {
         let dtype = op.result_dtype(self.dtype())?;
         let (mut shape, mut chunk) = (self.shape().clone(), self.chunk().clone());
         shape.0[axis] = op.result_len(shape[axis]);
-        chunk.0[axis] = shape[axis];
+        if !op.is_cumulative() {
+            chunk.0[axis] = shape[axis];
+        }
         let dims = self.dims().map(<[String]>::to_vec);
         let operation = Operation::Lanes { input: self.clone(), axis, op };
         Ok(LazyArray::from_parts(operation, dtype, shape, dims, chunk))

@@ -178,6 +178,8 @@ impl Formula {
                 input.visit(&whole, walk);
                 index.visit(region, walk);
             }
+            // What they need from before is carried along.
+            Form::Rolling { input, .. } | Form::Cumulative { input, .. } => input.visit(region, walk),
             Form::Lanes { input, axis, .. } => {
                 let whole = with_axis(region, *axis, 0, input.shape[*axis]);
                 walk.add(&whole.shape);

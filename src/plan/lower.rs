@@ -1,5 +1,5 @@
 use super::{
-    Columns, Destination, Fold, Held, Input, Map, Output, Part, Plan, Reducers, Spill, Stage,
+    Columns, Destination, Fold, Held, Input, Map, Output, Part, Plan, Reducers, Spill, Stage, Stream,
     effort::Effort,
     identity::Identities,
     reblock::{Recut, good_tiles},
@@ -277,7 +277,7 @@ impl Lowering {
         let input = match (stored(first), inputs.len()) {
             (Some(source), 1) => Input::Stored(source),
             _ => {
-                let grid = Grid::new(first.shape().clone(), first.chunk().clone())?;
+                let grid = Grid::new(first.shape().clone(), Stream::blocks(&inputs))?;
                 self.well_read(&inputs, &grid, &grid)?
             }
         };
@@ -327,7 +327,7 @@ impl Lowering {
         match barrier.slot {
             Some(slot) => self.into_slot(input, grid, slot),
             None => {
-                let spilled = self.put_aside(input, &grid, input.chunk(), 1.0)?;
+                let spilled = self.put_aside(input, grid, input.chunk(), 1.0)?;
                 self.aside.insert(barrier.id, spilled);
                 Ok(())
             }
@@ -335,12 +335,23 @@ impl Lowering {
     }
 
     fn into_slot(&mut self, array: &LazyArray, grid: Grid, slot: usize) -> Result<()> {
+        let (grid, stream) = self.streamed(array, grid.clone(), &grid)?;
         let input = self.well_read(std::slice::from_ref(array), &grid, &grid)?;
         let dtype = array.dtype();
         let destination = Destination::Held(slot);
-        let map = Map { input, destination, pieces: grid.clone(), tiles: grid, dtype, stored: dtype };
+        let map = Map { input, destination, pieces: grid.clone(), tiles: grid, stream, dtype, stored: dtype };
         self.stages.push(Stage::Map(Box::new(map)));
         Ok(())
+    }
+
+    /// The blocks in which an array is computed, which are its tiles too where it streams: whole `pieces` then.
+    pub(super) fn streamed(&mut self, array: &LazyArray, grid: Grid, pieces: &Grid) -> Result<(Grid, Option<Stream>)> {
+        let Some(stream) = Stream::of(array) else { return Ok((grid, None)) };
+        let Input::Computed(mut computed) = self.input(std::slice::from_ref(array), &grid, &Recut::new())? else {
+            return Ok((grid, None));
+        };
+        let tiles = stream.cut(&mut computed, pieces, array.dtype().size() as u64, self.limit.0 / 3)?;
+        Ok((tiles, Some(stream)))
     }
 
     fn map(&mut self, target: &Target) -> Result<()> {
@@ -350,28 +361,38 @@ impl Lowering {
         let element = array.dtype().size().max(target.stored.size()) as u64;
         // Several workers each hold a tile, and what they compute it from.
         let room = self.limit.0 / 3;
-        let mut grid = match array.operation() {
-            Operation::Source(source) => source.grid().clone(),
-            _ => self.blocks(array)?,
+        let aside = self.aside.get(&self.ids.of(array)).cloned();
+        let (mut grid, mut stream) = match (array.operation(), &aside) {
+            (Operation::Source(source), _) => (source.grid().clone(), None),
+            (_, Some(_)) => (self.blocks(array)?, None),
+            _ => {
+                let blocks = self.blocks(array)?;
+                self.streamed(array, blocks, &pieces)?
+            }
         };
-        let mut input = match self.aside.get(&self.ids.of(array)) {
-            Some(spilled) => Input::Stored(spilled.clone()),
+        let mut input = match aside {
+            Some(spilled) => Input::Stored(spilled),
             None => self.input(one, &grid, &Recut::new())?,
         };
-        let mut tiles = tiles::tiles(input.grid(), &[&pieces], element, room)?;
+        let mut tiles = match stream {
+            Some(_) => grid.clone(),
+            None => tiles::tiles(input.grid(), &[&pieces], element, room)?,
+        };
         let effort = Effort::of(&input, &tiles);
         if effort.heavy > 1.5 * effort.least {
             // Tiles cut through blocks that are computed whole.
-            let least = tiles::least(&grid, &[&pieces])?;
-            input = Input::Stored(self.put_aside(array, &grid, least.chunk(), effort.heavy / effort.least)?);
+            let (least, times) = (tiles::least(&grid, &[&pieces])?, effort.heavy / effort.least);
+            let blocks = self.blocks(array)?;
+            input = Input::Stored(self.put_aside(array, blocks, least.chunk(), times)?);
             tiles = tiles::tiles(input.grid(), &[&pieces], element, room)?;
+            stream = None;
         } else if is_one_job(&input, &tiles, self.limit) {
             let slot = self.slot(array);
             self.into_slot(array, grid.clone(), slot)?;
             self.slots.insert(self.ids.of(array), slot);
             input = self.input(one, &grid, &Recut::new())?;
         } else if self.is_ill_read(&input, &effort) {
-            if effort.least == 0.0 {
+            if effort.least == 0.0 && stream.is_none() {
                 tiles = good_tiles(&tiles::least(&grid, &[&pieces])?, element, self.limit.0)?;
                 grid = tiles.clone();
             }
@@ -379,7 +400,7 @@ impl Lowering {
         }
         let destination = Destination::Sink { variable: target.variable.clone(), ones: target.ones.clone() };
         let (dtype, stored) = (array.dtype(), target.stored);
-        self.stages.push(Stage::Map(Box::new(Map { input, destination, pieces, tiles, dtype, stored })));
+        self.stages.push(Stage::Map(Box::new(Map { input, destination, pieces, tiles, stream, dtype, stored })));
         Ok(())
     }
 }

@@ -113,6 +113,7 @@ impl Lowering {
             destination: Destination::Spill(spilled.clone()),
             pieces: spilled.grid().clone(),
             tiles: spilled.slabs().clone(),
+            stream: None,
             dtype,
             stored: dtype,
         };
@@ -125,11 +126,12 @@ impl Lowering {
     pub(super) fn put_aside(
         &mut self,
         array: &LazyArray,
-        grid: &Grid,
+        grid: Grid,
         pieces: &Shape,
         instead: f64,
     ) -> Result<Arc<dyn Source>> {
         let (dtype, shape) = (array.dtype(), array.shape());
+        let (grid, stream) = self.streamed(array, grid.clone(), &grid)?;
         let element = dtype.size() as u64;
         let room = (self.limit.0 / 8).min(64 << 20);
         let chunk = grown(pieces, shape, grid.chunk(), element, room);
@@ -145,13 +147,14 @@ impl Lowering {
             fill: None,
             storage: Default::default(),
         };
-        let input = self.well_read(std::slice::from_ref(array), grid, grid)?;
+        let input = self.well_read(std::slice::from_ref(array), &grid, &grid)?;
         let spilled = Arc::new(Spilled::new(self.spills.len(), meta, grid.chunk().clone(), chunk, keep)?);
         let map = Map {
             input,
             destination: Destination::Spill(spilled.clone()),
             pieces: spilled.grid().clone(),
-            tiles: grid.clone(),
+            tiles: grid,
+            stream,
             dtype,
             stored: dtype,
         };

@@ -1,7 +1,7 @@
 //! Random arrays and expressions, each from a list of numbers: shorter lists and smaller numbers give simpler ones.
 
 use aosx::{
-    array::{Boundary, Index, LazyArray, MapOp, Operation},
+    array::{Anchor, Boundary, Index, LazyArray, MapOp, Operation, Rolling},
     dtype::{DType, Scalar},
     error::Result,
     kernels::{
@@ -41,6 +41,17 @@ impl Draw<'_> {
         let rank = array.ndim() as u64;
         let at = self.below(rank.max(1)) as i64;
         if self.below(4) == 3 { at - rank as i64 } else { at }
+    }
+
+    fn rolling(&mut self, a: &LazyArray) -> Result<LazyArray> {
+        let options = FoldOptions {
+            ddof: self.one_of(&[0.0, 1.0]),
+            keep_missing: self.flag(),
+            min_count: self.one_of(&[0, 1, 2, 5]),
+        };
+        let anchor = self.one_of(&[Anchor::Last, Anchor::Center]);
+        let axis = self.below(a.ndim().max(1) as u64) as usize;
+        a.rolling(axis, Rolling { length: 1 + self.below(9), anchor }, self.one_of(&Op::ALL[..]), options)
     }
 
     fn axes(&mut self, array: &LazyArray) -> Vec<i64> {
@@ -350,6 +361,9 @@ impl Draw<'_> {
                     LaneOp::TopK { k, order },
                     LaneOp::ArgTopK { k, order },
                 ];
+                if self.flag() {
+                    return self.rolling(a);
+                }
                 a.lanes(self.one_of(&ops), self.axis(a))
             }
             35 | 36 | 40..=43 => {
@@ -455,6 +469,9 @@ pub fn describe(array: &LazyArray, depth: usize) -> String {
         Operation::Take { axis, index, .. } => format!("take {axis} {index:?}"),
         Operation::TakeAlong { axis, .. } => format!("take along {axis}"),
         Operation::Lanes { axis, op, .. } => format!("{op:?} along {axis}"),
+        Operation::Rolling { axis, window, op, options, .. } => {
+            format!("rolling {op} of {window:?} along {axis} {options:?}")
+        }
         Operation::MatMul { .. } => "matmul".into(),
         Operation::Blocks { function, overlap, .. } => format!("{} {overlap:?}", function.name()),
         Operation::Rechunk { .. } => "rechunk".into(),
