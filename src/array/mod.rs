@@ -28,6 +28,7 @@ mod histogram;
 pub mod index;
 pub mod linalg;
 pub mod manipulate;
+mod order;
 pub mod reduce;
 pub mod reshape;
 mod view;

@@ -3,7 +3,7 @@
 //! The plain names propagate NaN, as NumPy's do; those with `nan` in front leave it out. Sums of floats are kept in
 //! float64 whatever the type, and in an order that the blocks alone decide.
 
-use super::{LazyArray, Operation};
+use super::{LazyArray, Operation, order};
 use crate::{
     dtype::DType,
     error::{Error, Result},
@@ -110,14 +110,16 @@ impl LazyArray {
         self.reduce(Op::Std, axes, FoldOptions { ddof, ..FoldOptions::default() })
     }
 
-    /// A function of all values along an axis, which is then in memory whole for each block of the others.
+    /// A function of all values along an axis, which is then in memory whole for each block of the others;
+    /// those are small along the other axes.
     ///
     /// # Errors
     /// When there is no such axis, or the type has no such function.
     pub fn lanes(&self, op: LaneOp, axis: i64) -> Result<LazyArray> {
         let axis = self.axis(axis)?;
         let dtype = op.result_dtype(self.dtype())?;
-        let (mut shape, mut chunk) = (self.shape().clone(), self.chunk().clone());
+        let mut shape = self.shape().clone();
+        let mut chunk = order::lane_blocks(&shape, self.chunk(), axis, self.dtype());
         shape.0[axis] = op.result_len(shape[axis]);
         chunk.0[axis] = shape[axis];
         let dims = self.dims().map(<[String]>::to_vec);

@@ -80,7 +80,9 @@ impl<'a> Compiler<'a> {
             Operation::TakeAlong { input, axis, index } => {
                 Form::TakeAlong { input: self.formula(input)?, index: self.formula(index)?, axis: *axis }
             }
-            Operation::Lanes { input, axis, op } => Form::Lanes { input: self.formula(input)?, axis: *axis, op: *op },
+            Operation::Lanes { input, axis, op } => {
+                Form::Lanes { input: self.formula(input)?, axis: *axis, op: op.clone() }
+            }
             Operation::MatMul { a, b } => Form::MatMul {
                 tiles: Grid::new(array.shape().clone(), array.chunk().clone())?,
                 panel: LazyArray::panel(a, b),

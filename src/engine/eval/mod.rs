@@ -95,7 +95,7 @@ impl<'a> Evaluator<'a> {
             Form::Concat { parts, axis } => self.concat(parts, *axis, region, out, work, scratch),
             Form::Take { input, axis, index } => self.take(input, *axis, index, region, out, work, scratch),
             Form::TakeAlong { input, index, axis } => self.take_along(input, index, *axis, region, out, work, scratch),
-            Form::Lanes { input, axis, op } => self.lanes(input, *axis, *op, formula, region, out, work, scratch),
+            Form::Lanes { input, axis, op } => self.lanes(input, *axis, op, formula, region, out, work, scratch),
             Form::MatMul { a, b, tiles, panel } => {
                 self.mat_mul([a, b], tiles, *panel, formula.dtype, region, out, work, scratch)
             }

@@ -9,7 +9,7 @@ use crate::{dtype::DType, with_dtype};
 /// Columns that are worked on together, so that the row before stays in the first-level cache.
 const TILE: usize = 1024;
 
-pub(super) fn cumulate(op: LaneOp, dtype: DType, src: &[u8], lanes: Lanes, out: &mut [u8]) {
+pub(super) fn cumulate(op: &LaneOp, dtype: DType, src: &[u8], lanes: Lanes, out: &mut [u8]) {
     with_dtype!(dtype, T => match op {
         LaneOp::CumSum => run::<T, Sum>(src, lanes, out),
         LaneOp::CumProd => run::<T, Product>(src, lanes, out),

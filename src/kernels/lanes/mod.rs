@@ -1,4 +1,4 @@
-//! Functions that need a whole axis: running sums, sorting, and picking along an axis.
+//! Functions that need a whole axis: running sums, sorting, order statistics, and picking along an axis.
 //!
 //! *Shape*: everything is row-major `[outer, n, inner]`, where `n` is the axis; a lane is the `n` elements of one
 //! `outer` and one `inner` position. Elements are native; bytes are aligned as those of a [`Block`](crate::block::Block).
@@ -6,12 +6,17 @@
 mod cumulate;
 mod number;
 mod op;
+mod place;
+mod rank;
+mod select;
 mod sort;
+mod statistic;
 mod take;
 #[cfg(test)]
 mod tests;
 
 pub use op::{LaneOp, Order};
+pub use statistic::{LaneOptions, Method, OrderStatistic, Quantiles, Wanted};
 pub use take::take_along;
 
 use crate::dtype::DType;
@@ -33,7 +38,7 @@ struct Lanes {
 /// When a buffer has another length than that, or is not aligned for its elements (`scratch`: as a block is).
 #[allow(clippy::too_many_arguments)] // the shape is three of them
 pub fn lanes(
-    op: LaneOp,
+    op: &LaneOp,
     dtype: DType,
     src: &[u8],
     outer: usize,
@@ -46,10 +51,14 @@ pub fn lanes(
     let result = op.result_len(n as u64) as usize;
     assert_eq!(src.len(), outer * n * inner * dtype.size(), "the input is [outer, n, inner]");
     assert_eq!(out.len(), outer * result * inner * op.result_type(dtype).size(), "the output is [outer, m, inner]");
-    if src.is_empty() || out.is_empty() {
+    if out.is_empty() {
         return;
     }
-    match op {
+    if let LaneOp::Statistic { statistic, options } = op {
+        // Of no values too there are results, missing ones.
+        return select::statistic(statistic, *options, dtype, src, lanes, out, scratch);
+    }
+    match *op {
         LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd | LaneOp::CumMax | LaneOp::CumMin => {
             cumulate::cumulate(op, dtype, src, lanes, out)
         }
@@ -57,5 +66,7 @@ pub fn lanes(
         LaneOp::TopK { order, .. } => sort::values(order, dtype, src, lanes, result, out, scratch),
         LaneOp::ArgSort { order } => sort::indices(order, dtype, src, lanes, result, out, scratch),
         LaneOp::ArgTopK { order, .. } => sort::indices(order, dtype, src, lanes, result, out, scratch),
+        LaneOp::Rank => rank::rank(dtype, src, lanes, out, scratch),
+        LaneOp::Statistic { .. } => unreachable!("statistics are computed above"),
     }
 }
