@@ -1,5 +1,7 @@
 //! Functions along an axis against NumPy and against their definition.
 
+mod order;
+
 use super::*;
 use crate::{
     dtype::Element,
