@@ -68,6 +68,12 @@ impl LazyArray {
                 vec![of(0, with_axis(region, *axis, 0, input.shape()[*axis])), of(1, region.clone())]
             }
             Operation::Lanes { input, axis, .. } => vec![of(0, with_axis(region, *axis, 0, input.shape()[*axis]))],
+            Operation::Rolling { input, axis, window, .. } => {
+                let [before, after] = window.reach();
+                let start = region.start[*axis].saturating_sub(before);
+                let end = (region.start[*axis] + region.shape[*axis]).saturating_add(after).min(input.shape()[*axis]);
+                vec![of(0, with_axis(region, *axis, start, end - start))]
+            }
             Operation::MatMul { a, .. } => {
                 let (rows, columns, common) = (self.ndim() - 2, self.ndim() - 1, a.shape()[a.ndim() - 1]);
                 vec![of(0, with_axis(region, columns, 0, common)), of(1, with_axis(region, rows, 0, common))]

@@ -31,6 +31,7 @@ pub mod manipulate;
 mod order;
 pub mod reduce;
 pub mod reshape;
+mod rolling;
 mod view;
 
 pub use access::Access;
@@ -42,6 +43,7 @@ pub use einsum::Contract;
 pub use elementwise::MapOp;
 pub use index::Index;
 pub use linalg::MatrixNorm;
+pub use rolling::{Anchor, Rolling};
 pub use view::{Along, Picks, View};
 
 use crate::{
@@ -150,6 +152,19 @@ pub enum Operation {
         axis: usize,
         /// The function.
         op: LaneOp,
+    },
+    /// A fold of the window around each position along one axis.
+    Rolling {
+        /// The values.
+        input: LazyArray,
+        /// Along which axis.
+        axis: usize,
+        /// The window.
+        window: Rolling,
+        /// How.
+        op: Op,
+        /// Degrees of freedom, rules for missing values.
+        options: FoldOptions,
     },
     /// The matrix product over the last two axes; those before are equal.
     MatMul {
@@ -339,6 +354,7 @@ impl LazyArray {
             | Operation::Reshape { input }
             | Operation::Take { input, .. }
             | Operation::Lanes { input, .. }
+            | Operation::Rolling { input, .. }
             | Operation::Rechunk { input }
             | Operation::Reduce { input, .. }
             | Operation::Fold { input, .. }

@@ -83,6 +83,7 @@ impl<'a> Compiler<'a> {
             Operation::Lanes { input, axis, op } => {
                 Form::Lanes { input: self.formula(input)?, axis: *axis, op: op.clone() }
             }
+            Operation::Rolling { op, .. } => return Err(Error::unsupported(format!("rolling {op}"))),
             Operation::MatMul { a, b } => Form::MatMul {
                 tiles: Grid::new(array.shape().clone(), array.chunk().clone())?,
                 panel: LazyArray::panel(a, b),

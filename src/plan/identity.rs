@@ -55,6 +55,9 @@ impl Identities {
             Operation::Take { axis, index, .. } => format!("take {axis} {}", at(Arc::as_ptr(index).cast())),
             Operation::TakeAlong { axis, .. } => format!("take along {axis}"),
             Operation::Lanes { axis, op, .. } => format!("lanes {axis} {op:?}"),
+            Operation::Rolling { axis, window, op, options, .. } => {
+                format!("rolling {axis} {window:?} {op:?} {options:?}")
+            }
             Operation::MatMul { .. } => "matmul".to_string(),
             Operation::Blocks { function, overlap, .. } => {
                 format!("blocks {} {overlap:?}", at(Arc::as_ptr(function).cast()))

@@ -225,6 +225,7 @@ fn function(array: &LazyArray) -> String {
         Operation::Take { .. } => "take".to_string(),
         Operation::TakeAlong { .. } => "take along".to_string(),
         Operation::Lanes { op, .. } => op.name().to_string(),
+        Operation::Rolling { op, .. } => format!("rolling {op}"),
         Operation::MatMul { .. } => "dot".to_string(),
         Operation::Blocks { function, .. } => function.name().to_string(),
         Operation::Rechunk { .. } => "rechunk".to_string(),
