@@ -61,8 +61,12 @@ impl LazyArray {
         };
         let out = if n == 0 {
             let shape: Vec<u64> = lead.into_iter().chain(kept.iter().map(|&k| self.shape()[k])).collect();
-            let missing = if statistic == OrderStatistic::NUnique { Scalar::Int(-1) } else { Scalar::Float(f64::NAN) };
-            LazyArray::full(&shape, &*shape, missing, statistic.result_dtype(self.dtype()))?
+            let none = match statistic {
+                OrderStatistic::NUnique if options.min_count == 0 => Scalar::Int(0),
+                OrderStatistic::NUnique => Scalar::Int(-1),
+                _ => Scalar::Float(f64::NAN),
+            };
+            LazyArray::full(&shape, &*shape, none, statistic.result_dtype(self.dtype()))?
         } else {
             let (lanes, at) = match *axes {
                 [axis] => (self.without_dims(), axis as i64),

@@ -39,6 +39,12 @@ impl From<Op> for Statistic {
     }
 }
 
+impl From<&Op> for Statistic {
+    fn from(op: &Op) -> Statistic {
+        Statistic::Fold(*op)
+    }
+}
+
 impl From<OrderStatistic> for Statistic {
     fn from(statistic: OrderStatistic) -> Statistic {
         Statistic::Order(statistic)

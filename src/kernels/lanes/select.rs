@@ -44,7 +44,7 @@ struct Task<'a, T> {
 
 impl<T: Number> Task<'_, T> {
     fn run(&self, statistic: &OrderStatistic, out: &mut [u8], scratch: &mut [u8]) {
-        let nan = T::Float::from_f64(f64::NAN);
+        let nan = missing(T::Float::from_f64(f64::NAN));
         match statistic {
             OrderStatistic::Quantile { at, method } => {
                 let mut selection = Selection::new(*method, at.values());
@@ -64,7 +64,7 @@ impl<T: Number> Task<'_, T> {
                 self.each(scratch, T::float, cast(out), 1, nan, |keys, put| put(0, mad::<T::Float>(keys)))
             }
             OrderStatistic::Mad => {
-                self.each(scratch, T::to_f64, cast(out), 1, f64::NAN, |keys, put| put(0, mad::<f64>(keys)))
+                self.each(scratch, T::to_f64, cast(out), 1, missing(f64::NAN), |keys, put| put(0, mad::<f64>(keys)))
             }
             OrderStatistic::Iqr => {
                 let mut selection = Selection::new(Method::Linear, &[0.25, 0.75]);
@@ -88,7 +88,7 @@ impl<T: Number> Task<'_, T> {
                     |x| x,
                     cast(out),
                     1,
-                    -1i64,
+                    Without { missing: -1i64, none: 0 },
                     |keys, put| {
                         keys.sort_unstable();
                         put(0, keys.chunk_by(|a, b| a == b).count() as i64);
@@ -96,40 +96,56 @@ impl<T: Number> Task<'_, T> {
                 );
             }
             OrderStatistic::Mode => {
-                let missing = T::from_f64(f64::NAN);
-                self.each(scratch, |x| x, cast(out), 1, missing, |keys, put| put(0, mode::<T>(keys)));
+                let nan = missing(T::from_f64(f64::NAN));
+                self.each(scratch, |x| x, cast(out), 1, nan, |keys, put| put(0, mode::<T>(keys)));
             }
         }
     }
 
     /// Calls `result` with the keys of each lane's values, of which there is at least one, and with what takes the
-    /// results; writes `missing` where there are not values enough.
+    /// results; writes what `without` says where there are not.
     fn each<V: Number, R: Pod>(
         &self,
         scratch: &mut [u8],
         value: impl Fn(T) -> V,
         out: &mut [R],
         results: usize,
-        missing: R,
+        without: Without<R>,
         mut result: impl FnMut(&mut [V::Key], &mut dyn FnMut(usize, R)),
     ) {
         let Lanes { n, inner, .. } = self.lanes;
-        let least = usize::try_from(self.options.min_count).unwrap_or(usize::MAX).max(1);
+        let least = usize::try_from(self.options.min_count).unwrap_or(usize::MAX);
         if n == 0 {
-            out.fill(missing);
+            out.fill(if least > 0 { without.missing } else { without.none });
             return;
         }
         let mut one = |keys: &mut [V::Key], lane: Lane| {
             let from = lane.start(results, inner);
             let count = if V::DTYPE.is_float() { drop_missing(keys, V::LAST) } else { n };
+            let mut put = |k: usize, y: R| out[from + k * inner] = y;
             if count < least || self.options.keep_missing && count < n {
-                (0..results).for_each(|k| out[from + k * inner] = missing);
+                (0..results).for_each(|k| put(k, without.missing));
+            } else if count == 0 {
+                (0..results).for_each(|k| put(k, without.none));
             } else {
-                result(&mut keys[..count], &mut |k, y| out[from + k * inner] = y);
+                result(&mut keys[..count], &mut put);
             }
         };
         sort::each_tile(self.src, self.lanes, scratch, |x, _| value(x).key(), |tile| tile.each_lane(n, &mut one));
     }
+}
+
+/// What stands where no values decide.
+#[derive(Clone, Copy)]
+struct Without<R> {
+    /// For too few of them.
+    missing: R,
+    /// For none, where that is not too few.
+    none: R,
+}
+
+fn missing<R: Copy>(missing: R) -> Without<R> {
+    Without { missing, none: missing }
 }
 
 fn cast<T: Pod>(out: &mut [u8]) -> &mut [T] {
