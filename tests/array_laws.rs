@@ -7,6 +7,8 @@ mod golden;
 mod random;
 #[path = "array_laws/reference.rs"]
 mod reference;
+#[path = "array_laws/rolling.rs"]
+mod rolling;
 #[path = "array_laws/run.rs"]
 mod run;
 #[path = "array_laws/sources.rs"]

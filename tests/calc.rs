@@ -142,6 +142,30 @@ fn a_reduction_says_so_in_cell_methods() {
 }
 
 #[test]
+fn windows_and_running_sums_go_along_time() {
+    let dir = folder();
+    let program = "m = rolling(air, time, 20); w = rolling(air, time, 5, \"max\", center=true, min_count=1); \
+                   c = cumsum(air, time)";
+    calc(dir.path(), &[program, "air.nc", "-o", "out.nc"]);
+    let of = |name: &str| values::<f64>(&dir.path().join("out.nc"), name);
+    let (m, w, c, slab) = (of("m"), of("w"), of("c"), 11 * 21);
+    assert_eq!(m.iter().filter(|x| !x.is_nan()).count(), 24255);
+    close(&m[19 * slab..19 * slab + 2], &[262.113, 262.3335]);
+    close(&m[m.len() - 2..], &[277.664, 277.9395]);
+    close(&w[3 * 21..3 * 21 + 2], &[264.0, 263.4]);
+    close(&w[w.len() - 2..], &[277.2, 277.89]);
+    close(&c[123 * slab + 5 * 21..][..2], &[33442.2, 33336.46]);
+    let header = header(dir.path(), "out.nc");
+    assert!(header.contains("m(time, lat, lon)") && header.contains("m:cell_methods = \"time: mean\""), "{header}");
+    let wrong = says(&["x = rolling(air, time, 0)", "air.nc"]);
+    assert!(wrong.contains("window is 1 or more"), "{wrong}");
+    assert!(says(&["x = rolling(air, time, 3, \"argmin\")", "air.nc"]).contains("argmin of windows"));
+    assert!(
+        calc(dir.path(), &["x = rolling(air, time, 3)", "air.nc", "--explain"]).contains("rolling mean along axis 0")
+    );
+}
+
+#[test]
 fn options_of_reductions_count() {
     let dir = folder();
     let print = |program: &str| calc(dir.path(), &[program, "made.nc", "--format", "csv"]);

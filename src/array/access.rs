@@ -67,6 +67,9 @@ impl LazyArray {
             Operation::TakeAlong { input, axis, .. } => {
                 vec![of(0, with_axis(region, *axis, 0, input.shape()[*axis])), of(1, region.clone())]
             }
+            Operation::Lanes { axis, op, .. } if op.is_cumulative() => {
+                vec![of(0, with_axis(region, *axis, 0, region.start[*axis] + region.shape[*axis]))]
+            }
             Operation::Lanes { input, axis, .. } => vec![of(0, with_axis(region, *axis, 0, input.shape()[*axis]))],
             Operation::Rolling { input, axis, window, .. } => {
                 let [before, after] = window.reach();

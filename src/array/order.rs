@@ -179,9 +179,9 @@ impl LazyArray {
     }
 }
 
-/// The blocks of what is computed from whole lanes along `axis`, for an input in blocks of `chunk`: along the other axes
+/// The blocks of the `results` that are computed of whole lanes along `axis`, for an input in blocks of `chunk`: along the other axes
 /// parts or multiples of the input's, long along the last ones, so that the lanes of a block take about 8 MiB at most.
-pub(super) fn lane_blocks(shape: &Shape, chunk: &Shape, axis: usize, dtype: DType) -> Shape {
+pub(super) fn lane_blocks(shape: &Shape, chunk: &Shape, axis: usize, dtype: DType, results: u64) -> Shape {
     let lane = shape[axis].max(1).saturating_mul(dtype.size() as u64);
     let mut out: Vec<u64> = chunk.iter().zip(shape.iter()).map(|(&c, &n)| c.clamp(1, n.max(1))).collect();
     out[axis] = 1;
@@ -198,6 +198,7 @@ pub(super) fn lane_blocks(shape: &Shape, chunk: &Shape, axis: usize, dtype: DTyp
             out[k] = out[k].saturating_mul(SMALL_BYTES / bytes).min(shape[k].max(1));
         }
     }
+    out[axis] = results;
     out.into()
 }
 
@@ -217,7 +218,7 @@ mod tests {
     use super::*;
 
     fn blocks(shape: &[u64], chunk: &[u64], axis: usize) -> Vec<u64> {
-        lane_blocks(&shape.into(), &chunk.into(), axis, DType::F32).0
+        lane_blocks(&shape.into(), &chunk.into(), axis, DType::F32, 1).0
     }
 
     #[test]

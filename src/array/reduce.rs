@@ -110,8 +110,8 @@ impl LazyArray {
         self.reduce(Op::Std, axes, FoldOptions { ddof, ..FoldOptions::default() })
     }
 
-    /// A function of all values along an axis, which is then in memory whole for each block of the others;
-    /// those are small along the other axes.
+    /// A function of all values along an axis, which is then in memory whole for each block of the others, small along
+    /// those; running results go on from block to block.
     ///
     /// # Errors
     /// When there is no such axis, or the type has no such function.
@@ -119,9 +119,12 @@ impl LazyArray {
         let axis = self.axis(axis)?;
         let dtype = op.result_dtype(self.dtype())?;
         let mut shape = self.shape().clone();
-        let mut chunk = order::lane_blocks(&shape, self.chunk(), axis, self.dtype());
+        let chunk = if op.is_cumulative() {
+            self.chunk().clone()
+        } else {
+            order::lane_blocks(&shape, self.chunk(), axis, self.dtype(), op.result_len(shape[axis]))
+        };
         shape.0[axis] = op.result_len(shape[axis]);
-        chunk.0[axis] = shape[axis];
         let dims = self.dims().map(<[String]>::to_vec);
         let operation = Operation::Lanes { input: self.clone(), axis, op };
         Ok(LazyArray::from_parts(operation, dtype, shape, dims, chunk))

@@ -8,7 +8,6 @@ use crate::{
         decode::Decode,
         fold::{FoldOptions, Folds, Op},
     },
-    shape::Shape,
 };
 
 /// A window that moves along an axis, as xarray's `rolling` has it.
@@ -40,9 +39,6 @@ impl Rolling {
     }
 }
 
-/// Blocks along the axis are made longer up to this size, where windows are longer than blocks.
-const BLOCK_BYTES: u64 = 32 << 20;
-
 impl LazyArray {
     /// One value for the window around each position along an axis. The *shape* is that of the array; windows are cut
     /// off at its ends.
@@ -60,7 +56,7 @@ impl LazyArray {
     /// ```
     /// use aosx::{array::{Anchor, Rolling}, kernels::fold::{FoldOptions, Op}, prelude::*};
     ///
-    /// let x = LazyArray::arange(0, 5, 1)?;
+    /// let x = LazyArray::arange(0, 5, 1, &[5])?;
     /// let window = Rolling { length: 3, anchor: Anchor::Last };
     /// let sums = x.rolling(0, window, Op::Sum, FoldOptions::default())?;
     /// assert_eq!(Session::new().compute(&sums)?.to_vec::<i64>()?, [0, 1, 3, 6, 9]);
@@ -78,18 +74,7 @@ impl LazyArray {
         let floats = options.min_count > 1 && !counts && !self.dtype().is_float();
         let input = if floats { self.astype(DType::F64) } else { self.clone() };
         let dtype = Folds::new(&[op], &Decode::plain(input.dtype(), ByteOrder::NATIVE), options).result_dtype(op);
-        let (shape, dims) = (self.shape().clone(), self.dims().map(<[String]>::to_vec));
-        let chunk = longer(self.chunk(), axis, window.length.div_ceil(2), dtype.size() as u64);
         let operation = Operation::Rolling { input, axis, window, op, options };
-        Ok(LazyArray::from_parts(operation, dtype, shape, dims, chunk))
+        Ok(self.like(operation, dtype))
     }
-}
-
-/// Blocks of at least `least` along an axis, as far as they do not become too large: whole ones of before.
-fn longer(chunk: &Shape, axis: usize, least: u64, element: u64) -> Shape {
-    let bytes = chunk.iter().fold(element, |a, &n| a.saturating_mul(n)).max(1);
-    let times = least.div_ceil(chunk[axis].max(1)).min(BLOCK_BYTES / bytes).max(1);
-    let mut out = chunk.clone();
-    out.0[axis] = out[axis].saturating_mul(times);
-    out
 }

@@ -108,7 +108,7 @@ impl<'a> Job<'a> {
         let batch = self.run.crew.batch as u64;
         let mut lease = self.run.executor.budget.lease(need.per_worker(batch), "a worker")?;
         let scratch = Scratch::new(need.worker, lease.split(need.worker.bytes()));
-        let evaluator = self.run.evaluator(&self.fold.input, &mut lease);
+        let evaluator = self.run.evaluator(&self.fold.input, self.fold.input.grid().chunk(), &mut lease);
         let chunks = Block::new((need.chunk * batch) as usize, lease.split(need.chunk * batch));
         let result = Block::new(need.result as usize, lease);
         Ok(Worker { scratch, evaluator, chunks, result, segment: Segment::new() })

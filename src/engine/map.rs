@@ -8,7 +8,7 @@ use crate::{
         cast::{cast, to_native},
         strided::{self, Strided},
     },
-    plan::{Input, Map},
+    plan::{Input, Map, Runs},
     shape::{ChunkIndex, Region},
     source::Source,
     units::Bytes,
@@ -17,7 +17,8 @@ use std::sync::Mutex;
 
 /// Computes an array tile by tile, or copies a variable as it is stored, and writes it piece by piece.
 pub fn run(map: &Map, run: &Run<'_>) -> Result<()> {
-    let job = Job { map, run, next: Mutex::new(0), outcome: Outcome::new(&run.executor.stop) };
+    let runs = map.runs(run.crew.workers);
+    let job = Job { map, run, runs, next: Mutex::new(0), outcome: Outcome::new(&run.executor.stop) };
     run.crew.run(|| job.work());
     job.outcome.result()
 }
@@ -25,6 +26,8 @@ pub fn run(map: &Map, run: &Run<'_>) -> Result<()> {
 struct Job<'a> {
     map: &'a Map,
     run: &'a Run<'a>,
+    runs: Runs<'a>,
+    /// The run of tiles that nobody has taken yet.
     next: Mutex<u64>,
     outcome: Outcome<'a>,
 }
@@ -46,8 +49,8 @@ impl<'a> Job<'a> {
     fn work(&self) {
         let outcome = (|| {
             let mut worker = self.worker()?;
-            while let Some(tile) = self.next()? {
-                self.step(&tile, &mut worker)?;
+            while let Some(run) = self.next()? {
+                self.runs.run(run).try_for_each(|tile| self.step(&tile, &mut worker))?;
             }
             Ok(())
         })();
@@ -60,21 +63,21 @@ impl<'a> Job<'a> {
         let need = &self.run.crew.need;
         let mut lease = self.run.executor.budget.lease(need.per_worker(1), "a worker")?;
         let scratch = Scratch::new(need.worker, lease.split(need.worker.bytes()));
-        let evaluator = self.run.evaluator(&self.map.input, &mut lease);
+        let evaluator = self.run.evaluator(&self.map.input, &self.map.region(), &mut lease);
         let mut of = |bytes: u64| Block::new(bytes as usize, lease.split(bytes));
         let chunk = of(need.chunk);
         let [block, tile, converted, cut] = self.map.buffers()?.map(&mut of);
         Ok(Worker { scratch, evaluator, chunk, block, tile, converted, cut })
     }
 
-    fn next(&self) -> Result<Option<ChunkIndex>> {
+    fn next(&self) -> Result<Option<u64>> {
         self.outcome.check()?;
         let mut next = lock(&self.next);
-        if *next >= self.map.tiles.chunks() {
+        if *next >= self.runs.count() {
             return Ok(None);
         }
         *next += 1;
-        Ok(Some(self.map.tiles.index(*next - 1)))
+        Ok(Some(*next - 1))
     }
 
     fn step(&self, tile: &ChunkIndex, worker: &mut Worker<'a>) -> Result<()> {

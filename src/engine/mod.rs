@@ -96,12 +96,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// The means to evaluate expressions, where the input is one. The workspace's bytes come out of `lease`.
-    fn evaluator(&self, input: &'a Input, lease: &mut Lease) -> Option<Evaluator<'a>> {
+    /// The means to evaluate expressions over regions no larger than `region`, where the input is one. The bytes come
+    /// out of `lease`.
+    fn evaluator(&self, input: &'a Input, region: &[u64], lease: &mut Lease) -> Option<Evaluator<'a>> {
         let Input::Computed(computed) = input else { return None };
-        let work = self.crew.need.work.saturating_sub(computed.kept_bytes());
         let block = |bytes: u64| Block::new(bytes as usize, lease.split(bytes));
-        Some(Evaluator::new(computed, self.finished, self.executor, work, block))
+        Some(Evaluator::new(computed, self.finished, self.executor, region, block))
     }
 }
 

@@ -1,17 +1,19 @@
 //! Functions along a dimension: running sums, differences, order, search.
 
 use super::{
-    ast::Literal,
+    ast::{Expr, Literal},
     attributes::{self, Kept},
     bind::Binder,
     call::{Call, axis, dtype},
-    value::{At, Bound, Quantity, integer, numbers, text, wrong},
+    value::{At, Bound, Quantity, float, integer, numbers, text, wrong},
 };
 use crate::{
-    array::LazyArray,
+    array::{Anchor, LazyArray, Rolling},
+    cf::cell_methods,
     dataset::Taken,
     kernels::{
         elementwise::Lookup,
+        fold::{FoldOptions, Op},
         lanes::{LaneOp, Order},
     },
 };
@@ -44,6 +46,7 @@ impl Binder<'_> {
                 Ok(x.with(x.array.lanes(op, at).at(call.span)?, kept))
             }
             "diff" => self.diff(call, &x),
+            "rolling" => rolling(call, &x),
             "sort" | "argsort" => {
                 let at = self.last_axis(call, &x)?;
                 let order = if call.flag("descending", false)? { Order::Descending } else { Order::Ascending };
@@ -141,6 +144,29 @@ impl Binder<'_> {
         };
         Ok(Quantity { from: Vec::new(), taken: Vec::new(), ..x.with(counts().at(call.span)?, Kept::Nothing) })
     }
+}
+
+/// A reduction of windows; those of fewer values than `min_count` are missing, and without it, those not full.
+fn rolling(call: &Call, x: &Quantity) -> Bound<Quantity> {
+    let axis = axis(call.required("axis")?, x)?;
+    let positive = |expr: &Expr, what: &str, least: i64| match u64::try_from(integer(expr, what)?) {
+        Ok(n) if n >= least as u64 => Ok(n),
+        _ => wrong(expr.span, format!("{what} is {least} or more")),
+    };
+    let length = positive(call.required("window")?, "window", 1)?;
+    let op = match call.given("op") {
+        None => Op::Mean,
+        Some(expr) => Op::from_name(&text(expr, "op")?).at(expr.span)?,
+    };
+    let min_count = call.given("min_count").map_or(Ok(length), |e| positive(e, "min_count", 0))?;
+    let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;
+    let anchor = if call.flag("center", false)? { Anchor::Center } else { Anchor::Last };
+    let options = FoldOptions { ddof, keep_missing: false, min_count };
+    let array = x.array.rolling(axis as usize, Rolling { length, anchor }, op, options).at(call.span)?;
+    let mut out = x.with(array, Kept::All);
+    let dims: Vec<String> = x.dims().get(axis as usize).cloned().into_iter().collect();
+    cell_methods::reduced(&mut out.attrs, op, &dims);
+    Ok(out)
 }
 
 /// A sort leaves no place where it was.

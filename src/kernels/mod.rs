@@ -10,3 +10,4 @@ pub mod lanes;
 pub mod linalg;
 pub mod random;
 pub mod strided;
+pub mod window;

@@ -7,7 +7,7 @@ use crate::{
     dtype::DType,
     error::{Error, Result},
     grid::Grid,
-    kernels::{decode::Decode, elementwise},
+    kernels::{decode::Decode, elementwise, window::Windows},
     source::Source,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -21,6 +21,7 @@ pub struct Compiler<'a> {
     pub held: &'a HashMap<usize, usize>,
     sources: Vec<Read>,
     formulas: HashMap<usize, Arc<Formula>>,
+    tails: Vec<usize>,
     depth: usize,
 }
 
@@ -30,7 +31,7 @@ const DEPTH_MAX: usize = 2000;
 impl<'a> Compiler<'a> {
     /// One that knows what is held.
     pub fn new(ids: &'a mut Identities, held: &'a HashMap<usize, usize>) -> Compiler<'a> {
-        Compiler { ids, held, sources: Vec::new(), formulas: HashMap::new(), depth: 0 }
+        Compiler { ids, held, sources: Vec::new(), formulas: HashMap::new(), tails: Vec::new(), depth: 0 }
     }
 
     /// The formulas of arrays of one shape, computed in the blocks of `grid`.
@@ -39,13 +40,15 @@ impl<'a> Compiler<'a> {
     /// When an expression is too deep, or sizes overflow.
     pub fn computed(mut self, arrays: &[LazyArray], grid: Grid) -> Result<Computed> {
         let roots = arrays.iter().map(|a| self.formula(a)).collect::<Result<Vec<_>>>()?;
-        Ok(Computed { roots, grid, sources: self.sources })
+        Ok(Computed { roots, grid, sources: self.sources, tails: self.tails })
     }
 
     fn formula(&mut self, array: &LazyArray) -> Result<Arc<Formula>> {
         let id = self.ids.of(array);
         if let Some(known) = self.formulas.get(&id) {
-            return Ok(known.clone());
+            let known = known.clone();
+            self.mention(&known);
+            return Ok(known);
         }
         self.depth += 1;
         if self.depth > DEPTH_MAX {
@@ -80,10 +83,28 @@ impl<'a> Compiler<'a> {
             Operation::TakeAlong { input, axis, index } => {
                 Form::TakeAlong { input: self.formula(input)?, index: self.formula(index)?, axis: *axis }
             }
+            Operation::Lanes { input, axis, op } if op.is_cumulative() => Form::Cumulative {
+                slab: slab(input, *axis),
+                tail: self.tail(),
+                input: self.formula(input)?,
+                axis: *axis,
+                op: op.clone(),
+            },
             Operation::Lanes { input, axis, op } => {
                 Form::Lanes { input: self.formula(input)?, axis: *axis, op: op.clone() }
             }
-            Operation::Rolling { op, .. } => return Err(Error::unsupported(format!("rolling {op}"))),
+            Operation::Rolling { input, axis, window, op, options } => Form::Rolling {
+                windows: Box::new(Windows::new(
+                    *op,
+                    input.dtype(),
+                    *options,
+                    window.reach().map(|n| n.min(input.shape()[*axis])),
+                )),
+                slab: slab(input, *axis),
+                tail: self.tail(),
+                input: self.formula(input)?,
+                axis: *axis,
+            },
             Operation::MatMul { a, b } => Form::MatMul {
                 tiles: Grid::new(array.shape().clone(), array.chunk().clone())?,
                 panel: LazyArray::panel(a, b),
@@ -121,6 +142,32 @@ impl<'a> Compiler<'a> {
         let result = fusion.value(array, &View::identity(array.shape()))?;
         let (operands, steps) = (fusion.operands, fusion.steps);
         Ok(Form::Program(with_registers(operands, steps, result)))
+    }
+
+    /// What is named at another place is computed for other regions there, and so keeps what it keeps once more.
+    fn mention(&mut self, formula: &Arc<Formula>) {
+        if self.tails.is_empty() {
+            return;
+        }
+        let mut seen = Vec::new();
+        let mut todo: Vec<&Formula> = vec![formula];
+        while let Some(next) = todo.pop() {
+            let address: *const Formula = next;
+            if seen.contains(&address) {
+                continue;
+            }
+            seen.push(address);
+            if let Form::Rolling { tail, .. } | Form::Cumulative { tail, .. } = &next.form {
+                self.tails[*tail] += 1;
+            }
+            todo.extend(next.inputs());
+        }
+    }
+
+    /// A place for what a form keeps from one region to the next.
+    fn tail(&mut self) -> usize {
+        self.tails.push(1);
+        self.tails.len() - 1
     }
 
     /// The place of a source among those that are read; each mention keeps one more of its chunks.
@@ -239,6 +286,16 @@ impl Fusion<'_, '_> {
         Ok(Place::Register(self.steps.len() - 1))
     }
 }
+
+/// How many rows of an array are computed at once: whole blocks, several where those are small.
+fn slab(array: &LazyArray, axis: usize) -> u64 {
+    let block = array.chunk();
+    let elements = block.iter().fold(1u64, |a, &n| a.saturating_mul(n)).max(1);
+    block[axis].saturating_mul(SLAB_ELEMENTS.div_ceil(elements)).clamp(1, array.shape()[axis].max(1))
+}
+
+/// Fewer at once would cost more to ask for than to compute.
+const SLAB_ELEMENTS: u64 = 1 << 14;
 
 /// Whether a view shows elements more than once.
 fn repeats(view: &View) -> bool {

@@ -1,4 +1,4 @@
-use super::{Destination, Fold, Input, Map, Output, Plan, Stage};
+use super::{Destination, Fold, Input, Map, Output, Plan, Runs, Stage};
 use crate::{
     codec::ScratchSize,
     error::{Error, Result},
@@ -193,9 +193,18 @@ impl Map {
         Ok([block * element, tile * element, converted * stored, cut * stored].map(super::padded))
     }
 
+    /// The largest region that is computed at once.
+    pub fn region(&self) -> Vec<u64> {
+        self.tiles.chunk().iter().zip(self.input.grid().chunk().iter()).map(|(t, b)| *t.min(b)).collect()
+    }
+
+    /// The tiles in order, for so many workers.
+    pub fn runs(&self, workers: usize) -> Runs<'_> {
+        Runs::new(&self.tiles, self.stream, workers)
+    }
+
     fn need(&self, sink: ScratchSize) -> Result<Need> {
-        let region = self.tiles.chunk().iter().zip(self.input.grid().chunk().iter()).map(|(t, b)| *t.min(b));
-        let region: Vec<u64> = region.collect();
+        let region = self.region();
         let raw = match &self.input {
             Input::Stored(source) => source.chunk_bytes() as u64,
             Input::Computed(_) => 0,

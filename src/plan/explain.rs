@@ -105,7 +105,8 @@ fn write_map(out: &mut String, plan: &Plan, map: &Map) -> std::fmt::Result {
             writeln!(out, "write {variable}: {stored} {} in pieces of {}", pieces.shape(), pieces.chunk())?;
         }
     }
-    writeln!(out, "└─ map: {} tiles of {}", map.tiles.chunks(), map.tiles.chunk())?;
+    let along = map.stream.map_or_else(String::new, |s| format!(", one after the other along axis {}", s.axis));
+    writeln!(out, "└─ map: {} tiles of {}{along}", map.tiles.chunks(), map.tiles.chunk())?;
     write_computed(out, plan, &map.input, "   ")
 }
 
@@ -149,6 +150,11 @@ fn describe(form: &Form) -> String {
         Form::Take { index, axis, .. } => format!("take {} along axis {axis}", index.len()),
         Form::TakeAlong { axis, .. } => format!("take along axis {axis}"),
         Form::Lanes { op, axis, .. } => format!("{} along axis {axis}", op.name()),
+        Form::Rolling { windows, axis, .. } => {
+            let [before, after] = windows.reach();
+            format!("rolling {} along axis {axis}, {before} before and {after} after", windows.op())
+        }
+        Form::Cumulative { op, axis, .. } => format!("{} along axis {axis}, carried on", op.name()),
         Form::MatMul { tiles, panel, .. } => {
             format!("matmul in {} tiles of {}, panels of {panel}", tiles.chunks(), tiles.chunk())
         }

@@ -6,6 +6,7 @@ use crate::{
         decode::{Decode, Decoder, SEGMENT},
         elementwise::{Binary, Lookup, Unary},
         lanes::LaneOp,
+        window::Windows,
     },
     shape::Shape,
     source::Source,
@@ -20,6 +21,9 @@ pub struct Computed {
     pub grid: Grid,
     /// What is read, and how many chunks of each one worker keeps at once.
     pub sources: Vec<Read>,
+    /// What is kept from one region to the next: for each form that asks, how many times, which is how many places name
+    /// it.
+    pub tails: Vec<usize>,
 }
 
 /// A source that an expression reads.
@@ -84,6 +88,32 @@ pub enum Form {
         axis: usize,
         /// The function.
         op: LaneOp,
+    },
+    /// A fold of the window around each position.
+    Rolling {
+        /// Whose values.
+        input: Arc<Formula>,
+        /// The axis.
+        axis: usize,
+        /// The windows.
+        windows: Box<Windows>,
+        /// How many rows of the input are computed at once: whole blocks.
+        slab: u64,
+        /// Its place in [`Computed::tails`]: the last rows of the input.
+        tail: usize,
+    },
+    /// A running result.
+    Cumulative {
+        /// Whose values.
+        input: Arc<Formula>,
+        /// The axis.
+        axis: usize,
+        /// The function.
+        op: LaneOp,
+        /// How many rows of the input are computed at once: whole blocks.
+        slab: u64,
+        /// Its place in [`Computed::tails`]: the last row of the result.
+        tail: usize,
     },
     /// A matrix product in tiles.
     MatMul {
@@ -226,10 +256,27 @@ pub const fn padded(bytes: u64) -> u64 {
 }
 
 impl Computed {
-    /// Bytes of workspace that one worker needs to evaluate one block of each root, beside its result.
+    /// Bytes that one worker needs to evaluate one block of each root, beside its result and the chunks: a workspace, and
+    /// what is kept from one region to the next.
     pub fn work_bytes(&self, region: &[u64]) -> u64 {
-        let extent = Extent::of(region);
-        self.roots.iter().map(|root| root.work_bytes(&extent)).max().unwrap_or(0)
+        let (work, tails) = self.work_and_tails(region);
+        self.tails.iter().zip(tails).fold(work, |all, (&ways, n)| all.saturating_add(n.saturating_mul(ways as u64)))
+    }
+
+    /// Bytes of each tail for regions of this shape, and no larger ones.
+    pub fn tail_bytes(&self, region: &[u64]) -> Vec<u64> {
+        self.work_and_tails(region).1
+    }
+
+    /// Bytes of the workspace alone, for regions of this shape, and no larger ones.
+    pub fn scratch_bytes(&self, region: &[u64]) -> u64 {
+        self.work_and_tails(region).0
+    }
+
+    fn work_and_tails(&self, region: &[u64]) -> (u64, Vec<u64>) {
+        let (extent, mut tails) = (Extent::of(region), vec![0; self.tails.len()]);
+        let work = self.roots.iter().map(|root| root.work_bytes(&extent, &mut tails)).max().unwrap_or(0);
+        (work, tails)
     }
 
     /// Bytes of the chunks that one worker keeps.
@@ -256,7 +303,11 @@ impl Formula {
                     _ => None,
                 })
                 .collect(),
-            Form::Reshape { input, .. } | Form::Take { input, .. } | Form::Lanes { input, .. } => vec![input],
+            Form::Reshape { input, .. }
+            | Form::Take { input, .. }
+            | Form::Lanes { input, .. }
+            | Form::Rolling { input, .. }
+            | Form::Cumulative { input, .. } => vec![input],
             Form::Concat { parts, .. } => parts.iter().map(|(_, p)| p.as_ref()).collect(),
             Form::TakeAlong { input, index, .. } => vec![input, index],
             Form::MatMul { a, b, .. } => vec![a, b],
@@ -266,31 +317,35 @@ impl Formula {
 
     /// Bytes of workspace that evaluating it over regions within `extent` needs, beside the result.
     ///
-    /// The engine takes its buffers in the same order; this is their sum along the deepest path.
-    pub fn work_bytes(&self, extent: &Extent) -> u64 {
+    /// The engine takes its buffers in the same order; this is their sum along the deepest path. What is kept from one
+    /// region to the next comes beside it: `tails` is raised to what each form asks for.
+    pub fn work_bytes(&self, extent: &Extent, tails: &mut [u64]) -> u64 {
         if self.shape.contains(&0) {
             // Nothing of it is ever evaluated.
             return 0;
         }
         let add = u64::saturating_add;
-        let own = extent.bytes(self.dtype.size());
+        let own_size = self.dtype.size();
+        let own = extent.bytes(own_size);
         match &self.form {
-            Form::Program(program) => program.work_bytes(extent),
+            Form::Program(program) => program.work_bytes(extent, tails),
             Form::Reshape { input, groups } => {
                 let old = groups.iter().flat_map(|g| g.old.iter().map(|&n| n.min(extent.elements)));
                 let boxes = Extent { lengths: old.collect(), elements: extent.elements };
-                add(own, input.work_bytes(&boxes))
+                add(own, input.work_bytes(&boxes, tails))
             }
-            Form::Concat { parts, .. } => add(own, parts.iter().map(|(_, p)| p.work_bytes(extent)).max().unwrap_or(0)),
+            Form::Concat { parts, .. } => {
+                add(own, parts.iter().map(|(_, p)| p.work_bytes(extent, tails)).max().unwrap_or(0))
+            }
             Form::Take { input, axis, .. } => {
                 let mut inner = extent.clone();
                 inner.lengths.0[*axis] = inner.lengths[*axis].min(input.shape[*axis]);
-                add(own, input.work_bytes(&inner))
+                add(own, input.work_bytes(&inner, tails))
             }
             Form::TakeAlong { input, index, axis } => {
                 let whole = across(extent, *axis, input.shape[*axis]);
                 let buffers = add(whole.bytes(self.dtype.size()), extent.bytes(8));
-                add(buffers, input.work_bytes(&whole).max(index.work_bytes(extent)))
+                add(buffers, input.work_bytes(&whole, tails).max(index.work_bytes(extent, tails)))
             }
             Form::Lanes { input, axis, op } => {
                 let n = input.shape[*axis];
@@ -298,7 +353,31 @@ impl Formula {
                 let result = across(extent, *axis, self.shape[*axis]);
                 let buffers = add(whole.bytes(input.dtype.size()), result.bytes(self.dtype.size()));
                 let scratch = padded(op.scratch_bytes(input.dtype, n as usize) as u64);
-                add(buffers, input.work_bytes(&whole).max(scratch))
+                add(buffers, input.work_bytes(&whole, tails).max(scratch))
+            }
+            Form::Rolling { input, axis, windows, slab, tail } => {
+                // Where regions end inside a block, the rest of it is computed too and kept.
+                let rows = extent.lengths[*axis];
+                let whole = windows.reach()[1] == 0 && rows % slab == 0;
+                let ahead = if whole { 0 } else { slab - 1 };
+                let rows = rows.saturating_add(windows.length() - 1).saturating_add(ahead).min(input.shape[*axis]);
+                let kept = across(extent, *axis, rows);
+                tails[*tail] = tails[*tail].max(kept.bytes(input.dtype.size()));
+                let once = across(extent, *axis, rows.min(*slab));
+                let turned = match outer(extent, *axis) {
+                    1 => 0,
+                    _ => {
+                        once.bytes(input.dtype.size()).max(across(extent, *axis, extent.lengths[*axis]).bytes(own_size))
+                    }
+                };
+                let cells = across(extent, *axis, 1).elements as usize;
+                add(turned, input.work_bytes(&once, tails).max(padded(windows.scratch_bytes(cells) as u64)))
+            }
+            Form::Cumulative { input, axis, slab, tail, .. } => {
+                let row = across(extent, *axis, 1);
+                tails[*tail] = tails[*tail].max(row.bytes(own_size));
+                let once = across(extent, *axis, extent.lengths[*axis].min(*slab));
+                add(once.bytes(input.dtype.size()), input.work_bytes(&once, tails))
             }
             Form::MatMul { a, b, tiles, panel } => {
                 let (tile, rank) = (tiles.chunk(), tiles.chunk().len());
@@ -306,7 +385,7 @@ impl Formula {
                 let (of_a, of_b) = (with(tile[rank - 2], *panel), with(*panel, tile[rank - 1]));
                 let buffers = [Extent::of(tile), of_a.clone(), of_b.clone()].map(|e| e.bytes(self.dtype.size()));
                 let library = crate::kernels::linalg::product_scratch_bytes(self.dtype);
-                let inner = a.work_bytes(&of_a).max(b.work_bytes(&of_b)).max(library);
+                let inner = a.work_bytes(&of_a, tails).max(b.work_bytes(&of_b, tails)).max(library);
                 buffers.into_iter().fold(inner, add)
             }
             Form::Blocks { inputs, function, grid, overlap } => {
@@ -316,7 +395,7 @@ impl Formula {
                 };
                 let shapes: Vec<Shape> = inputs.iter().map(|(_, g)| wide(g)).collect();
                 let buffers = inputs.iter().zip(&shapes).map(|((f, _), s)| Extent::of(s).bytes(f.dtype.size()));
-                let inner = inputs.iter().zip(&shapes).map(|((f, _), s)| f.work_bytes(&Extent::of(s))).max();
+                let inner = inputs.iter().zip(&shapes).map(|((f, _), s)| f.work_bytes(&Extent::of(s), tails)).max();
                 let result = Extent::of(grid.chunk()).bytes(self.dtype.size());
                 buffers.fold(add(result, inner.unwrap_or(0).max(function.memory(&shapes))), add)
             }
@@ -331,13 +410,18 @@ fn across(extent: &Extent, axis: usize, n: u64) -> Extent {
     Extent::of(&lengths)
 }
 
+/// The most rows of what lies before an axis.
+fn outer(extent: &Extent, axis: usize) -> u64 {
+    extent.lengths[..axis].iter().product()
+}
+
 impl Program {
-    fn work_bytes(&self, extent: &Extent) -> u64 {
+    fn work_bytes(&self, extent: &Extent, tails: &mut [u64]) -> u64 {
         let segments = (self.operands.len() + self.registers) as u64 * SEGMENT_BYTES;
         let mut held = segments;
         let mut most = 0u64;
         for operand in &self.operands {
-            let (buffers, inner) = operand.work_bytes(extent);
+            let (buffers, inner) = operand.work_bytes(extent, tails);
             held = held.saturating_add(buffers);
             most = most.max(inner);
         }
@@ -350,7 +434,7 @@ pub const SEGMENT_BYTES: u64 = (SEGMENT * 8) as u64;
 
 impl Operand {
     /// Bytes that stay for as long as the program runs, and those that only filling them needs.
-    fn work_bytes(&self, extent: &Extent) -> (u64, u64) {
+    fn work_bytes(&self, extent: &Extent, tails: &mut [u64]) -> (u64, u64) {
         let region = crate::shape::Region { start: vec![0; extent.lengths.len()], shape: extent.lengths.clone() };
         let picks = self.view.picks(&region);
         // A diagonal takes more elements to fill a region than the region has.
@@ -370,7 +454,7 @@ impl Operand {
             Leaf::Held(_) => (turned, 0),
             Leaf::Formula(formula) => {
                 let bounds = bounds(&picks, &picked);
-                let inner = formula.work_bytes(&bounds);
+                let inner = formula.work_bytes(&bounds, tails);
                 (turned.saturating_add(bounds.bytes(size)), inner)
             }
         }

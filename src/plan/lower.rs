@@ -1,5 +1,5 @@
 use super::{
-    Columns, Destination, Fold, Held, Input, Map, Output, Part, Plan, Reducers, Stage, compile::Compiler,
+    Columns, Destination, Fold, Held, Input, Map, Output, Part, Plan, Reducers, Stage, Stream, compile::Compiler,
     identity::Identities, tiles,
 };
 use crate::{
@@ -234,7 +234,7 @@ impl Lowering {
         let input = match (stored(first), inputs.len()) {
             (Some(source), 1) => Input::Stored(source),
             _ => {
-                let grid = Grid::new(first.shape().clone(), first.chunk().clone())?;
+                let grid = Grid::new(first.shape().clone(), Stream::blocks(&inputs))?;
                 Input::Computed(Compiler::new(&mut self.ids, slots).computed(&inputs, grid)?)
             }
         };
@@ -279,15 +279,21 @@ impl Lowering {
 
     fn hold(&mut self, input: &LazyArray, barrier: &Barrier, slots: &HashMap<usize, usize>) -> Result<Stage> {
         let grid = Grid::new(input.shape().clone(), input.chunk().clone())?;
-        let computed = Compiler::new(&mut self.ids, slots).computed(std::slice::from_ref(input), grid.clone())?;
+        let mut computed = Compiler::new(&mut self.ids, slots).computed(std::slice::from_ref(input), grid.clone())?;
         let destination = Destination::Held(barrier.slot.unwrap_or(0));
         let dtype = input.dtype();
-        let (pieces, tiles) = (grid.clone(), grid);
+        let stream = Stream::of(input);
+        let tiles = match &stream {
+            Some(stream) => stream.cut(&mut computed, &grid, dtype.size() as u64, self.limit.0 / 3)?,
+            None => grid.clone(),
+        };
+        let pieces = grid;
         Ok(Stage::Map(Box::new(Map {
             input: Input::Computed(computed),
             destination,
             pieces,
             tiles,
+            stream,
             dtype,
             stored: dtype,
         })))
@@ -297,7 +303,7 @@ impl Lowering {
         let array = &target.array;
         let dtype = array.dtype();
         let pieces = without(&target.pieces, &target.ones)?;
-        let input = match array.operation() {
+        let mut input = match array.operation() {
             Operation::Source(source) => Input::Stored(source.clone()),
             _ => {
                 let grid = Grid::new(array.shape().clone(), array.chunk().clone())?;
@@ -307,9 +313,13 @@ impl Lowering {
         // Several workers each hold a tile, and what they compute it from.
         let room = self.limit.0 / 3;
         let element = dtype.size().max(target.stored.size()) as u64;
-        let tiles = tiles::tiles(input.grid(), &[&pieces], element, room)?;
+        let stream = Stream::of(array);
+        let tiles = match (&mut input, &stream) {
+            (Input::Computed(computed), Some(stream)) => stream.cut(computed, &pieces, element, room)?,
+            _ => tiles::tiles(input.grid(), &[&pieces], element, room)?,
+        };
         let destination = Destination::Sink { variable: target.variable.clone(), ones: target.ones.clone() };
-        Ok(Stage::Map(Box::new(Map { input, destination, pieces, tiles, dtype, stored: target.stored })))
+        Ok(Stage::Map(Box::new(Map { input, destination, pieces, tiles, stream, dtype, stored: target.stored })))
     }
 }
 

@@ -12,6 +12,7 @@ mod explain;
 mod formula;
 mod identity;
 mod lower;
+mod stream;
 mod tiles;
 
 pub use columns::{Columns, RUNS};
@@ -22,6 +23,7 @@ pub use formula::{
 };
 pub use identity::Identities;
 pub use lower::{Target, lower, lower_within};
+pub use stream::{Runs, Stream};
 
 use crate::{
     dtype::DType,
@@ -152,6 +154,8 @@ pub struct Map {
     pub pieces: Grid,
     /// What one worker computes before it writes.
     pub tiles: Grid,
+    /// The axis along which one worker goes from tile to tile, if it should.
+    pub stream: Option<Stream>,
     /// The type of the values.
     pub dtype: DType,
     /// The type that is stored.

@@ -18,23 +18,25 @@ pub fn tiles(blocks: &Grid, pieces: &[&Grid], element_bytes: u64, room: u64) -> 
     if bytes(&most) <= room || rank > 12 {
         return Grid::new(shape, most.into());
     }
-    // How many blocks are computed along an axis when it is cut so.
-    let touched = |k: usize, length: u64| -> u64 {
-        let tiles = shape[k].div_ceil(length);
-        (0..tiles.min(4096))
-            .map(|t| {
-                let (from, to) = (t * length, ((t + 1) * length).min(shape[k]));
-                to.div_ceil(blocks.chunk()[k]) - from / blocks.chunk()[k]
-            })
-            .sum::<u64>()
-            .saturating_mul(tiles.div_ceil(4096))
-    };
     let choices: Vec<Vec<u64>> = (0..1u32 << rank)
         .map(|which| (0..rank).map(|k| if which >> k & 1 == 1 { most[k] } else { least[k] }).collect())
         .collect();
-    let reads = |tile: &Vec<u64>| (0..rank).map(|k| touched(k, tile[k])).fold(1, u64::saturating_mul);
+    let reads = |tile: &Vec<u64>| (0..rank).map(|k| touched(blocks, k, tile[k])).fold(1, u64::saturating_mul);
     let best = choices.into_iter().filter(|tile| bytes(tile) <= room).min_by_key(|tile| (reads(tile), bytes(tile)));
     Grid::new(shape, best.unwrap_or(least).into())
+}
+
+/// How many blocks are computed along an axis when it is cut so.
+pub fn touched(blocks: &Grid, k: usize, length: u64) -> u64 {
+    let n = blocks.shape()[k];
+    let tiles = n.div_ceil(length);
+    (0..tiles.min(4096))
+        .map(|t| {
+            let (from, to) = (t * length, ((t + 1) * length).min(n));
+            to.div_ceil(blocks.chunk()[k]) - from / blocks.chunk()[k]
+        })
+        .sum::<u64>()
+        .saturating_mul(tiles.div_ceil(4096))
 }
 
 /// The least number that both divide.

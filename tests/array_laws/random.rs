@@ -1,7 +1,7 @@
 //! Random arrays and expressions, each from a list of numbers: shorter lists and smaller numbers give simpler ones.
 
 use aosx::{
-    array::{Boundary, Index, LazyArray, MapOp, Operation},
+    array::{Anchor, Boundary, Index, LazyArray, MapOp, Operation, Rolling},
     dtype::{DType, Scalar},
     error::Result,
     kernels::{
@@ -57,6 +57,17 @@ impl Draw<'_> {
         let rank = array.ndim() as u64;
         let at = self.below(rank.max(1)) as i64;
         if self.below(4) == 3 { at - rank as i64 } else { at }
+    }
+
+    fn rolling(&mut self, a: &LazyArray) -> Result<LazyArray> {
+        let options = FoldOptions {
+            ddof: self.one_of(&[0.0, 1.0]),
+            keep_missing: self.flag(),
+            min_count: self.one_of(&[0, 1, 2, 5]),
+        };
+        let anchor = self.one_of(&[Anchor::Last, Anchor::Center]);
+        let axis = self.below(a.ndim().max(1) as u64) as usize;
+        a.rolling(axis, Rolling { length: 1 + self.below(9), anchor }, self.one_of(&Op::ALL[..]), options)
     }
 
     fn axes(&mut self, array: &LazyArray) -> Vec<i64> {
@@ -367,7 +378,11 @@ impl Draw<'_> {
                     LaneOp::ArgTopK { k, order },
                     LaneOp::Rank,
                 ];
-                if self.below(3) == 0 { self.order_statistic(a) } else { a.lanes(self.one_of(&ops), self.axis(a)) }
+                match self.below(4) {
+                    0 | 1 => self.rolling(a),
+                    2 => self.order_statistic(a),
+                    _ => a.lanes(self.one_of(&ops), self.axis(a)),
+                }
             }
             35 | 36 | 40..=43 => {
                 let op = self.one_of(&Op::ALL[..]);
@@ -472,6 +487,9 @@ pub fn describe(array: &LazyArray, depth: usize) -> String {
         Operation::Take { axis, index, .. } => format!("take {axis} {index:?}"),
         Operation::TakeAlong { axis, .. } => format!("take along {axis}"),
         Operation::Lanes { axis, op, .. } => format!("{op:?} along {axis}"),
+        Operation::Rolling { axis, window, op, options, .. } => {
+            format!("rolling {op} of {window:?} along {axis} {options:?}")
+        }
         Operation::MatMul { .. } => "matmul".into(),
         Operation::Blocks { function, overlap, .. } => format!("{} {overlap:?}", function.name()),
         Operation::Rechunk { .. } => "rechunk".into(),

@@ -13,6 +13,7 @@ use aosx::{
         elementwise::{self, Operand},
         fold::{ChunkView, FoldOptions, Folds, Op, Role, ViewDim},
         lanes, random,
+        window::{Rows, Windows},
     },
     shape::{Region, Shape},
     units::Bytes,
@@ -108,6 +109,29 @@ fn gather(from: &Whole, shape: &[u64], place: impl Fn(&[u64]) -> Vec<u64>) -> Wh
     out
 }
 
+/// Windows of each lane by itself, the whole axis at once.
+fn rolled(input: &Whole, dtype: DType, axis: usize, windows: Windows) -> Result<Whole> {
+    let mut out = Whole::new(dtype, &input.shape);
+    let (size, result) = (input.dtype.size(), dtype.size());
+    let n = input.shape[axis];
+    let (mut lane, mut results) = (block(n as usize * size), block(n as usize * result));
+    let mut scratch = block(windows.scratch_bytes(1));
+    for index in indices(&with(&input.shape, axis, n.min(1))) {
+        let at = |p: usize| flat(&with(&index, axis, p as u64), &input.shape);
+        for p in 0..n as usize {
+            lane.bytes_mut()[p * size..(p + 1) * size]
+                .copy_from_slice(&input.bytes()[at(p) * size..(at(p) + 1) * size]);
+        }
+        let rows = Rows { bytes: lane.bytes(), first: 0, cells: 1, axis: n };
+        windows.run(rows, 0, results.bytes_mut(), scratch.bytes_mut(), &mut Segment::new())?;
+        for p in 0..n as usize {
+            let to = &mut out.data.bytes_mut()[at(p) * result..(at(p) + 1) * result];
+            to.copy_from_slice(&results.bytes()[p * result..(p + 1) * result]);
+        }
+    }
+    Ok(out)
+}
+
 /// Evaluates arrays, each once. What rounds differently in another order of summation is compared with the values of
 /// `engine`, and these are taken from there on, so that the rest can be compared bit for bit.
 pub struct Reference<'a> {
@@ -164,6 +188,15 @@ impl Reference<'_> {
                 let (from, to) = (input.bytes(), out.data.bytes_mut());
                 lanes::lanes(op, input.dtype, from, outer, n, inner, to, scratch.bytes_mut());
                 out
+            }
+            Operation::Rolling { input, axis, window, op, options } => {
+                let input = self.of(input)?;
+                rolled(
+                    &input,
+                    array.dtype(),
+                    *axis,
+                    Windows::new(*op, input.dtype, *options, window.reach().map(|r| r.min(input.shape[*axis]))),
+                )?
             }
             Operation::MatMul { a, b } => {
                 let (a, b) = (self.of(a)?, self.of(b)?);

@@ -38,14 +38,14 @@ impl Observer for Chunks {
     }
 }
 
-fn opened(path: &Path, name: &str) -> LazyArray {
+pub fn opened(path: &Path, name: &str) -> LazyArray {
     let dataset = Dataset::open(path).unwrap();
     let source = dataset.source(name).unwrap();
     let decode = decoding(source.meta(), source.layout(), ValidRange::Ignore).unwrap();
     LazyArray::from_source(source).unwrap().decode(decode)
 }
 
-fn reads(array: &LazyArray, threads: usize, limit: Option<u64>) -> u64 {
+pub fn reads(array: &LazyArray, threads: usize, limit: Option<u64>) -> u64 {
     let chunks = Arc::new(Chunks::default());
     let arrays = [array];
     let least = needed(&run(&arrays, &own_pieces(&arrays), 1, 0, Arc::new(Silent)).map(|_| ()).unwrap_err()).unwrap();

@@ -3,6 +3,7 @@
 //! Buffers are taken off the front of the workspace and given back on return, in the order in which
 //! [`Formula::work_bytes`] adds them up.
 
+mod along;
 mod forms;
 mod load;
 mod program;
@@ -29,6 +30,8 @@ pub struct Evaluator<'a> {
     /// For each source, the chunks that were read last.
     kept: Vec<Vec<Kept>>,
     clock: u64,
+    /// For each form along an axis, what it keeps from one region to the next.
+    tails: Vec<Vec<along::Tail>>,
     /// Taken out while it is split into buffers, so that the evaluator itself stays free.
     work: Option<Block>,
     /// Where stored numbers are decoded.
@@ -46,12 +49,13 @@ struct Kept {
 }
 
 impl<'a> Evaluator<'a> {
-    /// Takes its buffers from `blocks`: the kept chunks, then the workspace of `work` bytes.
+    /// One for regions no larger than `region`. Takes its buffers from `blocks`: the kept chunks, what is kept from one
+    /// region to the next, then the workspace.
     pub fn new(
         computed: &'a Computed,
         held: &'a Finished,
         executor: &'a Executor,
-        work: u64,
+        region: &[u64],
         mut block: impl FnMut(u64) -> Block,
     ) -> Evaluator<'a> {
         let mut kept = Vec::new();
@@ -60,8 +64,11 @@ impl<'a> Evaluator<'a> {
             let fresh = |_| Kept { chunk: None, data: block(bytes), used: 0, pinned: 0 };
             kept.push((0..read.kept).map(fresh).collect());
         }
+        let each = |(&ways, bytes): (&usize, u64)| (0..ways).map(|_| along::Tail::new(block(bytes))).collect();
+        let tails = computed.tails.iter().zip(computed.tail_bytes(region)).map(each).collect();
+        let work = computed.scratch_bytes(region);
         let segment = RefCell::new(Segment::new());
-        Evaluator { computed, held, executor, kept, clock: 0, work: Some(block(work)), segment }
+        Evaluator { computed, held, executor, kept, clock: 0, tails, work: Some(block(work)), segment }
     }
 
     /// The values of one array over a region, row-major.
@@ -96,6 +103,14 @@ impl<'a> Evaluator<'a> {
             Form::Take { input, axis, index } => self.take(input, *axis, index, region, out, work, scratch),
             Form::TakeAlong { input, index, axis } => self.take_along(input, index, *axis, region, out, work, scratch),
             Form::Lanes { input, axis, op } => self.lanes(input, *axis, op, formula, region, out, work, scratch),
+            Form::Rolling { input, axis, windows, slab, tail } => {
+                let along = along::Along { input, axis: *axis, slab: *slab, result: formula.dtype.size() };
+                self.rolling(along, windows, *tail, region, out, work, scratch)
+            }
+            Form::Cumulative { input, axis, op, slab, tail } => {
+                let along = along::Along { input, axis: *axis, slab: *slab, result: formula.dtype.size() };
+                self.cumulative(along, op, *tail, region, out, work, scratch)
+            }
             Form::MatMul { a, b, tiles, panel } => {
                 self.mat_mul([a, b], tiles, *panel, formula.dtype, region, out, work, scratch)
             }

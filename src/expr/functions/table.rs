@@ -385,6 +385,21 @@ pub const TABLE: &[Function] = &[
         "Each value less the one before it, n times.",
     ),
     row(
+        Cumulative,
+        "rolling",
+        &[],
+        &[
+            Required("x"),
+            Required("axis"),
+            Required("window"),
+            Optional("op", "\"mean\""),
+            Keyword("center", "false"),
+            Keyword("min_count", "window"),
+            Keyword("ddof", "0"),
+        ],
+        "A reduction of the window of so many values up to each one, or around it.",
+    ),
+    row(
         Ordering,
         "argsort",
         &[],

@@ -9,14 +9,31 @@ use crate::{dtype::DType, with_dtype};
 /// Columns that are worked on together, so that the row before stays in the first-level cache.
 const TILE: usize = 1024;
 
-pub(super) fn cumulate(op: &LaneOp, dtype: DType, src: &[u8], lanes: Lanes, out: &mut [u8]) {
+/// Where running results come from, and where they go.
+pub struct Onward<'a> {
+    /// The results of the row before, `[outer, inner]`; those of the last row afterwards.
+    pub carry: &'a mut [u8],
+    /// Whether there is no row before.
+    pub begins: bool,
+    /// Rows of the output.
+    pub pitch: usize,
+    /// The first of them that is written.
+    pub at: usize,
+}
+
+/// All rows, from the first one on.
+pub(super) fn whole(op: &LaneOp, dtype: DType, src: &[u8], lanes: Lanes, out: &mut [u8]) {
+    cumulate(op, dtype, src, lanes, Onward { carry: &mut [], begins: true, pitch: lanes.n, at: 0 }, out);
+}
+
+pub(super) fn cumulate(op: &LaneOp, dtype: DType, src: &[u8], lanes: Lanes, onward: Onward<'_>, out: &mut [u8]) {
     with_dtype!(dtype, T => match op {
-        LaneOp::CumSum => run::<T, Sum>(src, lanes, out),
-        LaneOp::CumProd => run::<T, Product>(src, lanes, out),
-        LaneOp::NanCumSum => run::<T, NanSum>(src, lanes, out),
-        LaneOp::NanCumProd => run::<T, NanProduct>(src, lanes, out),
-        LaneOp::CumMax => run::<T, Most>(src, lanes, out),
-        _ => run::<T, Least>(src, lanes, out),
+        LaneOp::CumSum => run::<T, Sum>(src, lanes, onward, out),
+        LaneOp::CumProd => run::<T, Product>(src, lanes, onward, out),
+        LaneOp::NanCumSum => run::<T, NanSum>(src, lanes, onward, out),
+        LaneOp::NanCumProd => run::<T, NanProduct>(src, lanes, onward, out),
+        LaneOp::CumMax => run::<T, Most>(src, lanes, onward, out),
+        _ => run::<T, Least>(src, lanes, onward, out),
     })
 }
 
@@ -61,25 +78,40 @@ fn or<T: Number>(x: T, instead: T) -> T {
     if x.is_nan() { instead } else { x }
 }
 
-fn run<T: Number, S: Step<T>>(src: &[u8], lanes: Lanes, out: &mut [u8]) {
+fn run<T: Number, S: Step<T>>(src: &[u8], lanes: Lanes, onward: Onward<'_>, out: &mut [u8]) {
     let src: &[T] = bytemuck::cast_slice(src);
     let out: &mut [S::Out] = bytemuck::cast_slice_mut(out);
+    let Onward { carry, begins, pitch, at } = onward;
+    // Empty where nobody wants it.
+    let carry: &mut [S::Out] = bytemuck::cast_slice_mut(carry);
     let Lanes { n, inner, .. } = lanes;
-    let slabs = src.chunks_exact(n * inner).zip(out.chunks_exact_mut(n * inner));
-    if inner == 1 {
-        slabs.for_each(|(x, y)| along::<T, S>(x, y));
-        return;
-    }
-    for (x, y) in slabs {
-        for from in (0..inner).step_by(TILE) {
-            let columns = from..inner.min(from + TILE);
-            first::<T, S>(&x[columns.clone()], &mut y[columns.clone()]);
-            for j in 1..n {
-                let (done, rest) = y.split_at_mut(j * inner);
-                let before = &done[(j - 1) * inner..][columns.clone()];
-                across::<T, S>(before, &x[j * inner..][columns.clone()], &mut rest[columns.clone()]);
-            }
+    let slabs = src.chunks_exact(n * inner).zip(out.chunks_exact_mut(pitch * inner)).enumerate();
+    for (k, (x, y)) in slabs {
+        let y = &mut y[at * inner..(at + n) * inner];
+        let carry = carry.get_mut(k * inner..(k + 1) * inner).unwrap_or_default();
+        match inner {
+            1 => along::<T, S>(x, y, carry, begins),
+            _ => slab::<T, S>(x, y, inner, carry, begins),
         }
+    }
+}
+
+/// Rows of several columns. `carry` is empty where nobody wants it.
+fn slab<T: Number, S: Step<T>>(x: &[T], y: &mut [S::Out], inner: usize, carry: &mut [S::Out], begins: bool) {
+    for from in (0..inner).step_by(TILE) {
+        let columns = from..inner.min(from + TILE);
+        match begins {
+            true => first::<T, S>(&x[columns.clone()], &mut y[columns.clone()]),
+            false => across::<T, S>(&carry[columns.clone()], &x[columns.clone()], &mut y[columns.clone()]),
+        }
+        for j in 1..x.len() / inner {
+            let (done, rest) = y.split_at_mut(j * inner);
+            let before = &done[(j - 1) * inner..][columns.clone()];
+            across::<T, S>(before, &x[j * inner..][columns.clone()], &mut rest[columns.clone()]);
+        }
+    }
+    if !carry.is_empty() {
+        carry.copy_from_slice(&y[y.len() - inner..]);
     }
 }
 
@@ -87,13 +119,14 @@ fn first<T: Number, S: Step<T>>(x: &[T], y: &mut [S::Out]) {
     x.iter().zip(y).for_each(|(x, y)| *y = S::start(*x));
 }
 
-fn along<T: Number, S: Step<T>>(x: &[T], y: &mut [S::Out]) {
-    let mut so_far = S::start(x[0]);
+fn along<T: Number, S: Step<T>>(x: &[T], y: &mut [S::Out], carry: &mut [S::Out], begins: bool) {
+    let mut so_far = if begins { S::start(x[0]) } else { S::next(carry[0], x[0]) };
     y[0] = so_far;
     for (x, y) in x[1..].iter().zip(&mut y[1..]) {
         so_far = S::next(so_far, *x);
         *y = so_far;
     }
+    carry.iter_mut().for_each(|c| *c = so_far);
 }
 
 vectorised! {

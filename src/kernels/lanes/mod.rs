@@ -15,6 +15,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 
+pub use cumulate::Onward;
 pub use op::{LaneOp, Order};
 pub use statistic::{LaneOptions, Method, OrderStatistic, Quantiles, Wanted};
 pub use take::take_along;
@@ -60,7 +61,7 @@ pub fn lanes(
     }
     match *op {
         LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd | LaneOp::CumMax | LaneOp::CumMin => {
-            cumulate::cumulate(op, dtype, src, lanes, out)
+            cumulate::whole(op, dtype, src, lanes, out)
         }
         LaneOp::Sort { order } => sort::values(order, dtype, src, lanes, result, out, scratch),
         LaneOp::TopK { order, .. } => sort::values(order, dtype, src, lanes, result, out, scratch),
@@ -68,5 +69,21 @@ pub fn lanes(
         LaneOp::ArgTopK { order, .. } => sort::indices(order, dtype, src, lanes, result, out, scratch),
         LaneOp::Rank => rank::rank(dtype, src, lanes, out, scratch),
         LaneOp::Statistic { .. } => unreachable!("statistics are computed above"),
+    }
+}
+
+/// As [`lanes`] for a running result, of which these are the next rows: `[outer, rows, inner]` elements go on from
+/// `onward.carry` and leave it at their last row. The bits are those of all rows at once.
+///
+/// `out` is `[outer, onward.pitch, inner]`, of which the rows from `onward.at` on are written.
+///
+/// # Panics
+/// When `op` is not cumulative, or a buffer is too short or not aligned for its elements.
+pub fn onward(op: &LaneOp, dtype: DType, src: &[u8], shape: [usize; 3], onward: Onward<'_>, out: &mut [u8]) {
+    assert!(op.is_cumulative(), "{op} needs a whole axis");
+    let [outer, n, inner] = shape;
+    assert_eq!(src.len(), outer * n * inner * dtype.size(), "the input is [outer, n, inner]");
+    if !src.is_empty() {
+        cumulate::cumulate(op, dtype, src, Lanes { outer, n, inner }, onward, out);
     }
 }

@@ -114,6 +114,13 @@ impl LaneOp {
         }
     }
 
+    /// Whether each result is the one before it and one element, so that it can be computed along the axis piece by
+    /// piece.
+    pub fn is_cumulative(&self) -> bool {
+        use LaneOp::*;
+        matches!(self, CumSum | CumProd | NanCumSum | NanCumProd | CumMax | CumMin)
+    }
+
     /// The length of the result's axis, for an input's of `n`.
     pub fn result_len(&self, n: u64) -> u64 {
         match self {
