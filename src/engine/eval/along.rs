@@ -124,10 +124,7 @@ impl Evaluator<'_> {
         let (turned, rest) = split(work, out.len());
         windows.run(rows, at, turned, &mut rest[..windows.scratch_bytes(cells)], &mut self.segment.borrow_mut())?;
         let k = region.shape[form.axis] as usize;
-        let (c, i, k_) = (cells as isize, inner as isize, (k * inner) as isize);
-        let src = Strided { first: 0, strides: &[i, c, 1] };
-        let dst = Strided { first: 0, strides: &[k_, i, 1] };
-        strided::copy(&[outer, k, inner], turned, src, out, dst, form.result);
+        turn([k, outer, inner], turned, out, form.result);
         Ok(())
     }
 
@@ -175,10 +172,7 @@ impl Evaluator<'_> {
                 } else {
                     let (turned, rest) = split(work, rows * row);
                     self.formula(form.input, &slab, turned, rest, scratch)?;
-                    let (c, i, r) = ((outer * inner) as isize, inner as isize, (rows * inner) as isize);
-                    let src = Strided { first: 0, strides: &[r, i, 1] };
-                    let dst = Strided { first: 0, strides: &[i, c, 1] };
-                    strided::copy(&[outer, rows, inner], turned, src, into, dst, size);
+                    turn([outer, rows, inner], turned, into, size);
                 }
                 next = to;
             }
@@ -260,4 +254,12 @@ impl Evaluator<'_> {
         tails[way].used = self.clock;
         way
     }
+}
+
+/// `[a, b, inner]` as `[b, a, inner]`.
+fn turn([a, b, inner]: [usize; 3], src: &[u8], dst: &mut [u8], size: usize) {
+    let strides = |n: usize| (n * inner) as isize;
+    let from = Strided { first: 0, strides: &[strides(b), strides(1), 1] };
+    let to = Strided { first: 0, strides: &[strides(1), strides(a), 1] };
+    strided::copy(&[a, b, inner], src, from, dst, to, size);
 }

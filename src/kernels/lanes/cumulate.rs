@@ -83,7 +83,7 @@ fn run<T: Number, S: Step<T>>(src: &[u8], lanes: Lanes, onward: Onward<'_>, out:
     let out: &mut [S::Out] = bytemuck::cast_slice_mut(out);
     let Onward { carry, begins, pitch, at } = onward;
     // Empty where nobody wants it.
-    let carry: &mut [S::Out] = bytemuck::cast_slice_mut(carry);
+    let carry: &mut [S::Out] = if carry.is_empty() { &mut [] } else { bytemuck::cast_slice_mut(carry) };
     let Lanes { n, inner, .. } = lanes;
     let slabs = src.chunks_exact(n * inner).zip(out.chunks_exact_mut(pitch * inner)).enumerate();
     for (k, (x, y)) in slabs {

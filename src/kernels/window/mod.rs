@@ -168,7 +168,7 @@ impl Windows {
         let ends = self.plan();
         let (group, start) = (ends.group as i64, border - ends.length as i64);
         let first = (from - start) / group;
-        self.keep(part, [first, (to - 1 - start) / group], border, machine);
+        self.keep(part, [first, (to - 1 - start) / group], border, machine)?;
         machine.clear(PREFIX);
         let (mut prefix, mut any) = (border, false);
         for g in first..ends.kept as i64 {
@@ -180,13 +180,13 @@ impl Windows {
             let mut after = ends.checkpoint(g as usize);
             for p in (low.max(from)..high).rev() {
                 let slot = ends.end((p - low) as usize);
-                machine.extend(after, slot, part.row(p));
+                machine.extend(after, slot, part.row(p))?;
                 after = slot;
             }
             for s in low.max(from)..high.min(to) {
                 while prefix < s + ends.length as i64 {
                     if let Some(row) = part.row(prefix) {
-                        machine.push(PREFIX, row);
+                        machine.push(PREFIX, row)?;
                         any = true;
                     }
                     prefix += 1;
@@ -199,21 +199,22 @@ impl Windows {
     }
 
     /// Folds a block backwards and keeps the state behind each of some groups.
-    fn keep(&self, part: Part<'_>, [first, last]: [i64; 2], border: i64, machine: &mut impl Machine) {
+    fn keep(&self, part: Part<'_>, [first, last]: [i64; 2], border: i64, machine: &mut impl Machine) -> Result<()> {
         let ends = self.plan();
         let start = border - ends.length as i64;
         let mut g = ends.kept as i64 - 1;
         machine.clear(RUNNING);
         while g >= first {
             if g <= last {
-                machine.extend(RUNNING, ends.checkpoint(g as usize), None);
+                machine.extend(RUNNING, ends.checkpoint(g as usize), None)?;
             }
             if g > first {
                 let [low, high] = [start + g * ends.group as i64, (start + (g + 1) * ends.group as i64).min(border)];
-                (low..high).rev().filter_map(|p| part.row(p)).for_each(|row| machine.push(RUNNING, row));
+                (low..high).rev().filter_map(|p| part.row(p)).try_for_each(|row| machine.push(RUNNING, row))?;
             }
             g -= 1;
         }
+        Ok(())
     }
 }
 
@@ -286,9 +287,9 @@ trait Machine {
     /// Makes a state that of no values.
     fn clear(&mut self, slot: usize);
     /// Makes `to` the state of `from` and one more row.
-    fn extend(&mut self, from: usize, to: usize, row: Option<Row>);
+    fn extend(&mut self, from: usize, to: usize, row: Option<Row>) -> Result<()>;
     /// Adds a row.
-    fn push(&mut self, slot: usize, row: Row);
+    fn push(&mut self, slot: usize, row: Row) -> Result<()>;
     /// Writes the window that is an end and, where there is one, the prefix, to a row of the results.
     fn emit(&mut self, end: usize, prefix: bool, row: usize) -> Result<()>;
 }

@@ -1,6 +1,6 @@
 //! The common windows where nothing is missing: rows of numbers instead of states, and the same bits.
 
-use super::{Ends, Machine, PREFIX, Part, Row, WINDOW, Windows};
+use super::{Ends, Machine, PREFIX, Part, Row, Windows};
 use crate::{
     dtype::DType,
     error::Result,
@@ -124,20 +124,23 @@ impl<W: Value, P: Plain<W>> Machine for Numbers<'_, W, P> {
         self.slots[slot * cells..(slot + 1) * cells].fill(P::START);
     }
 
-    fn extend(&mut self, from: usize, to: usize, row: Option<Row>) {
+    fn extend(&mut self, from: usize, to: usize, row: Option<Row>) -> Result<()> {
         let cells = self.part.cells;
         let Some(row) = row else {
-            return self.slots.copy_within(from * cells..(from + 1) * cells, to * cells);
+            self.slots.copy_within(from * cells..(from + 1) * cells, to * cells);
+            return Ok(());
         };
         let values = self.values(row);
         let (before, to) = two(self.slots, cells, from, to);
         extend::<W, P>(before, values, to);
+        Ok(())
     }
 
-    fn push(&mut self, slot: usize, row: Row) {
+    fn push(&mut self, slot: usize, row: Row) -> Result<()> {
         let cells = self.part.cells;
         let values = self.values(row);
         push::<W, P>(&mut self.slots[slot * cells..(slot + 1) * cells], values);
+        Ok(())
     }
 
     fn emit(&mut self, end: usize, _: bool, row: usize) -> Result<()> {
@@ -151,7 +154,6 @@ impl<W: Value, P: Plain<W>> Machine for Numbers<'_, W, P> {
         }
         let slot = |n: usize| &self.slots[n * cells..(n + 1) * cells];
         emit::<W, P>(slot(end), slot(PREFIX), count as f64, out);
-        debug_assert!(end > WINDOW);
         Ok(())
     }
 }

@@ -53,21 +53,18 @@ impl Machine for States<'_> {
         folds.init(self.slot(slot), cells);
     }
 
-    fn extend(&mut self, from: usize, to: usize, row: Option<Row>) {
+    fn extend(&mut self, from: usize, to: usize, row: Option<Row>) -> Result<()> {
         self.copy(from, to);
-        if let Some(row) = row {
-            self.push(to, row);
-        }
+        row.map_or(Ok(()), |row| self.push(to, row))
     }
 
-    fn push(&mut self, slot: usize, row: Row) {
+    fn push(&mut self, slot: usize, row: Row) -> Result<()> {
         let Part { rows, cell, cells, .. } = self.part;
         let from = (row.at * rows.cells + cell) * self.windows.dtype.size();
         let dims = [ViewDim { len: cells, stride: 1, role: Role::Kept { cell_stride: 1 } }];
         let view = ChunkView { bytes: &rows.bytes[from..], dims: &dims, first_index: row.position };
         let state = &mut self.scratch[slot * self.size..(slot + 1) * self.size];
-        let done = self.windows.folds.push(state, cells, &[view], self.segment);
-        debug_assert!(done.is_ok(), "folds find nothing wrong in a value");
+        self.windows.folds.push(state, cells, &[view], self.segment)
     }
 
     fn emit(&mut self, end: usize, prefix: bool, row: usize) -> Result<()> {
