@@ -76,7 +76,9 @@ fn reduce_gives_what_xarray_and_scipy_give() {
         };
         let field = ["data", "values"].iter().find_map(|f| got.get(f)).unwrap_or_else(|| panic!("{got}"));
         let (values, want) = (flat(field), flat(&case["values"]));
-        let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-6 * b.abs().max(1.0) || a.is_nan() && b.is_nan();
+        // A difference of two values of about 300, each rounded to float32.
+        let scale = if line.contains("single") { 300.0 } else { 1.0 };
+        let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-6 * b.abs().max(scale) || a.is_nan() && b.is_nan();
         if got["shape"] != case["shape"] || values.len() != want.len() || !values.iter().zip(&want).all(close) {
             wrong.push(format!(
                 "{line}:\n  got      {} {values:?}\n  expected {} {want:?}",

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     kernels::{
         fold::FoldOptions,
-        lanes::{LaneOp, LaneOptions, Method, OrderStatistic, Quantiles, Wanted},
+        lanes::{LaneOp, LaneOptions, Method, OneOrMany, OrderStatistic, Quantiles},
     },
     shape::Shape,
 };
@@ -114,7 +114,7 @@ impl LazyArray {
     pub fn quantile(
         &self,
         axes: &[i64],
-        q: impl Into<Wanted>,
+        q: impl Into<OneOrMany>,
         method: Method,
         options: impl Into<LaneOptions>,
     ) -> Result<LazyArray> {

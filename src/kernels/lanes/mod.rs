@@ -17,7 +17,7 @@ mod tests;
 
 pub use cumulate::Onward;
 pub use op::{LaneOp, Order};
-pub use statistic::{LaneOptions, Method, OrderStatistic, Quantiles, Wanted};
+pub use statistic::{LaneOptions, Method, OneOrMany, OrderStatistic, Quantiles};
 pub use take::take_along;
 
 use crate::dtype::DType;

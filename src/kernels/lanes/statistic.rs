@@ -103,34 +103,34 @@ pub struct Quantiles {
 
 /// What [`Quantiles`] can be made of: a number, which gives results without a dimension for it, or a list.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wanted {
+pub enum OneOrMany {
     /// One.
     One(f64),
     /// Several, or a list of one.
-    List(Vec<f64>),
+    Many(Vec<f64>),
 }
 
-impl From<f64> for Wanted {
-    fn from(q: f64) -> Wanted {
-        Wanted::One(q)
+impl From<f64> for OneOrMany {
+    fn from(q: f64) -> OneOrMany {
+        OneOrMany::One(q)
     }
 }
 
-impl From<&[f64]> for Wanted {
-    fn from(qs: &[f64]) -> Wanted {
-        Wanted::List(qs.to_vec())
+impl From<&[f64]> for OneOrMany {
+    fn from(qs: &[f64]) -> OneOrMany {
+        OneOrMany::Many(qs.to_vec())
     }
 }
 
-impl From<Vec<f64>> for Wanted {
-    fn from(qs: Vec<f64>) -> Wanted {
-        Wanted::List(qs)
+impl From<Vec<f64>> for OneOrMany {
+    fn from(qs: Vec<f64>) -> OneOrMany {
+        OneOrMany::Many(qs)
     }
 }
 
-impl<const N: usize> From<[f64; N]> for Wanted {
-    fn from(qs: [f64; N]) -> Wanted {
-        Wanted::List(qs.to_vec())
+impl<const N: usize> From<[f64; N]> for OneOrMany {
+    fn from(qs: [f64; N]) -> OneOrMany {
+        OneOrMany::Many(qs.to_vec())
     }
 }
 
@@ -139,10 +139,10 @@ impl Quantiles {
     ///
     /// # Errors
     /// When there is none, or one lies outside 0..=1.
-    pub fn new(wanted: impl Into<Wanted>) -> Result<Quantiles> {
+    pub fn new(wanted: impl Into<OneOrMany>) -> Result<Quantiles> {
         let (values, scalar) = match wanted.into() {
-            Wanted::One(q) => (vec![q], true),
-            Wanted::List(qs) => (qs, false),
+            OneOrMany::One(q) => (vec![q], true),
+            OneOrMany::Many(qs) => (qs, false),
         };
         if values.is_empty() {
             return Err(Error::usage("no quantile is named; give one from 0 to 1"));

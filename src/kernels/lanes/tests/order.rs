@@ -13,7 +13,7 @@ const EXPECTED: &str = include_str!("../../../../fixtures/order/expected.json");
 const OMIT: LaneOptions = LaneOptions { keep_missing: false, min_count: 0 };
 const PROPAGATE: LaneOptions = LaneOptions { keep_missing: true, min_count: 0 };
 
-fn quantile(at: impl Into<Wanted>, method: Method) -> OrderStatistic {
+fn quantile(at: impl Into<OneOrMany>, method: Method) -> OrderStatistic {
     OrderStatistic::Quantile { at: Quantiles::new(at).unwrap(), method }
 }
 
