@@ -29,6 +29,7 @@ mod histogram;
 pub mod index;
 pub mod linalg;
 pub mod manipulate;
+mod order;
 pub mod reduce;
 pub mod reshape;
 mod rolling;
@@ -52,7 +53,7 @@ use crate::{
     kernels::{
         decode::Decode,
         fold::{FoldOptions, Op, Reducer},
-        lanes::LaneOp,
+        lanes::{LaneOp, OrderStatistic},
     },
     shape::Shape,
     source::{Source, StoredType},
@@ -324,10 +325,16 @@ impl LazyArray {
 
     /// Whether it is a count or a position among fewer than `limit` values, as its form says before it is computed.
     pub fn counts_below(&self, limit: u64) -> bool {
-        let Operation::Reduce { input, op: Op::Count | Op::ArgMin | Op::ArgMax, .. } = self.operation() else {
-            return false;
-        };
-        input.shape().elements().is_ok_and(|n| n < limit)
+        match self.operation() {
+            Operation::Reduce { input, op: Op::Count | Op::ArgMin | Op::ArgMax, .. } => {
+                input.shape().elements().is_ok_and(|n| n < limit)
+            }
+            Operation::Lanes { input, axis, op: LaneOp::Statistic { statistic: OrderStatistic::NUnique, .. } } => {
+                input.shape()[*axis] < limit
+            }
+            Operation::View { input, .. } => input.counts_below(limit),
+            _ => false,
+        }
     }
 
     /// Whether two are the same array, not merely equal.

@@ -3,7 +3,7 @@
 //! The plain names propagate NaN, as NumPy's do; those with `nan` in front leave it out. Sums of floats are kept in
 //! float64 whatever the type, and in an order that the blocks alone decide.
 
-use super::{LazyArray, Operation};
+use super::{LazyArray, Operation, order};
 use crate::{
     dtype::DType,
     error::{Error, Result},
@@ -110,19 +110,21 @@ impl LazyArray {
         self.reduce(Op::Std, axes, FoldOptions { ddof, ..FoldOptions::default() })
     }
 
-    /// A function of all values along an axis, which is then in memory whole for each block of the others; running
-    /// results go on from block to block.
+    /// A function of all values along an axis, which is then in memory whole for each block of the others, small along
+    /// those; running results go on from block to block.
     ///
     /// # Errors
     /// When there is no such axis, or the type has no such function.
     pub fn lanes(&self, op: LaneOp, axis: i64) -> Result<LazyArray> {
         let axis = self.axis(axis)?;
         let dtype = op.result_dtype(self.dtype())?;
-        let (mut shape, mut chunk) = (self.shape().clone(), self.chunk().clone());
+        let mut shape = self.shape().clone();
+        let chunk = if op.is_cumulative() {
+            self.chunk().clone()
+        } else {
+            order::lane_blocks(&shape, self.chunk(), axis, self.dtype(), op.result_len(shape[axis]))
+        };
         shape.0[axis] = op.result_len(shape[axis]);
-        if !op.is_cumulative() {
-            chunk.0[axis] = shape[axis];
-        }
         let dims = self.dims().map(<[String]>::to_vec);
         let operation = Operation::Lanes { input: self.clone(), axis, op };
         Ok(LazyArray::from_parts(operation, dtype, shape, dims, chunk))

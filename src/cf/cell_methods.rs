@@ -1,6 +1,9 @@
 //! What a reduction says about itself in attributes.
 
-use crate::{attrs::Attrs, kernels::fold::Op};
+use crate::{
+    attrs::Attrs,
+    kernels::{fold::Op, lanes::OrderStatistic},
+};
 
 /// The CF name of a method, where the conventions have one (appendix E).
 pub fn method(op: Op) -> Option<&'static str> {
@@ -17,12 +20,49 @@ pub fn method(op: Op) -> Option<&'static str> {
     })
 }
 
+/// The CF name of a method, where the conventions have one (appendix E).
+pub fn order_method(statistic: &OrderStatistic) -> Option<&'static str> {
+    match statistic {
+        OrderStatistic::Median => Some("median"),
+        OrderStatistic::Mode => Some("mode"),
+        OrderStatistic::Quantile { .. } | OrderStatistic::Mad | OrderStatistic::Iqr | OrderStatistic::NUnique => None,
+    }
+}
+
 /// Rewrites a variable's attributes for its reduction by `op` over `dims`: `cell_methods` gains an entry, units and
 /// names follow where the result is another quantity.
 pub fn reduced(attrs: &mut Attrs, op: Op, dims: &[String]) {
-    match method(op) {
+    gain(attrs, method(op), dims, None);
+    follow(attrs, op);
+}
+
+/// As [`reduced`] of windows along one dimension. There is no word for them; so what they are is a comment.
+pub fn rolled(attrs: &mut Attrs, op: Op, dims: &[String], window: &str) {
+    gain(attrs, method(op), dims, Some(window));
+    follow(attrs, op);
+}
+
+/// As [`reduced`] by a statistic of order.
+pub fn ordered(attrs: &mut Attrs, statistic: &OrderStatistic, dims: &[String]) {
+    gain(attrs, order_method(statistic), dims, None);
+    match statistic {
+        OrderStatistic::Mad | OrderStatistic::Iqr => difference(attrs),
+        OrderStatistic::NUnique => ["units", "calendar", "standard_name"].iter().for_each(|n| drop(attrs.remove(n))),
+        _ => {}
+    }
+    if *statistic != OrderStatistic::Mode {
+        FLAGS.iter().for_each(|name| drop(attrs.remove(name)));
+    }
+}
+
+const FLAGS: [&str; 3] = ["flag_values", "flag_meanings", "flag_masks"];
+
+/// An entry more in `cell_methods`, which can not be told where a method has no name.
+fn gain(attrs: &mut Attrs, method: Option<&str>, dims: &[String], comment: Option<&str>) {
+    match method {
         Some(method) if !dims.is_empty() => {
-            let entry = format!("{}{method}", dims.iter().map(|d| format!("{d}: ")).collect::<String>());
+            let comment = comment.map(|text| format!(" ({text})")).unwrap_or_default();
+            let entry = format!("{}{method}{comment}", dims.iter().map(|d| format!("{d}: ")).collect::<String>());
             let all = match attrs.text("cell_methods").map(str::trim) {
                 Some(old) if !old.is_empty() => format!("{old} {entry}"),
                 _ => entry,
@@ -34,18 +74,24 @@ pub fn reduced(attrs: &mut Attrs, op: Op, dims: &[String]) {
             attrs.remove("cell_methods");
         }
     }
-    // A difference of times is no time: `days since 1970-01-01` becomes `days`.
-    if matches!(op, Op::Var | Op::Std | Op::Range)
-        && let Some((span, _)) = attrs.text("units").and_then(|u| u.split_once(" since "))
-    {
+}
+
+/// A difference of times is no time: `days since 1970-01-01` becomes `days`.
+fn difference(attrs: &mut Attrs) {
+    if let Some((span, _)) = attrs.text("units").and_then(|u| u.split_once(" since ")) {
         let span = span.trim().to_string();
         attrs.set("units", span);
         attrs.remove("calendar");
     }
+}
+
+/// Units and names of another quantity.
+fn follow(attrs: &mut Attrs, op: Op) {
+    if matches!(op, Op::Var | Op::Std | Op::Range) {
+        difference(attrs);
+    }
     if !matches!(op, Op::Min | Op::Max | Op::First | Op::Last) {
-        for name in ["flag_values", "flag_meanings", "flag_masks"] {
-            attrs.remove(name);
-        }
+        FLAGS.iter().for_each(|name| drop(attrs.remove(name)));
     }
     match op {
         Op::Var => {
@@ -96,6 +142,29 @@ mod tests {
         assert_eq!(a.text("cell_methods"), Some("time: mean"));
         let a = after(Op::Std, &["lat", "lon"], &[("cell_methods", "time: mean")]);
         assert_eq!(a.text("cell_methods"), Some("time: mean lat: lon: standard_deviation"));
+    }
+
+    #[test]
+    fn only_what_conventions_have_words_for_is_said() {
+        let given = |attrs: &mut Attrs| {
+            let all =
+                [("cell_methods", "area: mean"), ("units", "days since 1970-01-01"), ("flag_meanings", "land sea")];
+            all.iter().for_each(|(n, v)| attrs.set(n, *v));
+        };
+        let after = |statistic| {
+            let mut attrs = Attrs::new();
+            given(&mut attrs);
+            ordered(&mut attrs, &statistic, &["time".to_string()]);
+            ["cell_methods", "units", "flag_meanings"].map(|n| attrs.text(n).unwrap_or("-").to_string())
+        };
+        use OrderStatistic::*;
+        assert_eq!(after(Median), ["area: mean time: median", "days since 1970-01-01", "-"]);
+        assert_eq!(after(Mode), ["area: mean time: mode", "days since 1970-01-01", "land sea"]);
+        assert_eq!(after(Iqr), ["-", "days", "-"]);
+        assert_eq!(after(NUnique), ["-", "-", "-"]);
+        let mut attrs = Attrs::new();
+        rolled(&mut attrs, Op::Mean, &["time".to_string()], "window of 3 values");
+        assert_eq!(attrs.text("cell_methods"), Some("time: mean (window of 3 values)"));
     }
 
     #[test]

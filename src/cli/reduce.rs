@@ -6,10 +6,14 @@ use super::{
     history,
 };
 use crate::{
+    array::{Anchor, Rolling},
     cf::decoding::ValidRange,
-    dataset::{Axes, Computation, Dataset, KeepDims, Reduction, Why},
-    error::{Error, Result},
-    kernels::fold::{FoldOptions, Op},
+    dataset::{Axes, Computation, Dataset, KeepDims, Reduction, Statistic, Why},
+    error::{Error, Result, closest},
+    kernels::{
+        fold::{FoldOptions, Op},
+        lanes::{Method, OrderStatistic, Quantiles},
+    },
     session::Session,
 };
 use std::{io::Write, path::PathBuf};
@@ -17,7 +21,7 @@ use std::{io::Write, path::PathBuf};
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --op max --axis time --explain"
+    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --op max --axis time --explain"
 )]
 pub struct ReduceArgs {
     /// A NetCDF, HDF5 or Zarr file
@@ -25,9 +29,22 @@ pub struct ReduceArgs {
     /// Variables, as t,u or group/sub/t [default: every numeric variable that has one of the axes]
     #[arg(long, value_delimiter = ',')]
     pub var: Vec<String>,
-    /// Operations: sum, prod, mean, min, max, range, var, std, count, any, all, argmin, argmax, first, last
+    /// Operations: sum, prod, mean, min, max, range, var, std, count, any, all, argmin, argmax, first, last; and those
+    /// of order: quantile, median, mad, iqr, nunique, mode
     #[arg(long, value_delimiter = ',', required = true)]
     pub op: Vec<String>,
+    /// Quantiles from 0 to 1, as 0.1,0.5,0.9, for the operation quantile
+    #[arg(long, value_delimiter = ',')]
+    pub q: Vec<f64>,
+    /// How a quantile between two values is read: NumPy's methods, as linear, nearest, weibull, median_unbiased
+    #[arg(long, default_value = "linear")]
+    pub method: String,
+    /// Windows of N values along the one dimension, which stays
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rolling: Option<u64>,
+    /// The result of a window stands at its middle [default: at its last value]
+    #[arg(long, requires = "rolling")]
+    pub center: bool,
     /// Dimensions by name or position, as time or lat,lon or 0; or all
     #[arg(long, value_delimiter = ',', required = true, allow_hyphen_values = true)]
     pub axis: Vec<String>,
@@ -43,9 +60,9 @@ pub struct ReduceArgs {
     /// One missing value makes the result missing
     #[arg(long)]
     pub keepna: bool,
-    /// Results of fewer values than this are missing
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub min_count: u64,
+    /// Results of fewer values than this are missing [default: 0; of a window its length]
+    #[arg(long, value_name = "N")]
+    pub min_count: Option<u64>,
     /// Reduced dimensions stay, with length 1
     #[arg(long)]
     pub keepdims: bool,
@@ -99,9 +116,12 @@ fn note_left_out(args: &ReduceArgs, global: &Global, computation: &Computation) 
 }
 
 fn request(args: &ReduceArgs) -> Result<Reduction> {
-    let ops = args.op.iter().map(|name| Op::from_name(name.trim())).collect::<Result<Vec<Op>>>()?;
+    let ops = args.op.iter().map(|name| statistic(args, name.trim())).collect::<Result<Vec<Statistic>>>()?;
     if let Some(twice) = ops.iter().enumerate().find(|(k, op)| ops[..*k].contains(op)) {
         return Err(Error::usage(format!("--op names {} twice", twice.1.name())));
+    }
+    if !args.q.is_empty() && !ops.iter().any(|op| op.name() == "quantile") {
+        return Err(Error::usage("--q is for the operation quantile; give --op quantile"));
     }
     let axes = match args.axis.as_slice() {
         [one] if one == "all" => Axes::All,
@@ -110,10 +130,40 @@ fn request(args: &ReduceArgs) -> Result<Reduction> {
     if !args.ddof.is_finite() {
         return Err(Error::usage("--ddof is a number of values; give 0 or 1"));
     }
+    // As xarray: a window that is not full is missing.
+    let min_count = args.min_count.or(args.rolling).unwrap_or(0);
     let mut request = Reduction::new(ops, axes);
     request.variables = args.var.iter().map(|v| v.trim().to_string()).collect();
-    request.options = FoldOptions { ddof: args.ddof, keep_missing: args.keepna, min_count: args.min_count };
+    request.options = FoldOptions { ddof: args.ddof, keep_missing: args.keepna, min_count };
     request.keep_dims = if args.keepdims { KeepDims::Yes } else { KeepDims::No };
     request.valid = if args.valid_range { ValidRange::Apply } else { ValidRange::Ignore };
+    let anchor = if args.center { Anchor::Center } else { Anchor::Last };
+    request.rolling = args.rolling.map(|length| Rolling { length, anchor });
     Ok(request)
+}
+
+/// The operation of that name, with what other arguments say about it.
+fn statistic(args: &ReduceArgs, name: &str) -> Result<Statistic> {
+    Ok(match name.to_ascii_lowercase().as_str() {
+        "quantile" => {
+            let at = match args.q.as_slice() {
+                [] => return Err(Error::usage("which quantile? give --q 0.9")),
+                [one] => Quantiles::new(*one)?,
+                many => Quantiles::new(many)?,
+            };
+            OrderStatistic::Quantile { at, method: Method::from_name(&args.method)? }.into()
+        }
+        "median" => OrderStatistic::Median.into(),
+        "mad" => OrderStatistic::Mad.into(),
+        "iqr" => OrderStatistic::Iqr.into(),
+        "nunique" => OrderStatistic::NUnique.into(),
+        "mode" => OrderStatistic::Mode.into(),
+        other => match Op::from_name(other) {
+            Ok(op) => op.into(),
+            Err(_) => {
+                let known = closest(other, Op::ALL.into_iter().map(Op::name).chain(OrderStatistic::NAMES));
+                return Err(Error::usage(format!("no operation '{other}'; there are {}", known.join(", "))));
+            }
+        },
+    })
 }

@@ -1,6 +1,6 @@
 //! What `aosx calc` computes: named lazy arrays, and the schema and copies that they become.
 
-use super::{Computation, Dataset, LeftOut, Text, Wanted, Why, output, reduction::dimension, scope};
+use super::{Computation, Dataset, LeftOut, Text, Wanted, Why, output, reduced::dimension, scope};
 use crate::{
     array::{Index, LazyArray},
     attrs::{Attrs, Value},

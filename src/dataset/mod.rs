@@ -1,13 +1,17 @@
 //! [`Dataset`]: a file with its variables, coordinates and dimensions, and what can be asked of it.
 
 mod adapted;
+mod carried;
+mod computation;
 mod derived;
 mod output;
+mod reduced;
 mod reduction;
 mod scope;
 
+pub use computation::{Computation, LeftOut, Range, Text, Wanted, Why};
 pub use derived::{ChunkLength, Derived, Layout, Taken, Used};
-pub use reduction::{Axes, Computation, KeepDims, LeftOut, Range, Reduction, Text, Wanted, Why};
+pub use reduction::{Axes, KeepDims, Reduction, Statistic};
 
 use crate::{
     error::{Problem, Result, closest},

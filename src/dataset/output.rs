@@ -1,6 +1,7 @@
 //! The schema of an output: which groups, dimensions and variables it has.
 
 use crate::{
+    array::LazyArray,
     dtype::DType,
     shape::Shape,
     source::{CodecMeta, Dimension, Group, Source, Storage, VarMeta},
@@ -19,7 +20,19 @@ pub fn storage_for(source: &dyn Source, kept: &[usize], dtype: DType) -> Storage
     let shape: Shape = kept.iter().map(|&k| grid.shape()[k]).collect();
     // An unlimited dimension may have chunks longer than itself: the rest would be padding.
     let mut chunk: Vec<u64> = kept.iter().map(|&k| grid.chunk()[k].min(grid.shape()[k].max(1))).collect();
-    enlarge(&mut chunk, &shape, dtype.size() as u64);
+    enlarge(&mut chunk, &shape, dtype.size() as u64, TINY_BYTES);
+    storage_in(source, chunk)
+}
+
+/// How a result that was computed from whole lanes is stored: in its own blocks, or some of them together, for these
+/// are what is computed at once. The first `lead` axes are cut into single places.
+pub fn storage_of_lanes(source: &dyn Source, array: &LazyArray, lead: usize) -> Storage {
+    let mut chunk = array.chunk()[lead..].to_vec();
+    enlarge(&mut chunk, &array.shape().0[lead..].into(), array.dtype().size() as u64, SMALL_BYTES);
+    storage_in(source, [vec![1; lead], chunk].concat())
+}
+
+fn storage_in(source: &dyn Source, chunk: Vec<u64>) -> Storage {
     let stored = &source.meta().storage;
     let chunked = stored.chunk.is_some() && !chunk.is_empty();
     Storage {
@@ -31,10 +44,11 @@ pub fn storage_for(source: &dyn Source, kept: &[usize], dtype: DType) -> Storage
     }
 }
 
-fn enlarge(chunk: &mut [u64], shape: &Shape, element: u64) {
+/// Enlarges chunks of less than `least` bytes.
+fn enlarge(chunk: &mut [u64], shape: &Shape, element: u64, least: u64) {
     let bytes =
         |chunk: &[u64]| chunk.iter().zip(shape.iter()).map(|(c, n)| (*c).min((*n).max(1))).product::<u64>() * element;
-    if bytes(chunk) >= TINY_BYTES {
+    if bytes(chunk) >= least {
         return;
     }
     for k in (0..chunk.len()).rev() {
@@ -111,7 +125,7 @@ mod tests {
 
     fn enlarged(chunk: &[u64], shape: &[u64]) -> Vec<u64> {
         let mut chunk = chunk.to_vec();
-        enlarge(&mut chunk, &shape.into(), 4);
+        enlarge(&mut chunk, &shape.into(), 4, TINY_BYTES);
         chunk
     }
 

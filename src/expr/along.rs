@@ -56,6 +56,10 @@ impl Binder<'_> {
                 };
                 Ok(unordered(&x, at, x.with(x.array.lanes(op, at).at(call.span)?, kept)))
             }
+            "rank" => {
+                let at = self.last_axis(call, &x)?;
+                Ok(x.with(x.array.rank(at).at(call.span)?, Kept::Links))
+            }
             "topk" => {
                 let at = self.last_axis(call, &x)?;
                 let k = integer(call.required("k")?, "k")?;

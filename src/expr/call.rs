@@ -6,6 +6,7 @@ use super::{
     bind::{Binder, binary, unary},
     diagnostic::Diagnostic,
     functions::{self, Arguments, Kind},
+    order,
     value::{At, Bound, Quantity, Val, float, given, integer, number, numbers, text, truth, wrong},
 };
 use crate::{
@@ -62,6 +63,7 @@ impl Binder<'_> {
             }
             Kind::Elementwise2 => self.pair(&call),
             Kind::Elementwise => self.elementwise(&call),
+            Kind::Reduction if order::is_statistic(call.name) => self.order_statistic(&call).and_then(array),
             Kind::Reduction => self.reduction(&call).and_then(array),
             Kind::Cumulative | Kind::Ordering => self.along(&call).and_then(array),
             Kind::Selection | Kind::Shape => self.shaped(&call).and_then(array),

@@ -23,6 +23,7 @@ mod diagnostic;
 pub mod functions;
 mod lexer;
 mod linear;
+mod order;
 mod parser;
 mod print;
 mod shaped;

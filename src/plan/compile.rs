@@ -99,9 +99,11 @@ impl<'a> Compiler<'a> {
                 tail: self.tail(),
                 input: self.formula(input)?,
                 axis: *axis,
-                op: *op,
+                op: op.clone(),
             },
-            Operation::Lanes { input, axis, op } => Form::Lanes { input: self.formula(input)?, axis: *axis, op: *op },
+            Operation::Lanes { input, axis, op } => {
+                Form::Lanes { input: self.formula(input)?, axis: *axis, op: op.clone() }
+            }
             Operation::Rolling { input, axis, window, op, options } => Form::Rolling {
                 windows: Box::new(Windows::new(
                     *op,

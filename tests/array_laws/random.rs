@@ -7,7 +7,7 @@ use aosx::{
     kernels::{
         elementwise::{Binary, Lookup, Unary},
         fold::{FoldOptions, Op},
-        lanes::{LaneOp, Order},
+        lanes::{LaneOp, LaneOptions, Method, Order, OrderStatistic, Quantiles},
         random::Distribution,
     },
     with_dtype,
@@ -24,8 +24,24 @@ impl Draw<'_> {
         u64::from(first) % n.max(1)
     }
 
-    pub fn one_of<T: Copy>(&mut self, items: &[T]) -> T {
-        items[self.below(items.len() as u64) as usize]
+    pub fn one_of<T: Clone>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len() as u64) as usize].clone()
+    }
+
+    fn order_statistic(&mut self, a: &LazyArray) -> Result<LazyArray> {
+        let method = self.one_of(&Method::ALL[..]);
+        let quantile = |at: Quantiles| OrderStatistic::Quantile { at, method };
+        let statistics = [
+            quantile(Quantiles::new(0.9)?),
+            quantile(Quantiles::new([0.5, 0.0, 0.3])?),
+            OrderStatistic::Median,
+            OrderStatistic::Mad,
+            OrderStatistic::Iqr,
+            OrderStatistic::NUnique,
+            OrderStatistic::Mode,
+        ];
+        let options = LaneOptions { keep_missing: self.flag(), min_count: self.one_of(&[0, 0, 2]) };
+        a.order_statistic(self.one_of(&statistics), &self.axes(a), options)
     }
 
     pub fn flag(&mut self) -> bool {
@@ -360,11 +376,13 @@ impl Draw<'_> {
                     LaneOp::ArgSort { order },
                     LaneOp::TopK { k, order },
                     LaneOp::ArgTopK { k, order },
+                    LaneOp::Rank,
                 ];
-                if self.flag() {
-                    return self.rolling(a);
+                match self.below(4) {
+                    0 | 1 => self.rolling(a),
+                    2 => self.order_statistic(a),
+                    _ => a.lanes(self.one_of(&ops), self.axis(a)),
                 }
-                a.lanes(self.one_of(&ops), self.axis(a))
             }
             35 | 36 | 40..=43 => {
                 let op = self.one_of(&Op::ALL[..]);

@@ -186,7 +186,7 @@ impl Reference<'_> {
                 let mut out = Whole::new(array.dtype(), shape);
                 let mut scratch = block(op.scratch_bytes(input.dtype, n));
                 let (from, to) = (input.bytes(), out.data.bytes_mut());
-                lanes::lanes(*op, input.dtype, from, outer, n, inner, to, scratch.bytes_mut());
+                lanes::lanes(op, input.dtype, from, outer, n, inner, to, scratch.bytes_mut());
                 out
             }
             Operation::Rolling { input, axis, window, op, options } => {

@@ -157,7 +157,7 @@ proptest! {
             let running = [LaneOp::CumSum, LaneOp::NanCumProd, LaneOp::CumMax];
             let ops = [Op::Mean, Op::Sum, Op::Min, Op::Max, Op::Var, Op::Count, Op::First, Op::Last, Op::Any];
             match op {
-                0..3 => x.lanes(running[op], axis as i64).unwrap(),
+                0..3 => x.lanes(running[op].clone(), axis as i64).unwrap(),
                 _ => rolled(&x, axis, length, anchor, ops[op - 3], u64::from(seed % 4)),
             }
         };

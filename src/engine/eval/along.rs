@@ -185,7 +185,7 @@ impl Evaluator<'_> {
     pub(super) fn cumulative(
         &mut self,
         form: Along<'_>,
-        op: LaneOp,
+        op: &LaneOp,
         place: usize,
         region: &Region,
         out: &mut [u8],
@@ -207,7 +207,7 @@ impl Evaluator<'_> {
         &mut self,
         tail: &mut Tail,
         form: Along<'_>,
-        op: LaneOp,
+        op: &LaneOp,
         region: &Region,
         out: &mut [u8],
         work: &mut [u8],

@@ -155,7 +155,7 @@ impl Evaluator<'_> {
         &mut self,
         input: &Formula,
         axis: usize,
-        op: LaneOp,
+        op: &LaneOp,
         formula: &Formula,
         region: &Region,
         out: &mut [u8],

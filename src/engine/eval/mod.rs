@@ -102,14 +102,14 @@ impl<'a> Evaluator<'a> {
             Form::Concat { parts, axis } => self.concat(parts, *axis, region, out, work, scratch),
             Form::Take { input, axis, index } => self.take(input, *axis, index, region, out, work, scratch),
             Form::TakeAlong { input, index, axis } => self.take_along(input, index, *axis, region, out, work, scratch),
-            Form::Lanes { input, axis, op } => self.lanes(input, *axis, *op, formula, region, out, work, scratch),
+            Form::Lanes { input, axis, op } => self.lanes(input, *axis, op, formula, region, out, work, scratch),
             Form::Rolling { input, axis, windows, slab, tail } => {
                 let along = along::Along { input, axis: *axis, slab: *slab, result: formula.dtype.size() };
                 self.rolling(along, windows, *tail, region, out, work, scratch)
             }
             Form::Cumulative { input, axis, op, slab, tail } => {
                 let along = along::Along { input, axis: *axis, slab: *slab, result: formula.dtype.size() };
-                self.cumulative(along, *op, *tail, region, out, work, scratch)
+                self.cumulative(along, op, *tail, region, out, work, scratch)
             }
             Form::MatMul { a, b, tiles, panel } => {
                 self.mat_mul([a, b], tiles, *panel, formula.dtype, region, out, work, scratch)

@@ -22,11 +22,11 @@ pub struct Onward<'a> {
 }
 
 /// All rows, from the first one on.
-pub(super) fn whole(op: LaneOp, dtype: DType, src: &[u8], lanes: Lanes, out: &mut [u8]) {
+pub(super) fn whole(op: &LaneOp, dtype: DType, src: &[u8], lanes: Lanes, out: &mut [u8]) {
     cumulate(op, dtype, src, lanes, Onward { carry: &mut [], begins: true, pitch: lanes.n, at: 0 }, out);
 }
 
-pub(super) fn cumulate(op: LaneOp, dtype: DType, src: &[u8], lanes: Lanes, onward: Onward<'_>, out: &mut [u8]) {
+pub(super) fn cumulate(op: &LaneOp, dtype: DType, src: &[u8], lanes: Lanes, onward: Onward<'_>, out: &mut [u8]) {
     with_dtype!(dtype, T => match op {
         LaneOp::CumSum => run::<T, Sum>(src, lanes, onward, out),
         LaneOp::CumProd => run::<T, Product>(src, lanes, onward, out),

@@ -1,4 +1,4 @@
-//! Functions that need a whole axis: running sums, sorting, and picking along an axis.
+//! Functions that need a whole axis: running sums, sorting, order statistics, and picking along an axis.
 //!
 //! *Shape*: everything is row-major `[outer, n, inner]`, where `n` is the axis; a lane is the `n` elements of one
 //! `outer` and one `inner` position. Elements are native; bytes are aligned as those of a [`Block`](crate::block::Block).
@@ -6,13 +6,18 @@
 mod cumulate;
 mod number;
 mod op;
+mod place;
+mod rank;
+mod select;
 mod sort;
+mod statistic;
 mod take;
 #[cfg(test)]
 mod tests;
 
 pub use cumulate::Onward;
 pub use op::{LaneOp, Order};
+pub use statistic::{LaneOptions, Method, OneOrMany, OrderStatistic, Quantiles};
 pub use take::take_along;
 
 use crate::dtype::DType;
@@ -34,7 +39,7 @@ struct Lanes {
 /// When a buffer has another length than that, or is not aligned for its elements (`scratch`: as a block is).
 #[allow(clippy::too_many_arguments)] // the shape is three of them
 pub fn lanes(
-    op: LaneOp,
+    op: &LaneOp,
     dtype: DType,
     src: &[u8],
     outer: usize,
@@ -47,10 +52,14 @@ pub fn lanes(
     let result = op.result_len(n as u64) as usize;
     assert_eq!(src.len(), outer * n * inner * dtype.size(), "the input is [outer, n, inner]");
     assert_eq!(out.len(), outer * result * inner * op.result_type(dtype).size(), "the output is [outer, m, inner]");
-    if src.is_empty() || out.is_empty() {
+    if out.is_empty() {
         return;
     }
-    match op {
+    if let LaneOp::Statistic { statistic, options } = op {
+        // Of no values too there are results, missing ones.
+        return select::statistic(statistic, *options, dtype, src, lanes, out, scratch);
+    }
+    match *op {
         LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd | LaneOp::CumMax | LaneOp::CumMin => {
             cumulate::whole(op, dtype, src, lanes, out)
         }
@@ -58,6 +67,8 @@ pub fn lanes(
         LaneOp::TopK { order, .. } => sort::values(order, dtype, src, lanes, result, out, scratch),
         LaneOp::ArgSort { order } => sort::indices(order, dtype, src, lanes, result, out, scratch),
         LaneOp::ArgTopK { order, .. } => sort::indices(order, dtype, src, lanes, result, out, scratch),
+        LaneOp::Rank => rank::rank(dtype, src, lanes, out, scratch),
+        LaneOp::Statistic { .. } => unreachable!("statistics are computed above"),
     }
 }
 
@@ -68,7 +79,7 @@ pub fn lanes(
 ///
 /// # Panics
 /// When `op` is not cumulative, or a buffer is too short or not aligned for its elements.
-pub fn onward(op: LaneOp, dtype: DType, src: &[u8], shape: [usize; 3], onward: Onward<'_>, out: &mut [u8]) {
+pub fn onward(op: &LaneOp, dtype: DType, src: &[u8], shape: [usize; 3], onward: Onward<'_>, out: &mut [u8]) {
     assert!(op.is_cumulative(), "{op} needs a whole axis");
     let [outer, n, inner] = shape;
     assert_eq!(src.len(), outer * n * inner * dtype.size(), "the input is [outer, n, inner]");

@@ -8,6 +8,8 @@ use half::f16;
 pub(super) trait Number: Element {
     /// The type of its running sums.
     type Wide: Number;
+    /// The type of means of two and of what lies between two: its own where it is floating, else float64.
+    type Float: Float;
     /// Bits that sort as the numbers do.
     type Key: Pod + Ord + Into<u64>;
     const ZERO: Self;
@@ -16,6 +18,7 @@ pub(super) trait Number: Element {
     const LAST: Self::Key;
 
     fn wide(self) -> Self::Wide;
+    fn float(self) -> Self::Float;
     /// Rounded as the type is; integers wrap.
     fn plus(self, other: Self) -> Self;
     fn times(self, other: Self) -> Self;
@@ -38,16 +41,56 @@ pub(super) trait Number: Element {
     }
 }
 
+/// A floating number, whose arithmetic rounds as NumPy's does in its type.
+pub(super) trait Float: Number<Float = Self> {
+    fn minus(self, other: Self) -> Self;
+    /// Of both, as `numpy.mean`.
+    fn mean(self, other: Self) -> Self;
+    fn magnitude(self) -> Self;
+}
+
+impl Float for f16 {
+    #[inline(always)]
+    fn minus(self, other: f16) -> f16 {
+        f16::from_f32(self.to_f32() - other.to_f32())
+    }
+    #[inline(always)]
+    fn mean(self, other: f16) -> f16 {
+        f16::from_f32((self.to_f32() + other.to_f32()) / 2.0)
+    }
+    #[inline(always)]
+    fn magnitude(self) -> f16 {
+        f16::from_bits(self.to_bits() & 0x7fff)
+    }
+}
+
+macro_rules! native_floats {
+    ($($t:ident)*) => {$(
+        impl Float for $t {
+            #[inline(always)]
+            fn minus(self, other: $t) -> $t { self - other }
+            #[inline(always)]
+            fn mean(self, other: $t) -> $t { (self + other) / 2.0 }
+            #[inline(always)]
+            fn magnitude(self) -> $t { self.abs() }
+        }
+    )*};
+}
+native_floats!(f32 f64);
+
 macro_rules! integers {
     ($($t:ident $wide:ident $key:ident $flip:expr;)*) => {$(
         impl Number for $t {
             type Wide = $wide;
+            type Float = f64;
             type Key = $key;
             const ZERO: $t = 0;
             const ONE: $t = 1;
             const LAST: $key = $key::MAX;
             #[inline(always)]
             fn wide(self) -> $wide { self.into() }
+            #[inline(always)]
+            fn float(self) -> f64 { self.to_f64() }
             #[inline(always)]
             fn plus(self, other: $t) -> $t { self.wrapping_add(other) }
             #[inline(always)]
@@ -80,12 +123,15 @@ macro_rules! floats {
     ($($t:ident $key:ident $zero:expr, $one:expr, $plus:expr, $times:expr;)*) => {$(
         impl Number for $t {
             type Wide = $t;
+            type Float = $t;
             type Key = $key;
             const ZERO: $t = $zero;
             const ONE: $t = $one;
             const LAST: $key = $key::MAX;
             #[inline(always)]
             fn wide(self) -> $t { self }
+            #[inline(always)]
+            fn float(self) -> $t { self }
             #[inline(always)]
             fn plus(self, other: $t) -> $t { $plus(self, other) }
             #[inline(always)]

@@ -1,6 +1,9 @@
 //! What there is along an axis: [`LaneOp`].
 
-use super::sort;
+use super::{
+    select, sort,
+    statistic::{LaneOptions, OrderStatistic},
+};
 use crate::{
     dtype::{DType, NumberKind},
     error::Result,
@@ -19,7 +22,7 @@ pub enum Order {
 /// A function of the elements along one axis.
 ///
 /// Sorting is stable (equal elements keep their order, and -0.0 equals 0.0), and NaN comes last in either order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LaneOp {
     /// Sums of the first elements, each rounded to the type of the result as NumPy does; integers wrap.
     CumSum,
@@ -57,11 +60,21 @@ pub enum LaneOp {
         /// `Descending` for the largest, largest first.
         order: Order,
     },
+    /// The place of each value among all in order, counted from 1; equal ones share the mean of theirs, and NaN stays
+    /// (`xarray.DataArray.rank`).
+    Rank,
+    /// One value, or one for each quantile, for all.
+    Statistic {
+        /// Which.
+        statistic: OrderStatistic,
+        /// What becomes of missing values.
+        options: LaneOptions,
+    },
 }
 
 impl LaneOp {
     /// NumPy's name of it, or Dask's.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             LaneOp::CumSum => "cumsum",
             LaneOp::CumProd => "cumprod",
@@ -73,21 +86,25 @@ impl LaneOp {
             LaneOp::ArgSort { .. } => "argsort",
             LaneOp::TopK { .. } => "topk",
             LaneOp::ArgTopK { .. } => "argtopk",
+            LaneOp::Rank => "rank",
+            LaneOp::Statistic { statistic, .. } => statistic.name(),
         }
     }
 
-    /// The type of the result: int64 for positions, int64 or uint64 for sums and products of integers and bools, else
-    /// that of the input.
+    /// The type of the result: int64 for positions, int64 or uint64 for sums and products of integers and bools, float64
+    /// for ranks, [`OrderStatistic::result_dtype`] for statistics, else that of the input.
     ///
     /// # Errors
     /// None at present: every function takes every type.
-    pub fn result_dtype(self, input: DType) -> Result<DType> {
+    pub fn result_dtype(&self, input: DType) -> Result<DType> {
         Ok(self.result_type(input))
     }
 
-    pub(super) fn result_type(self, input: DType) -> DType {
+    pub(super) fn result_type(&self, input: DType) -> DType {
         match self {
             LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } => DType::I64,
+            LaneOp::Rank => DType::F64,
+            LaneOp::Statistic { statistic, .. } => statistic.result_dtype(input),
             LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd => match input.kind() {
                 NumberKind::Bool | NumberKind::Signed => DType::I64,
                 NumberKind::Unsigned => DType::U64,
@@ -99,24 +116,28 @@ impl LaneOp {
 
     /// Whether each result is the one before it and one element, so that it can be computed along the axis piece by
     /// piece.
-    pub fn is_cumulative(self) -> bool {
+    pub fn is_cumulative(&self) -> bool {
         use LaneOp::*;
         matches!(self, CumSum | CumProd | NanCumSum | NanCumProd | CumMax | CumMin)
     }
 
     /// The length of the result's axis, for an input's of `n`.
-    pub fn result_len(self, n: u64) -> u64 {
+    pub fn result_len(&self, n: u64) -> u64 {
         match self {
-            LaneOp::TopK { k, .. } | LaneOp::ArgTopK { k, .. } => n.min(k),
+            LaneOp::TopK { k, .. } | LaneOp::ArgTopK { k, .. } => n.min(*k),
+            LaneOp::Statistic { statistic, .. } => statistic.result_len(),
             _ => n,
         }
     }
 
     /// Bytes of scratch that [`lanes`](super::lanes()) needs for elements of `dtype` along an axis of `n`.
-    pub fn scratch_bytes(self, dtype: DType, n: usize) -> usize {
+    pub fn scratch_bytes(&self, dtype: DType, n: usize) -> usize {
         match self {
             LaneOp::Sort { .. } | LaneOp::TopK { .. } => sort::scratch_bytes(dtype.size(), n),
-            LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } => sort::scratch_bytes(sort::ranked_bytes(dtype, n), n),
+            LaneOp::Statistic { statistic, .. } => select::scratch_bytes(statistic, dtype, n),
+            LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } | LaneOp::Rank => {
+                sort::scratch_bytes(sort::ranked_bytes(dtype, n), n)
+            }
             _ => 0,
         }
     }

@@ -9,9 +9,9 @@ use crate::{block::ALIGN, dtype::DType, with_dtype};
 use bytemuck::Pod;
 
 /// Lanes that are gathered together, if they fit [`TILE_BYTES`].
-const TILE: usize = 16;
+const TILE: usize = 64;
 /// About half of a second-level cache.
-const TILE_BYTES: usize = 256 << 10;
+const TILE_BYTES: usize = 512 << 10;
 
 /// Lanes that are gathered together when each element takes `item` bytes: at least one.
 fn tile(item: usize, n: usize) -> usize {
@@ -99,9 +99,10 @@ impl Direction for Down {
 }
 
 /// A key with its position, which sorts by both.
-trait Ranked: Pod + Ord {
+pub(super) trait Ranked: Pod + Ord {
     fn new(key: u64, at: usize) -> Self;
     fn at(self) -> i64;
+    fn key(self) -> u64;
 }
 
 impl Ranked for u64 {
@@ -113,6 +114,10 @@ impl Ranked for u64 {
     fn at(self) -> i64 {
         (self & u64::from(u32::MAX)) as i64
     }
+    #[inline(always)]
+    fn key(self) -> u64 {
+        self >> 32
+    }
 }
 
 impl Ranked for u128 {
@@ -123,6 +128,10 @@ impl Ranked for u128 {
     #[inline(always)]
     fn at(self) -> i64 {
         self as i64
+    }
+    #[inline(always)]
+    fn key(self) -> u64 {
+        (self >> 64) as u64
     }
 }
 
@@ -161,20 +170,20 @@ fn keep_first<K: Ord>(keys: &mut [K], m: usize) {
 }
 
 /// Where a lane is.
-struct Lane {
+pub(super) struct Lane {
     outer: usize,
     inner: usize,
 }
 
 impl Lane {
     /// Its first element in `[outer, len, inner]`.
-    fn start(&self, len: usize, inner: usize) -> usize {
+    pub(super) fn start(&self, len: usize, inner: usize) -> usize {
         self.outer * len * inner + self.inner
     }
 }
 
 /// The keys of neighbouring lanes, one lane after the other.
-struct Tile<'a, K> {
+pub(super) struct Tile<'a, K> {
     keys: &'a mut [K],
     stride: usize,
     first: Lane,
@@ -193,6 +202,13 @@ impl<K: Pod + Ord> Tile<'_, K> {
         }
     }
 
+    /// Calls `each` with the `n` keys of each lane.
+    pub(super) fn each_lane(&mut self, n: usize, mut each: impl FnMut(&mut [K], Lane)) {
+        for (t, keys) in self.keys.chunks_mut(self.stride).enumerate() {
+            each(&mut keys[..n], Lane { outer: self.first.outer, inner: self.first.inner + t });
+        }
+    }
+
     /// The first `m` keys of each lane.
     fn lanes(&self, m: usize) -> impl Iterator<Item = (&[K], Lane)> {
         let lane = |t| Lane { outer: self.first.outer, inner: self.first.inner + t };
@@ -201,7 +217,7 @@ impl<K: Pod + Ord> Tile<'_, K> {
 }
 
 /// Calls `each` with the keys of all lanes, some at a time.
-fn each_tile<T: Copy, K: Pod>(
+pub(super) fn each_tile<T: Copy, K: Pod>(
     src: &[T],
     Lanes { outer, n, inner }: Lanes,
     scratch: &mut [u8],

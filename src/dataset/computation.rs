@@ -1,0 +1,73 @@
+//! What the engine is to compute, and the schema that it fills: [`Computation`].
+
+use crate::{array::LazyArray, dtype::DType, source::Group};
+
+/// An output variable that is computed or copied by the engine.
+#[derive(Clone)]
+pub struct Wanted {
+    /// Its path in the output.
+    pub path: String,
+    /// What it holds.
+    pub array: LazyArray,
+    /// Where the output has axes of length 1 that the array does not have.
+    pub ones: Vec<bool>,
+    /// The type that it is stored in.
+    pub stored: DType,
+}
+
+/// A reduced coordinate: its scalar is the middle, its bounds are the ends, of what it covered.
+#[derive(Clone)]
+pub struct Range {
+    /// The coordinate in the output.
+    pub path: String,
+    /// Its bounds in the output.
+    pub bounds: String,
+    /// The values to take the range of: the input's bounds, or its coordinate.
+    pub array: LazyArray,
+}
+
+/// A variable of strings that is copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Its path in the output.
+    pub path: String,
+    /// Which of the inputs has it.
+    pub input: usize,
+    /// Its path there.
+    pub from: String,
+}
+
+/// Why the output lacks a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It describes what is reduced, or was not asked for.
+    LostDimension,
+    /// The output has no type for its values.
+    NoType,
+}
+
+/// A variable that the output lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its path in the input.
+    pub path: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// A schema, and what fills it.
+#[derive(Clone)]
+pub struct Computation {
+    /// What the output declares.
+    pub schema: Group,
+    /// What the engine computes or copies.
+    pub wanted: Vec<Wanted>,
+    /// Reduced coordinates.
+    pub ranges: Vec<Range>,
+    /// Variables of strings, which are copied.
+    pub texts: Vec<Text>,
+    /// The results asked for, to be shown first.
+    pub results: Vec<String>,
+    /// Variables that the output lacks.
+    pub left_out: Vec<LeftOut>,
+}

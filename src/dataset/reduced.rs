@@ -1,0 +1,335 @@
+//! The results of a reduction: their arrays, shapes and attributes.
+
+use super::{
+    Computation, Dataset, KeepDims, Reduction, Wanted, output,
+    reduction::{Chosen, Statistic},
+    scope,
+};
+use crate::{
+    array::{Anchor, LazyArray, Rolling},
+    attrs::{Attrs, Value},
+    cf::{cell_methods, decoding, references},
+    dtype::DType,
+    error::{Error, Result},
+    kernels::{
+        fold::Op,
+        lanes::{OrderStatistic, Quantiles},
+    },
+    shape::Shape,
+    source::{Dimension, Group, Storage, StoredType, VarMeta},
+};
+use std::collections::BTreeSet;
+
+/// A dimension, by the group that declares it and its name.
+pub(super) type DimKey = (Option<String>, String);
+
+/// The dimension that several quantiles make, or the scalar coordinate that one makes.
+struct Lead {
+    name: String,
+    /// The group that has it.
+    home: String,
+    at: Quantiles,
+}
+
+impl Lead {
+    fn dimension(&self) -> (Option<String>, Dimension) {
+        (Some(self.home.clone()), Dimension { name: self.name.clone(), len: self.at.len() as u64, unlimited: false })
+    }
+}
+
+pub(super) struct Builder<'a> {
+    pub dataset: &'a Dataset,
+    pub request: &'a Reduction,
+    /// The paths of the variables that are reduced.
+    chosen: BTreeSet<String>,
+    /// Dimensions that no output variable has any more.
+    pub gone: BTreeSet<DimKey>,
+    pub done: Computation,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(dataset: &'a Dataset, request: &'a Reduction, chosen: &[Chosen]) -> Builder<'a> {
+        let root = dataset.root();
+        let keys = |pick: bool| -> BTreeSet<DimKey> {
+            chosen
+                .iter()
+                .flat_map(|c| {
+                    (0..c.meta.dims.len()).filter(|k| c.axes.contains(k) == pick).map(|k| key(root, &c.meta, k))
+                })
+                .collect()
+        };
+        let gone = match request.rolling {
+            Some(_) => BTreeSet::new(),
+            None => keys(true).difference(&keys(false)).cloned().collect(),
+        };
+        let schema = Group { attrs: root.attrs.clone(), ..Group::default() };
+        let done = Computation {
+            schema,
+            wanted: Vec::new(),
+            ranges: Vec::new(),
+            texts: Vec::new(),
+            results: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let chosen = chosen.iter().map(|c| c.meta.path.clone()).collect();
+        Builder { dataset, request, chosen, gone, done }
+    }
+
+    pub(super) fn root(&self) -> &'a Group {
+        self.dataset.root()
+    }
+
+    /// Adds the results for one variable.
+    pub(super) fn compute(&mut self, one: &Chosen) -> Result<()> {
+        let meta = &one.meta;
+        let source = self.dataset.source(&meta.path)?;
+        let decode = decoding::decoding(meta, source.layout(), self.request.valid)?;
+        let input = LazyArray::from_source(source.clone())?.decode(decode);
+        let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !self.goes(one, *k)).collect();
+        for statistic in &self.request.ops {
+            let array = self.array(&input, statistic, one)?;
+            let lead = self.lead(statistic, one.meta.group())?;
+            let several = self.request.ops.len() > 1;
+            let path = if several { format!("{}_{}", meta.path, statistic.name()) } else { meta.path.clone() };
+            let mut ones: Vec<bool> = match self.request.keep_dims {
+                KeepDims::Yes => (0..meta.dims.len()).map(|k| self.goes(one, k)).collect(),
+                KeepDims::No => vec![false; kept.len()],
+            };
+            let mut dims = self.dims_of(one, &kept);
+            let mut storage = match statistic {
+                Statistic::Fold(_) => output::storage_for(source.as_ref(), &kept, array.dtype()),
+                Statistic::Order(_) => output::storage_of_lanes(source.as_ref(), &array, array.ndim() - kept.len()),
+            };
+            let scalar = lead.as_ref().filter(|lead| lead.at.is_scalar()).map(|lead| lead.name.clone());
+            if let Some(lead) = lead.filter(|lead| !lead.at.is_scalar()) {
+                ones.insert(0, false);
+                dims.insert(0, lead.dimension());
+            }
+            storage.chunk = storage.chunk.map(|chunk| with_ones(&chunk, &ones));
+            let mut attrs = self.result_attrs(one, statistic, array.dtype());
+            if let Some(name) = scalar {
+                let mut names = references::named(&attrs, "coordinates");
+                names.push(name);
+                attrs.set("coordinates", names.join(" "));
+            }
+            let shape = with_ones(array.shape(), &ones);
+            let out = VarMeta { storage, ..native(path.clone(), array.dtype(), shape, attrs) };
+            let root = self.root();
+            output::insert(&mut self.done.schema, root, out, &dims);
+            self.done.results.push(path.clone());
+            let stored = array.dtype();
+            self.done.wanted.push(Wanted { path, array, ones, stored });
+        }
+        Ok(())
+    }
+
+    /// Whether a dimension is reduced.
+    fn goes(&self, one: &Chosen, k: usize) -> bool {
+        self.request.rolling.is_none() && one.axes.contains(&k)
+    }
+
+    fn array(&self, input: &LazyArray, statistic: &Statistic, one: &Chosen) -> Result<LazyArray> {
+        let axes: Vec<i64> = one.axes.iter().map(|&k| k as i64).collect();
+        match (statistic, self.request.rolling) {
+            (Statistic::Fold(op), None) => input.reduce(*op, &axes, self.request.options_of(*op, one)?),
+            (Statistic::Fold(op), Some(window)) => input.rolling(one.axes[0], window, *op, self.request.options),
+            // The output names the dimensions, and one of them may be called `quantile` already.
+            (Statistic::Order(order), None) => {
+                input.without_dims().order_statistic(order.clone(), &axes, self.request.options)
+            }
+            (Statistic::Order(order), Some(_)) => Err(Error::usage(format!(
+                "no {order} of windows; there are the operations that one pass gives, as mean"
+            ))),
+        }
+    }
+
+    /// The coordinate of quantiles, which it adds where it is not there yet.
+    fn lead(&mut self, statistic: &Statistic, group: &str) -> Result<Option<Lead>> {
+        let Statistic::Order(OrderStatistic::Quantile { at, .. }) = statistic else { return Ok(None) };
+        let taken = |name: &str| {
+            let root = self.root();
+            root.all_vars().iter().any(|v| v.name() == name || v.dims.iter().any(|d| d == name))
+        };
+        let mut name = "quantile".to_string();
+        while taken(&name) {
+            name.push('_');
+        }
+        let path = if group.is_empty() { name.clone() } else { format!("{group}/{name}") };
+        let lead = Lead { name, home: group.to_string(), at: at.clone() };
+        if self.done.schema.var(&path).is_some() {
+            return Ok(Some(lead));
+        }
+        let (shape, dims): (Vec<u64>, Vec<_>) = match at.is_scalar() {
+            true => (Vec::new(), Vec::new()),
+            false => (vec![at.len() as u64], vec![lead.dimension()]),
+        };
+        let array = LazyArray::from_slice(at.values(), &shape, &*shape)?;
+        let mut attrs = Attrs::new();
+        attrs.set("long_name", "quantile");
+        attrs.set("units", "1");
+        let meta = native(path.clone(), DType::F64, shape.clone().into(), attrs);
+        let root = self.root();
+        output::insert(&mut self.done.schema, root, meta, &dims);
+        self.done.wanted.push(Wanted { path, array, ones: vec![false; shape.len()], stored: DType::F64 });
+        Ok(Some(lead))
+    }
+
+    fn dims_of(&self, one: &Chosen, kept: &[usize]) -> Vec<(Option<String>, Dimension)> {
+        let all = (0..one.meta.dims.len()).filter(|k| self.request.keep_dims == KeepDims::Yes || kept.contains(k));
+        all.map(|k| {
+            let (home, mut dim) = dimension(self.root(), &one.meta, k);
+            if self.goes(one, k) {
+                dim = Dimension { len: 1, unlimited: false, ..dim };
+            }
+            (home, dim)
+        })
+        .collect()
+    }
+
+    fn result_attrs(&self, one: &Chosen, statistic: &Statistic, dtype: DType) -> Attrs {
+        let mut attrs = Attrs::new();
+        match dtype {
+            DType::F32 => attrs.set("_FillValue", Value::F32(vec![f32::NAN])),
+            DType::F64 => attrs.set("_FillValue", Value::F64(vec![f64::NAN])),
+            DType::I64 if has_minus_one(statistic) => attrs.set("_FillValue", Value::I64(vec![-1])),
+            _ => {}
+        }
+        for (name, value) in one.meta.attrs.iter().filter(|(name, _)| !decoding::ENCODING.contains(name)) {
+            attrs.set(name, value.clone());
+        }
+        let dims: Vec<String> = one.axes.iter().map(|&k| one.meta.dims[k].clone()).collect();
+        match (statistic, self.request.rolling) {
+            (Statistic::Fold(op), None) => cell_methods::reduced(&mut attrs, *op, &dims),
+            (Statistic::Fold(op), Some(window)) => cell_methods::rolled(&mut attrs, *op, &dims, &window_text(window)),
+            (Statistic::Order(order), _) => cell_methods::ordered(&mut attrs, order, &dims),
+        }
+        // CF wants flags in the variable's own type.
+        if one.meta.stored.dtype() != Some(dtype) {
+            for name in ["flag_values", "flag_masks"] {
+                let Some(numbers) = attrs.get(name).and_then(Value::numbers) else { continue };
+                match dtype {
+                    DType::F32 => attrs.set(name, Value::F32(numbers.iter().map(|&x| x as f32).collect())),
+                    DType::F64 => attrs.set(name, Value::F64(numbers)),
+                    _ => {}
+                }
+            }
+        }
+        // Ancillary data describe the values that went in.
+        attrs.remove("ancillary_variables");
+        self.retain(&mut attrs, one.meta.group());
+        if self.request.rolling.is_some() {
+            return attrs;
+        }
+        // Cells of another file are those of before, and still the same only after time.
+        if !self.is_over_time(one) {
+            let is_here = |name: &str| scope::variable(self.root(), one.meta.group(), name).is_some();
+            references::retain(&mut attrs, |attribute, name| attribute == "cell_measures" && !is_here(name));
+        }
+        if self.request.keep_dims == KeepDims::No {
+            let mut names = references::named(&attrs, "coordinates");
+            for &k in &one.axes {
+                if self.gone.contains(&key(self.root(), &one.meta, k))
+                    && let Some(coordinate) = self.reducible_coordinate(one.meta.group(), &one.meta.dims[k])
+                    && !names.iter().any(|n| n == coordinate.name())
+                {
+                    names.push(coordinate.name().to_string());
+                }
+            }
+            if !names.is_empty() {
+                attrs.set("coordinates", names.join(" "));
+            }
+        }
+        attrs
+    }
+
+    /// Takes out of the attributes what names a variable that the output will not have. What the input does not have
+    /// either may lie in another file.
+    pub(super) fn retain(&self, attrs: &mut Attrs, group: &str) {
+        references::retain(attrs, |attribute, name| match scope::variable(self.root(), group, name) {
+            None => false,
+            // What is reduced is no measure of cells any more, but a formula holds for its terms' means.
+            Some(v) if self.chosen.contains(&v.path) => self.request.ops.len() > 1 || attribute == "cell_measures",
+            Some(v) => !self.stays(v) && !self.is_reduced_coordinate(v),
+        });
+    }
+
+    /// Whether all of the reduced axes are time's.
+    fn is_over_time(&self, one: &Chosen) -> bool {
+        one.axes.iter().all(|&k| {
+            let coordinate = scope::coordinate(self.root(), one.meta.group(), &one.meta.dims[k]);
+            coordinate.and_then(|c| c.attrs.text("units")).is_some_and(|units| units.contains(" since "))
+        })
+    }
+
+    /// Whether a variable is untouched by the reduction, and can be written.
+    pub(super) fn stays(&self, v: &VarMeta) -> bool {
+        writable(v) && !(0..v.dims.len()).any(|k| self.gone.contains(&key(self.root(), v, k)))
+    }
+
+    pub(super) fn is_reduced_coordinate(&self, v: &VarMeta) -> bool {
+        v.dims.len() == 1
+            && v.dims[0] == v.name()
+            && v.stored.dtype().is_some()
+            && self.gone.contains(&key(self.root(), v, 0))
+    }
+
+    pub(super) fn reducible_coordinate(&self, group: &str, dim: &str) -> Option<&'a VarMeta> {
+        scope::coordinate(self.root(), group, dim)
+            .filter(|v| v.stored.dtype().is_some() && v.shape.elements().is_ok_and(|n| n > 0))
+    }
+}
+
+/// Whether a result that is missing is -1.
+fn has_minus_one(statistic: &Statistic) -> bool {
+    matches!(statistic, Statistic::Fold(Op::ArgMin | Op::ArgMax) | Statistic::Order(OrderStatistic::NUnique))
+}
+
+/// What a window is, in words.
+fn window_text(window: Rolling) -> String {
+    let values = if window.length == 1 { "value" } else { "values" };
+    let anchor = if window.anchor == Anchor::Center { "centered " } else { "" };
+    format!("{anchor}window of {} {values}", window.length)
+}
+
+/// A variable that is written as it is in memory.
+pub(super) fn native(path: String, dtype: DType, shape: Shape, attrs: Attrs) -> VarMeta {
+    VarMeta {
+        path,
+        stored: StoredType::native(dtype),
+        shape,
+        dims: Vec::new(),
+        dims_named: true,
+        attrs,
+        fill: None,
+        storage: Storage { kind: "contiguous", ..Storage::default() },
+    }
+}
+
+/// Whether outputs have a type for its values.
+pub(super) fn writable(v: &VarMeta) -> bool {
+    !matches!(v.stored, StoredType::Other(_))
+}
+
+/// A variable's dimension and where it is declared.
+pub(super) fn dimension(root: &Group, meta: &VarMeta, axis: usize) -> (Option<String>, Dimension) {
+    let (name, len) = (&meta.dims[axis], meta.shape[axis]);
+    let home = scope::declaring(root, meta.group(), name);
+    let declared = home
+        .as_deref()
+        .and_then(|h| root.group(h))
+        .and_then(|g| g.dims.iter().find(|d| d.name == *name && d.len == len));
+    let unlimited = declared.is_some_and(|d| d.unlimited);
+    (home, Dimension { name: name.clone(), len, unlimited })
+}
+
+pub(super) fn key(root: &Group, meta: &VarMeta, axis: usize) -> DimKey {
+    (scope::declaring(root, meta.group(), &meta.dims[axis]), meta.dims[axis].clone())
+}
+
+fn with_ones(lengths: &[u64], ones: &[bool]) -> Shape {
+    if ones.len() == lengths.len() {
+        return lengths.into();
+    }
+    let mut rest = lengths.iter();
+    ones.iter().map(|&one| if one { 1 } else { rest.next().copied().unwrap_or(1) }).collect()
+}
