@@ -369,3 +369,82 @@ impl BlockFunction for BitRound {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::{ChunkIndex, Region, Shape};
+
+    fn call<S: Element, D: Element>(function: &dyn BlockFunction, values: &[S]) -> Result<Vec<D>> {
+        let shape = Shape(vec![values.len() as u64]);
+        let block = BlockInfo { index: ChunkIndex(vec![0]), region: Region::all(&shape) };
+        let input = BlockInput { dtype: S::DTYPE, shape: &shape, bytes: bytemuck::cast_slice(values) };
+        let mut out = vec![0; values.len() * size_of::<D>()];
+        function.call(&block, &[input], &mut out)?;
+        Ok(bytemuck::pod_collect_to_vec(&out))
+    }
+
+    #[test]
+    fn ranges_are_spread_over_what_is_free() {
+        let (packing, dtype) = Packing::spread(-1.0, 1.0, DType::I8, DType::F64).unwrap();
+        assert_eq!((packing.scale, packing.offset, packing.fill, dtype), (2.0 / 254.0, 0.0, -128, DType::F64));
+        let (packing, _) = Packing::spread(0.0, 254.0, DType::U8, DType::F64).unwrap();
+        assert_eq!((packing.scale, packing.offset, packing.fill), (1.0, 0.0, 255));
+        let (packing, dtype) = Packing::spread(3.0, 3.0, DType::I16, DType::F32).unwrap();
+        assert_eq!((packing.scale, packing.offset, dtype), (1.0, 3.0, DType::F32), "constant");
+        assert_eq!(Packing::spread(f64::NAN, f64::NAN, DType::I16, DType::F32).unwrap().0.offset, 0.0, "no value");
+        assert!(Packing::spread(0.0, f64::INFINITY, DType::I16, DType::F64).is_err());
+        assert!(Packing::spread(0.0, 1.0, DType::I64, DType::F64).is_err());
+        // The largest range there is does not overflow.
+        let (packing, _) = Packing::spread(f64::MIN, f64::MAX, DType::I16, DType::F64).unwrap();
+        assert!(packing.scale.is_finite() && packing.offset.is_finite());
+    }
+
+    #[test]
+    fn both_ends_fit_whatever_the_precision() {
+        for (low, high) in [(250.0, 250.01), (-1e-30, 1e30), (1e5, 100_000.5), (1e-42, 3e-42), (0.1, 0.7)] {
+            for precision in [DType::F32, DType::F64] {
+                for stored in [DType::I8, DType::U8, DType::I16, DType::U16, DType::I32, DType::U32] {
+                    let (Packing { scale, offset, fill }, _) = Packing::spread(low, high, stored, precision).unwrap();
+                    let pack = Pack { variable: "t".into(), stored, scale, offset, fill };
+                    let ends = [low, high, f64::NAN];
+                    let packed = with_dtype!(stored, T => {
+                        let all: Vec<T> = call(&pack, &ends).unwrap();
+                        all.iter().map(|n| n.to_f64()).collect::<Vec<f64>>()
+                    });
+                    assert_eq!(packed[2], fill as f64);
+                    let error = (packed[0] * scale + offset - low).abs().max((packed[1] * scale + offset - high).abs());
+                    assert!(error <= 0.51 * scale + 1e-15 * high.abs(), "{low} {high} {stored} {precision}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn casts_are_exact_or_errors() {
+        let cast = |stored, fill| Cast { variable: "t".into(), stored, fill };
+        let big = [i64::MIN, -1, i64::MAX];
+        assert_eq!(call::<i64, i64>(&cast(DType::I64, None), &big).unwrap(), big);
+        assert!(call::<i64, u64>(&cast(DType::U64, None), &big).is_err());
+        assert!(call::<i64, f64>(&cast(DType::F64, None), &[(1 << 53) + 1]).is_err());
+        assert_eq!(call::<i64, f64>(&cast(DType::F64, None), &[1 << 60]).unwrap(), [(1u64 << 60) as f64]);
+        assert_eq!(call::<f64, i16>(&cast(DType::I16, Some(-1)), &[0.5, 1.5, f64::NAN]).unwrap(), [0, 2, -1]);
+        assert!(call::<f64, i16>(&cast(DType::I16, Some(-1)), &[-1.0]).is_err(), "it would be missing");
+        assert!(call::<f64, i16>(&cast(DType::I16, None), &[f64::NAN]).is_err());
+        assert!(call::<f64, u64>(&cast(DType::U64, None), &[f64::INFINITY]).is_err());
+        let floats = [0.1, f64::NAN, f64::NEG_INFINITY];
+        let singles: Vec<f32> = call(&cast(DType::F32, None), &floats).unwrap();
+        assert!(singles[0] == 0.1 && singles[1].is_nan() && singles[2] == f32::NEG_INFINITY);
+        assert!(call::<f64, f16>(&cast(DType::F16, None), &[70000.0]).is_err());
+    }
+
+    #[test]
+    fn missing_numbers_and_infinities_are_not_rounded() {
+        let round = BitRound { keep_bits: 1, missing: vec![-999.0] };
+        let values = [1.1f32, -999.0, f32::NAN, f32::INFINITY, 1.25, 1.75];
+        let out: Vec<f32> = call(&round, &values).unwrap();
+        assert_eq!((out[0], out[1], out[3], out[4], out[5]), (1.0, -999.0, f32::INFINITY, 1.0, 2.0));
+        assert!(out[2].is_nan());
+        assert!(call::<i32, i32>(&round, &[1]).is_err());
+    }
+}

@@ -20,7 +20,17 @@ use std::collections::BTreeSet;
 /// A request for a file in another format, or in the same one stored in another way.
 ///
 /// Values are copied as they are stored, and so are attributes, dimensions, chunks and filters where the format has
-/// them. Groups, attributes and dimensions without variables are copied too, unless variables are named.
+/// them; a sink chooses the nearest filters that its format has. Groups, attributes and dimensions without variables are copied too, unless variables are named.
+///
+/// # Example
+/// ```no_run
+/// use aosx::{dataset::Conversion, prelude::*};
+///
+/// let dataset = Dataset::open("in.nc")?;
+/// let copy = Conversion::to(OutputFormat::Zarr3).of(&dataset)?;
+/// Session::new().write(&dataset, &copy, "out.zarr".as_ref(), OutputFormat::Zarr3)?;
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversion {
     /// Paths of variables, which take those along that describe them; none means all.

@@ -53,7 +53,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The pipeline that a variable has of its own, by its path or, if nothing else is called so, its name.
+    /// The pipeline that a variable has of its own, by its path.
     pub fn own_of(&self, variable: &str) -> Option<&Pipeline> {
         self.own.iter().find(|(name, _)| name.trim_start_matches('/') == variable).map(|(_, p)| p)
     }
