@@ -98,18 +98,23 @@ fn copies_are_identical_there_and_back() {
         let from = from.to_str().unwrap();
         for (format, there) in FORMATS {
             convert(dir.path(), &[from, "-o", there, "--format", format]);
-            assert_eq!(
-                diff(dir.path(), &[from, there]).0,
-                0,
-                "{file} as {format}: {:?}",
-                diff(dir.path(), &[from, there])
-            );
             convert(dir.path(), &[there, "-o", "back.nc"]);
-            let (code, lines) = diff(dir.path(), &[from, "back.nc"]);
-            assert!(
-                code == 0 && lines.len() == 1 && lines[0].starts_with("identical: "),
-                "{file} by {format}: {lines:?}"
-            );
+            for copy in [there, "back.nc"] {
+                let (code, lines) = diff(dir.path(), &[from, copy]);
+                if format.starts_with("zarr") && copy == "back.nc" {
+                    // JSON has no types, and Zarr no dimensions that can grow.
+                    let lost = |l: &String| l.contains(": type of attribute ") || l.ends_with(": unlimited | fixed");
+                    let left: Vec<&String> =
+                        lines.iter().filter(|l| !lost(l) && !l.starts_with("identical: ")).collect();
+                    assert!(left.is_empty(), "{file} as {format}: {left:?}");
+                } else if (file, format) == ("golden/made.nc", "nc3") {
+                    let wider = lines.iter().all(|l| l.starts_with("'whole_") && l.contains(": type: "));
+                    assert!(code == 1 && lines.len() == 5 && wider, "{lines:?}");
+                } else {
+                    let is_identical = lines.len() == 1 && lines[0].starts_with("identical: ");
+                    assert!(code == 0 && is_identical, "{file} as {format}, {copy}: {lines:?}");
+                }
+            }
         }
     }
 }
@@ -303,9 +308,9 @@ fn chunks_are_those_of_data_and_shards_of_zarr() {
     let dir = folder();
     convert(dir.path(), &["everything.nc", "-o", "out.zarr", "--chunks", "time=1,lon=all", "--codec", "none"]);
     let (_, lines) = diff(dir.path(), &["everything.nc", "out.zarr", "--var", "t,time", "-v"]);
-    assert!(lines.contains(&"'t': chunks: [2, 3, 2] | [1, 3, 4]".to_string()), "{lines:?}");
+    assert!(lines.contains(&"'t': chunks: (2, 3, 2) | (1, 3, 4)".to_string()), "{lines:?}");
     assert!(lines.iter().any(|l| l.starts_with("'t': filters: shuffle,deflate:4 | none")), "{lines:?}");
-    assert!(!lines.iter().any(|l| l.starts_with("'time': chunks: ") && l.ends_with("[1]")), "{lines:?}");
+    assert!(!lines.iter().any(|l| l.starts_with("'time': chunks: ") && l.ends_with("(1)")), "{lines:?}");
     let says = |args: &[&str]| says(dir.path(), &[&["convert", "everything.nc", "-o", "x.zarr"], args].concat(), 2);
     assert!(says(&["--chunks", "tiem=1"]).contains("no dimension 'tiem'; did you mean time"));
     assert!(says(&["--chunks", "time=2", "--shards", "time=5"]).contains("give a multiple, as --shards time=6"));

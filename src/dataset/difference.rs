@@ -258,7 +258,7 @@ impl Finding<'_> {
         }
         let words = |v: &Value| match v {
             Value::Texts(words) => Some(words.join(" ")),
-            Value::Text(text) => Some(text.clone()),
+            Value::Text(text) | Value::Json(text) => Some(text.clone()),
             _ => None,
         };
         if let (Some(x), Some(y)) = (words(x), words(y)) {
