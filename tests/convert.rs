@@ -312,7 +312,7 @@ fn chunks_are_those_of_data_and_shards_of_zarr() {
     assert!(lines.iter().any(|l| l.starts_with("'t': filters: shuffle,deflate:4 | none")), "{lines:?}");
     assert!(!lines.iter().any(|l| l.starts_with("'time': chunks: ") && l.ends_with("(1)")), "{lines:?}");
     let says = |args: &[&str]| says(dir.path(), &[&["convert", "everything.nc", "-o", "x.zarr"], args].concat(), 2);
-    assert!(says(&["--chunks", "tiem=1"]).contains("no dimension 'tiem'; did you mean time"));
+    assert!(says(&["--chunks", "tiem=1"]).contains("no dimension 'tiem'; it has time"));
     assert!(says(&["--chunks", "time=2", "--shards", "time=5"]).contains("give a multiple, as --shards time=6"));
     assert!(says(&["--codec", "tt=none"]).contains("no variable 'tt'"));
 }

@@ -77,6 +77,7 @@ pub fn run(args: &DiffArgs, global: &Global, session: &Session, out: &mut dyn Wr
         let how = if args.rtol > 0.0 || args.atol > 0.0 { "equal within the tolerance" } else { "identical" };
         let what = match extent {
             Extent::Metadata => "metadata".to_string(),
+            _ if pairs.len() == 1 => format!("1 variable, {compared} values"),
             _ => format!("{} variables, {compared} values", pairs.len()),
         };
         destination::print(out, |out| writeln!(out, "{how}: {what}"))?;

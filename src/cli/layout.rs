@@ -23,7 +23,7 @@ pub struct LayoutArgs {
     /// pack:TYPE[:SCALE:OFFSET] change values before. NAME=FILTERS is for one variable [default: as the input]
     #[arg(long, value_name = "[VAR=]FILTERS")]
     pub codec: Vec<String>,
-    /// The type that values are stored in, as f32 [default: as the input]
+    /// The type that data variables are stored in, as f32, which leaves integers alone, or i16 [default: as the input]
     #[arg(long, value_name = "TYPE")]
     pub dtype: Option<String>,
 }

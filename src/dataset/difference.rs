@@ -339,10 +339,8 @@ impl Finding<'_> {
             return Ok(());
         }
         match (a.stored.element_bytes(), b.stored.element_bytes()) {
-            (Some(_), Some(_)) if is_char(a) == is_char(b) => {
-                if !a.shape.contains(&0) {
-                    pairs.push(Pair::new(self.files, a, b, within)?);
-                }
+            (Some(_), Some(_)) if is_char(a) == is_char(b) && !a.shape.contains(&0) => {
+                pairs.push(Pair::new(self.files, a, b, within)?);
             }
             (None, None) if is_text(a) && is_text(b) => {
                 let read = |file: &Dataset| {
