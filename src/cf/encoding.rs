@@ -120,7 +120,8 @@ impl Packing {
         }
         // Each end divided by itself: their difference may overflow.
         let scale = high / steps - low / steps;
-        let offset = low - least * scale;
+        // The middle, for signed types; the sum overflows only where the range is all that there is.
+        let offset = Some(low - least * scale).filter(|x| x.is_finite()).unwrap_or(low / 2.0 + high / 2.0);
         // A range finer than numbers are has no steps.
         let scale = if scale > 0.0 && scale.is_normal() { scale } else { f64::MIN_POSITIVE };
         if precision == DType::F32 {
