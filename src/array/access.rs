@@ -81,6 +81,9 @@ impl LazyArray {
                 let (rows, columns, common) = (self.ndim() - 2, self.ndim() - 1, a.shape()[a.ndim() - 1]);
                 vec![of(0, with_axis(region, columns, 0, common)), of(1, with_axis(region, rows, 0, common))]
             }
+            Operation::Blocks { inputs, function, .. } if function.any_region() => {
+                (0..inputs.len()).map(|k| of(k, region.clone())).collect()
+            }
             Operation::Blocks { inputs, overlap, .. } => self.blocks_of(inputs, overlap, region),
             Operation::Reduce { input, reduced, .. } | Operation::Fold { input, reduced, .. } => {
                 vec![of(0, widened(region, reduced, input.shape()))]

@@ -9,10 +9,7 @@ use super::{
 use crate::{
     array::LazyArray,
     attrs::Attrs,
-    cf::{
-        decoding::{self, ValidRange},
-        references,
-    },
+    cf::decoding::{self, ValidRange},
     dtype::DType,
     error::Result,
     shape::Shape,
@@ -32,12 +29,7 @@ impl<'a> Builder<'a> {
         } else {
             let mut todo: Vec<&VarMeta> = chosen_paths.iter().filter_map(|p| root.var(p)).collect();
             while let Some(v) = todo.pop() {
-                let ancillary = references::named(&v.attrs, "ancillary_variables");
-                let named = references::all(&v.attrs).into_iter().filter(|n| !ancillary.contains(n));
-                let found = named
-                    .filter_map(|name| scope::variable(root, v.group(), &name))
-                    .chain(v.dims.iter().filter_map(|dim| scope::coordinate(root, v.group(), dim)));
-                for next in found {
+                for next in scope::describing(root, v) {
                     // What loses a dimension is gone itself, and so is what only it names.
                     if along.insert(&next.path) && self.stays(next) {
                         todo.push(next);

@@ -1,6 +1,6 @@
 //! What the engine is to compute, and the schema that it fills: [`Computation`].
 
-use crate::{array::LazyArray, dtype::DType, source::Group};
+use crate::{array::LazyArray, attrs::Attrs, dtype::DType, source::Group};
 
 /// An output variable that is computed or copied by the engine.
 #[derive(Clone)]
@@ -70,4 +70,22 @@ pub struct Computation {
     pub results: Vec<String>,
     /// Variables that the output lacks.
     pub left_out: Vec<LeftOut>,
+    /// Results that come from packed variables, with those variables' attributes: a [`Layout`](super::Layout) packs
+    /// them likewise.
+    pub packed: Vec<(String, Attrs)>,
+}
+
+impl Computation {
+    /// A schema that nothing fills yet.
+    pub fn new(schema: Group) -> Computation {
+        Computation {
+            schema,
+            wanted: Vec::new(),
+            ranges: Vec::new(),
+            texts: Vec::new(),
+            results: Vec::new(),
+            left_out: Vec::new(),
+            packed: Vec::new(),
+        }
+    }
 }

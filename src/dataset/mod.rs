@@ -3,14 +3,22 @@
 mod adapted;
 mod carried;
 mod computation;
+mod conversion;
 mod derived;
+mod difference;
+mod encoded;
+mod layout;
 mod output;
 mod reduced;
 mod reduction;
 mod scope;
 
 pub use computation::{Computation, LeftOut, Range, Text, Wanted, Why};
-pub use derived::{ChunkLength, Derived, Layout, Taken, Used};
+pub use conversion::Conversion;
+pub use derived::{Derived, Taken, Used};
+pub use difference::{Cause, Comparison, Difference, Extent, Outcome, Pair, Part, Tolerance};
+pub use encoded::Measure;
+pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use reduction::{Axes, KeepDims, Reduction, Statistic};
 
 use crate::{

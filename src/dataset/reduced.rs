@@ -63,14 +63,7 @@ impl<'a> Builder<'a> {
             None => keys(true).difference(&keys(false)).cloned().collect(),
         };
         let schema = Group { attrs: root.attrs.clone(), ..Group::default() };
-        let done = Computation {
-            schema,
-            wanted: Vec::new(),
-            ranges: Vec::new(),
-            texts: Vec::new(),
-            results: Vec::new(),
-            left_out: Vec::new(),
-        };
+        let done = Computation::new(schema);
         let chosen = chosen.iter().map(|c| c.meta.path.clone()).collect();
         Builder { dataset, request, chosen, gone, done }
     }

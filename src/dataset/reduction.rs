@@ -3,7 +3,7 @@
 use super::{Computation, Dataset, reduced::Builder, scope};
 use crate::{
     array::Rolling,
-    cf::{decoding::ValidRange, references},
+    cf::decoding::ValidRange,
     error::{Error, Problem, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
@@ -165,7 +165,7 @@ impl Reduction {
                 })
                 .collect();
         }
-        let coordinates = coordinates(root);
+        let coordinates = scope::coordinates(root);
         let numeric: Vec<&VarMeta> = root
             .all_vars()
             .into_iter()
@@ -246,22 +246,4 @@ fn axes_named(meta: &VarMeta, name: &str) -> Vec<usize> {
         Some(n) if (0..rank).contains(&n) => vec![n as usize],
         _ => Vec::new(),
     }
-}
-
-/// The paths of all coordinates, with their bounds and grid mappings: what xarray would not reduce.
-///
-/// Ancillary variables, cell measures and the terms of a formula (a surface pressure) are data in their own right.
-fn coordinates(root: &Group) -> BTreeSet<String> {
-    let mut out = BTreeSet::new();
-    for var in root.all_vars() {
-        if var.dims.len() == 1 && var.dims[0] == var.name() {
-            out.insert(var.path.clone());
-        }
-        for attribute in references::SINGLE.iter().chain(&["coordinates"]) {
-            let named = references::named(&var.attrs, attribute);
-            let found = named.iter().filter_map(|name| scope::variable(root, var.group(), name));
-            out.extend(found.map(|v| v.path.clone()));
-        }
-    }
-    out
 }

@@ -195,6 +195,9 @@ impl Formula {
                     b.visit(&with_axis(&tile, rank - 2, 0, common), walk);
                 }
             }
+            Form::Blocks { inputs, function, .. } if function.any_region() => {
+                inputs.iter().for_each(|(input, _)| input.visit(region, walk));
+            }
             Form::Blocks { inputs, grid, overlap, .. } => {
                 for index in grid.overlapping(region) {
                     walk.add(&grid.region(&index).shape);

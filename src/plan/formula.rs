@@ -388,6 +388,12 @@ impl Formula {
                 let inner = a.work_bytes(&of_a, tails).max(b.work_bytes(&of_b, tails)).max(library);
                 buffers.into_iter().fold(inner, add)
             }
+            Form::Blocks { inputs, function, .. } if function.any_region() => {
+                let buffers = inputs.iter().map(|(f, _)| extent.bytes(f.dtype.size()));
+                let inner = inputs.iter().map(|(f, _)| f.work_bytes(extent, tails)).max().unwrap_or(0);
+                let shapes = vec![extent.lengths.clone(); inputs.len()];
+                buffers.fold(inner.max(function.memory(&shapes)), add)
+            }
             Form::Blocks { inputs, function, grid, overlap } => {
                 let wide = |grid: &Grid| -> Shape {
                     let by = overlap.iter().copied().chain(std::iter::repeat(0));

@@ -233,30 +233,47 @@ impl Evaluator<'_> {
         work: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<()> {
+        if call.function.any_region() {
+            let block = BlockInfo { region: region.clone(), index: call.grid.at(&region.start) };
+            return self.call(&call, &block, |_| region.clone(), out, work, scratch);
+        }
         let size = call.dtype.size();
         for index in call.grid.overlapping(region) {
             let block = BlockInfo { region: call.grid.region(&index), index };
             let whole = block.region == *region;
-            let (buffer, mut rest) = split(work, if whole { 0 } else { block.region.shape.bytes(size)? });
-            let mut inputs: Vec<(DType, Shape, &[u8])> = Vec::with_capacity(call.inputs.len());
-            for (formula, grid) in call.inputs {
-                let of = input_block(grid, &block.index, call.overlap);
-                let (values, after) = split(rest, of.shape.bytes(formula.dtype.size())?);
-                self.formula(formula, &of, values, after, scratch)?;
-                inputs.push((formula.dtype, of.shape, values));
-                rest = after;
-            }
-            let views: Vec<BlockInput> =
-                inputs.iter().map(|(dtype, shape, bytes)| BlockInput { dtype: *dtype, shape, bytes }).collect();
+            let (buffer, rest) = split(work, if whole { 0 } else { block.region.shape.bytes(size)? });
             let target = if whole { &mut *out } else { &mut *buffer };
-            call.function
-                .call(&block, &views, target)
-                .map_err(|e| e.in_chunk(&block.index).in_variable(call.function.name()))?;
+            self.call(&call, &block, |grid| input_block(grid, &block.index, call.overlap), target, rest, scratch)?;
             if !whole {
                 copy_shared(buffer, &block.region, out, region, size);
             }
         }
         Ok(())
+    }
+
+    /// Computes the inputs of one block, and it.
+    fn call(
+        &mut self,
+        call: &Call<'_>,
+        block: &BlockInfo,
+        of: impl Fn(&Grid) -> Region,
+        out: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let mut rest = work;
+        let mut inputs: Vec<(DType, Shape, &[u8])> = Vec::with_capacity(call.inputs.len());
+        for (formula, grid) in call.inputs {
+            let of = of(grid);
+            let (values, after) = split(rest, of.shape.bytes(formula.dtype.size())?);
+            self.formula(formula, &of, values, after, scratch)?;
+            inputs.push((formula.dtype, of.shape, values));
+            rest = after;
+        }
+        let views: Vec<BlockInput> =
+            inputs.iter().map(|(dtype, shape, bytes)| BlockInput { dtype: *dtype, shape, bytes }).collect();
+        let called = call.function.call(block, &views, out);
+        called.map_err(|e| e.in_chunk(&block.index).in_variable(call.function.name()))
     }
 }
 
