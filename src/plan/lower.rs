@@ -335,7 +335,10 @@ impl Lowering {
     }
 
     fn into_slot(&mut self, array: &LazyArray, grid: Grid, slot: usize) -> Result<()> {
-        let (grid, stream) = self.streamed(array, grid.clone(), &grid)?;
+        let (mut grid, stream) = self.streamed(array, grid.clone(), &grid)?;
+        if stream.is_none() {
+            grid = self.wider(array, &grid)?;
+        }
         let input = self.well_read(std::slice::from_ref(array), &grid, &grid)?;
         let dtype = array.dtype();
         let destination = Destination::Held(slot);
@@ -392,6 +395,10 @@ impl Lowering {
             self.slots.insert(self.ids.of(array), slot);
             input = self.input(one, &grid, &Recut::new())?;
         } else if self.is_ill_read(&input, &effort) {
+            if effort.least > 0.0 && stream.is_none() {
+                grid = self.wider(array, &grid)?;
+                tiles = tiles::tiles(&grid, &[&pieces], element, room)?;
+            }
             if effort.least == 0.0 && stream.is_none() {
                 tiles = good_tiles(&tiles::least(&grid, &[&pieces])?, element, self.limit.0)?;
                 grid = tiles.clone();

@@ -34,11 +34,11 @@ fn decoding(source: &dyn Source) -> f64 {
     let codecs = &source.meta().storage.codecs;
     let of = |name: &str| match name {
         "shuffle" | "fletcher32" | "crc32c" | "bytes" => 0.1,
-        "lz4" | "blosc" | "zstd" | "lzf" => 0.4,
-        "deflate" | "gzip" | "zlib" => 0.7,
+        "lz4" | "blosc" | "lzf" => 0.4,
+        "zstd" | "deflate" | "gzip" | "zlib" => 1.2,
         _ => 2.0,
     };
-    codecs.iter().map(|c| of(&c.name)).fold(0.2, |a, b| a + b)
+    codecs.iter().map(|c| of(&c.name)).fold(0.3, |a, b| a + b)
 }
 
 impl Lowering {
@@ -131,7 +131,10 @@ impl Lowering {
         instead: f64,
     ) -> Result<Arc<dyn Source>> {
         let (dtype, shape) = (array.dtype(), array.shape());
-        let (grid, stream) = self.streamed(array, grid.clone(), &grid)?;
+        let (mut grid, stream) = self.streamed(array, grid.clone(), &grid)?;
+        if stream.is_none() {
+            grid = self.wider(array, &grid)?;
+        }
         let element = dtype.size() as u64;
         let room = (self.limit.0 / 8).min(64 << 20);
         let chunk = grown(pieces, shape, grid.chunk(), element, room);
@@ -196,6 +199,44 @@ impl Lowering {
         }
         Grid::new(shape, chunk)
     }
+
+    /// Blocks as long as the sources' chunks along some axes, where sources are then read less often and the memory
+    /// allows it.
+    pub(super) fn wider(&mut self, array: &LazyArray, grid: &Grid) -> Result<Grid> {
+        let one = std::slice::from_ref(array);
+        let mut best = grid.clone();
+        let input = self.input(one, grid, &Recut::new())?;
+        let mut read = cost(&input, &best);
+        let mut lengths: Vec<u64> = input.sources().iter().flat_map(|s| s.grid().chunk().0.clone()).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        for k in (0..grid.shape().len()).rev() {
+            for &length in &lengths {
+                let length = length.min(grid.shape()[k].max(1));
+                if length <= best.chunk()[k] {
+                    continue;
+                }
+                let mut chunk = best.chunk().clone();
+                chunk.0[k] = length;
+                let wide = Grid::new(grid.shape().clone(), chunk)?;
+                let input = self.input(one, &wide, &Recut::new())?;
+                let Input::Computed(computed) = &input else { return Ok(best) };
+                let bytes = computed.work_bytes(wide.chunk()).saturating_add(computed.kept_bytes());
+                let less = cost(&input, &wide);
+                if bytes <= self.limit.0 / 4 && less < 0.8 * read {
+                    (best, read) = (wide, less);
+                }
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// What reading an input costs that is computed block by block.
+fn cost(input: &Input, grid: &Grid) -> f64 {
+    let effort = Effort::of(input, grid);
+    let each = input.sources().into_iter().zip(&effort.reads);
+    each.map(|(s, reads)| reads.chunks * s.chunk_bytes() as f64 * decoding(s.as_ref())).sum()
 }
 
 /// Blocks that grow towards `other` until what the two share is a good frame, in whole multiples and within `room`.
