@@ -2,9 +2,9 @@
 
 use crate::{
     error::{Problem, Result},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     units::Bytes,
 };
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The memory that one run may hold.
 ///
@@ -120,45 +120,5 @@ impl Drop for Lease {
         if state.serving != state.next {
             self.budget.0.changed.notify_all();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-
-    #[test]
-    fn what_is_dropped_comes_back() {
-        let b = Budget::new(Bytes(100));
-        let mut a = b.lease(80, "a").unwrap();
-        assert!(b.try_lease(30).is_none());
-        let part = a.split(50);
-        drop(a);
-        assert_eq!((part.bytes(), b.held()), (50, Bytes(50)));
-        drop(part);
-        assert_eq!((b.held(), b.peak()), (Bytes(0), Bytes(80)));
-        assert!(b.lease(101, "a chunk of 't'").is_err());
-    }
-
-    #[test]
-    fn a_large_request_is_served_in_its_turn() {
-        let b = Budget::new(Bytes(100));
-        let first = b.lease(60, "first").unwrap();
-        let large_served = AtomicBool::new(false);
-        std::thread::scope(|s| {
-            s.spawn(|| {
-                let _all = b.lease(100, "large").unwrap();
-                large_served.store(true, SeqCst);
-            });
-            while b.lock().next < 2 {
-                std::thread::yield_now();
-            }
-            // Ten bytes are free, but the large request came first.
-            assert!(b.try_lease(10).is_none());
-            drop(first);
-            let _small = b.lease(10, "small").unwrap();
-            assert!(large_served.load(SeqCst));
-        });
     }
 }

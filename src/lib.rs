@@ -11,6 +11,7 @@ pub mod grid;
 pub mod dtype;
 pub mod attrs;
 // memory
+pub mod sync;
 pub mod budget;
 pub mod block;
 // compute

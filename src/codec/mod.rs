@@ -15,7 +15,6 @@ mod bzip2;
 mod checksum;
 mod deflate;
 mod huffman;
-mod level_one;
 mod lz4;
 mod lzf;
 mod nbit;

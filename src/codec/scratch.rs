@@ -62,5 +62,4 @@ pub(super) struct Contexts {
     pub huffman: huffman::Context,
     /// One block of bitshuffle between its two steps.
     pub block: Vec<u8>,
-    pub sample: Vec<u8>,
 }

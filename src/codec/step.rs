@@ -2,7 +2,7 @@
 
 use super::{
     BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, huffman,
-    level_one, lz4, lzf, nbit, scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
+    lz4, lzf, nbit, scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
 };
 use crate::error::{Error, Problem, Result};
 
@@ -99,9 +99,6 @@ impl Codec {
                 shuffle::shuffle(*element, input, out);
                 Ok(input.len())
             }
-            Codec::Deflate { level: 1 } if level_one::codes_suffice(contexts, input)? => {
-                huffman::encode(&mut contexts.huffman, input, out)
-            }
             Codec::Deflate { level } => Wrapper::Zlib.encode(&mut contexts.deflate, *level, input, out),
             Codec::DeflateFast => huffman::encode(&mut contexts.huffman, input, out),
             Codec::Gzip { level } => Wrapper::Gzip.encode(&mut contexts.deflate, *level, input, out),
@@ -131,9 +128,6 @@ impl Codec {
     /// Bytes that libraries take while the codec is applied to data of `bytes`.
     pub(super) fn apply_state_bytes(&self, bytes: usize) -> usize {
         match self {
-            Codec::Deflate { level: 1 } => {
-                deflate::encode_state_bytes(1) + huffman::STATE_BYTES + level_one::SAMPLE_BYTES
-            }
             Codec::Deflate { level } | Codec::Gzip { level } => deflate::encode_state_bytes(*level),
             Codec::DeflateFast => huffman::STATE_BYTES,
             Codec::Zstd { level } => zstd::encode_state_bytes(*level, bytes),
