@@ -136,6 +136,20 @@ pub enum Problem {
         /// The type of the result.
         dtype: &'static str,
     },
+    /// A value that the type which it is to be stored in does not hold.
+    #[error("the value {value} cannot be stored as {stored}, which holds {low} to {high}; {advice}")]
+    DoesNotFit {
+        /// The value.
+        value: String,
+        /// The type, and how it is packed.
+        stored: String,
+        /// The least value that it holds.
+        low: String,
+        /// The largest value that it holds.
+        high: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A result that does not exist for zero values.
     #[error("{op} of zero values does not exist for integers; select a range that has values")]
     ZeroLength {

@@ -22,6 +22,12 @@ pub trait BlockFunction: Send + Sync {
         0
     }
 
+    /// Whether each element of the result follows from the inputs' elements at its own place. Then it may be called for
+    /// any region, as if that were a block; else for whole blocks only.
+    fn any_region(&self) -> bool {
+        false
+    }
+
     /// Computes one block into `out`: row-major, in native byte order.
     ///
     /// # Errors

@@ -64,6 +64,11 @@ pub fn decoding(meta: &VarMeta, layout: &Layout, valid: ValidRange) -> Result<De
     Ok(decode)
 }
 
+/// Whether values are not what is stored, but follow from it by scale, offset or another type of integers.
+pub fn is_packed(attrs: &Attrs) -> bool {
+    ["scale_factor", "add_offset", "_Unsigned"].iter().any(|name| attrs.get(name).is_some())
+}
+
 /// `_Unsigned = "true"` on signed integers, or `"false"` on unsigned ones.
 fn reinterpreted(stored: DType, attrs: &Attrs) -> Option<DType> {
     match (stored, attrs.text("_Unsigned")?) {

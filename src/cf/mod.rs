@@ -3,4 +3,5 @@
 
 pub mod cell_methods;
 pub mod decoding;
+pub mod encoding;
 pub mod references;

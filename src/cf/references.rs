@@ -6,7 +6,7 @@ use crate::attrs::Attrs;
 pub const LISTS: [&str; 2] = ["coordinates", "ancillary_variables"];
 
 /// Attributes whose value is one variable name.
-pub const SINGLE: [&str; 3] = ["bounds", "climatology", "grid_mapping"];
+pub const SINGLE: [&str; 4] = ["bounds", "climatology", "grid_mapping", "quantization"];
 
 /// Attributes of the form `key: name key: name`.
 pub const KEYED: [&str; 2] = ["cell_measures", "formula_terms"];

@@ -4,19 +4,15 @@ use super::{
     Global,
     destination::{self, Destination},
     history,
+    layout::{self, LayoutArgs},
 };
 use crate::{
-    dataset::{ChunkLength, Computation, Dataset, Layout, Why},
-    error::{Error, Result, closest},
+    dataset::{Computation, Dataset, Why},
+    error::{Error, Result},
     expr::{self, Input, functions},
-    formats::OutputFormat,
     session::Session,
-    source::CodecMeta,
 };
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 /// Compute new variables from expressions: anom = t - mean(t, time)
 #[derive(Debug, clap::Args)]
@@ -39,12 +35,9 @@ pub struct CalcArgs {
     /// nc4, nc3, nc5, zarr3 or zarr2 for a file; json or csv to print all values
     #[arg(long)]
     pub format: Option<String>,
-    /// Chunks of the outputs along dimensions, as time=1,lat=all [default: as the input]
-    #[arg(long, value_delimiter = ',', value_name = "DIM=N")]
-    pub chunks: Vec<String>,
-    /// Filters of the outputs, as shuffle,deflate:1 or zstd:3 or none [default: as the input]
-    #[arg(long, value_delimiter = ',', value_name = "NAME[:LEVEL]")]
-    pub codec: Vec<String>,
+    /// How it is stored.
+    #[command(flatten)]
+    pub layout: LayoutArgs,
     /// Print the plan and what it will cost, without running it
     #[arg(long)]
     pub explain: bool,
@@ -63,7 +56,7 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     }
     let program = args.program.as_deref().unwrap_or_default();
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
-    let layout = layout(args, &destination)?;
+    let layout = args.layout.parse(destination.format())?;
     let parsed = expr::parse(program).map_err(|mistake| mistake.in_source(program))?;
     let inputs = inputs(&args.files, &args.named)?;
     let outputs = expr::bind(program, &parsed, &inputs)?;
@@ -71,9 +64,10 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     let mut computation = Computation::derived(&datasets, &outputs, &layout)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
-        let text = session.explain(&computation)?;
+        let text = layout::explain(&computation, &layout, session)?;
         return destination::print(out, |out| out.write_all(text.as_bytes()));
     }
+    computation = layout::encoded(&computation, &layout, session)?;
     match destination {
         Destination::File(path, format) => {
             computation = computation.adapted(format)?;
@@ -89,8 +83,8 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     }
 }
 
-/// Says which coordinates the output has no type for.
-fn note_left_out(computation: &Computation) {
+/// Says which variables the output has no type for.
+pub(super) fn note_left_out(computation: &Computation) {
     for left in computation.left_out.iter().filter(|l| l.why == Why::NoType) {
         eprintln!("aosx: note: variable '{}': left out: the output has no type for it", left.path);
     }
@@ -117,70 +111,6 @@ pub(super) fn inputs(files: &[PathBuf], named: &[String]) -> Result<Vec<Input>> 
         return Err(Error::usage("no input; give a file behind the expression"));
     }
     all.into_iter().map(|(name, path)| Ok(Input { name, dataset: Dataset::open(path)? })).collect()
-}
-
-fn layout(args: &CalcArgs, destination: &Destination) -> Result<Layout> {
-    let chunks = args.chunks.iter().map(|word| chunk(word)).collect::<Result<Vec<_>>>()?;
-    if args.codec.is_empty() {
-        return Ok(Layout { chunks, codecs: None });
-    }
-    let Destination::File(path, format) = destination else {
-        return Err(Error::usage("--codec needs -o FILE"));
-    };
-    let words: Vec<&str> = args.codec.iter().map(|w| w.trim()).collect();
-    let codecs = match words.as_slice() {
-        ["none"] => Ok(Vec::new()),
-        words => words.iter().map(|word| codec(word, *format)).collect::<Result<Vec<_>>>(),
-    };
-    Ok(Layout { chunks, codecs: Some(codecs.map_err(|e| e.in_file(Path::new(path)))?) })
-}
-
-fn chunk(word: &str) -> Result<(String, ChunkLength)> {
-    let wrong = || Error::usage(format!("--chunks {word}: it is a dimension and a length, as time=1 or lat=all"));
-    let (dim, length) = word.split_once('=').ok_or_else(wrong)?;
-    let length = match length.trim() {
-        "all" | "-1" => ChunkLength::All,
-        number => ChunkLength::Of(number.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?),
-    };
-    Ok((dim.trim().to_string(), length))
-}
-
-/// The filters that a format can be written with, each with its levels.
-fn known_codecs(format: OutputFormat) -> &'static [(&'static str, Option<(i32, i32)>)] {
-    match format {
-        OutputFormat::NetCdf4 => &[("shuffle", None), ("deflate", Some((1, 9))), ("fletcher32", None)],
-        OutputFormat::NetCdf3 | OutputFormat::NetCdf5 => &[],
-        OutputFormat::Zarr2 | OutputFormat::Zarr3 => {
-            &[("zstd", Some((-7, 22))), ("gzip", Some((0, 9))), ("blosc", Some((0, 9)))]
-        }
-    }
-}
-
-fn codec(word: &str, format: OutputFormat) -> Result<CodecMeta> {
-    let known = known_codecs(format);
-    if known.is_empty() {
-        return Err(Error::usage(format!(
-            "--codec {word}: NetCDF classic files have no filters; write NetCDF-4 or Zarr"
-        )));
-    }
-    let (name, level) = word.split_once(':').map_or((word, None), |(name, level)| (name, Some(level)));
-    let name = match (name, format) {
-        ("zlib" | "gzip", OutputFormat::NetCdf4) => "deflate",
-        (other, _) => other,
-    };
-    let Some((_, levels)) = known.iter().find(|(n, _)| *n == name) else {
-        let names = closest(name, known.iter().map(|(n, _)| *n));
-        return Err(Error::usage(format!("no codec '{name}' in this format; there are none, {}", names.join(", "))));
-    };
-    let level = match (level, levels) {
-        (None, _) => None,
-        (Some(text), None) => return Err(Error::usage(format!("--codec {name}:{text}: {name} has no levels"))),
-        (Some(text), Some((low, high))) => match text.parse::<i32>() {
-            Ok(level) if (*low..=*high).contains(&level) => Some(level),
-            _ => return Err(Error::usage(format!("--codec {name}:{text}: its levels are {low} to {high}"))),
-        },
-    };
-    Ok(CodecMeta { name: name.to_string(), level, detail: String::new() })
 }
 
 /// Every function under the heading of its kind, and the constants.

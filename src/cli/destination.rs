@@ -55,10 +55,21 @@ impl Destination {
     }
 }
 
+impl Destination {
+    /// The format of the file, where there is one.
+    pub(super) fn format(&self) -> Option<OutputFormat> {
+        match self {
+            Destination::File(_, format) => Some(*format),
+            Destination::Screen(_) => None,
+        }
+    }
+}
+
 fn by_name(path: &Path) -> Result<OutputFormat> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("nc" | "nc4" | "cdf" | "h5" | "hdf5") => Ok(OutputFormat::NetCdf4),
         Some("nc3") => Ok(OutputFormat::NetCdf3),
+        Some("nc5") => Ok(OutputFormat::NetCdf5),
         Some("zarr") => Ok(OutputFormat::Zarr3),
         _ => {
             Err(Error::usage("the output's name says no format; end it in .nc or .zarr, or give --format")

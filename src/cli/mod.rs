@@ -1,10 +1,13 @@
 //! The command line: one file a subcommand. `main.rs` only calls [`main`].
 
 pub mod calc;
+pub mod convert;
 mod destination;
+pub mod diff;
 pub mod graph;
 mod history;
 pub mod info;
+pub mod layout;
 pub mod reduce;
 
 use crate::{
@@ -70,6 +73,8 @@ enum Command {
     Info(info::InfoArgs),
     Reduce(reduce::ReduceArgs),
     Calc(calc::CalcArgs),
+    Convert(convert::ConvertArgs),
+    Diff(diff::DiffArgs),
     Graph(graph::GraphArgs),
 }
 
@@ -78,14 +83,19 @@ pub fn main() -> ExitCode {
     keep_freed_memory_small();
     let args = Args::parse();
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = session(&args.global).and_then(|session| match &args.command {
-        Command::Info(args) => info::run(args, &mut out),
-        Command::Calc(calc) => calc::run(calc, &args.global, &session, &mut out),
-        Command::Graph(args) => graph::run(args, &mut out),
-        Command::Reduce(reduce) => reduce::run(reduce, &args.global, &session, &mut out),
+    let done = session(&args.global).and_then(|session| {
+        match &args.command {
+            Command::Info(args) => info::run(args, &mut out),
+            Command::Calc(calc) => calc::run(calc, &args.global, &session, &mut out),
+            Command::Convert(convert) => convert::run(convert, &args.global, &session, &mut out),
+            Command::Diff(diff) => return diff::run(diff, &args.global, &session, &mut out),
+            Command::Graph(args) => graph::run(args, &mut out),
+            Command::Reduce(reduce) => reduce::run(reduce, &args.global, &session, &mut out),
+        }
+        .map(|()| ExitCode::SUCCESS)
     });
-    match done.and_then(|()| out.flush().map_err(|e| Error::io("write", e))) {
-        Ok(()) => ExitCode::SUCCESS,
+    match done.and_then(|code| out.flush().map(|()| code).map_err(|e| Error::io("write", e))) {
+        Ok(code) => code,
         Err(e) => fail(&e),
     }
 }

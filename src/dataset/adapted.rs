@@ -2,13 +2,15 @@
 
 use super::{Computation, LeftOut, Wanted, Why};
 use crate::{
+    array::{LazyArray, Operation},
     attrs::Value,
+    cf::encoding::Cast,
     dtype::DType,
     error::Result,
     formats::OutputFormat,
-    kernels::fold::{FoldOptions, Op},
     source::{Group, StoredType},
 };
+use std::sync::Arc;
 
 impl Computation {
     /// The same, as `format` can hold it: numbers of types that it lacks get one that holds their values, and strings
@@ -31,9 +33,9 @@ impl Computation {
             if held == dtype {
                 continue;
             }
-            if !out.results.contains(&wanted.path) {
-                // A copy is written as it is stored; what changes its type is a fold of single values.
-                wanted.array = wanted.array.reduce(Op::First, &[], FoldOptions::default())?;
+            if matches!(wanted.array.operation(), Operation::Source(_)) {
+                // A copy is written as it is stored, unless it is computed.
+                wanted.array = exactly(wanted, held)?;
             }
             wanted.stored = held;
             meta.stored = StoredType::native(held);
@@ -56,6 +58,16 @@ impl Computation {
             self.left_out.push(LeftOut { path: text.from, why: Why::NoType });
         }
     }
+}
+
+/// A copy in another type, which holds all of its numbers or is an error.
+fn exactly(wanted: &Wanted, held: DType) -> Result<LazyArray> {
+    let array = &wanted.array;
+    if held != DType::F64 {
+        return Ok(array.astype(held));
+    }
+    let cast = Cast { variable: wanted.path.clone(), stored: held, fill: None };
+    LazyArray::blocks(std::slice::from_ref(array), Arc::new(cast), array.shape(), array.chunk(), held)
 }
 
 /// The type that a format holds such numbers in.

@@ -1,15 +1,15 @@
 //! What `aosx calc` computes: named lazy arrays, and the schema and copies that they become.
 
-use super::{Computation, Dataset, LeftOut, Text, Wanted, Why, output, reduction::dimension, scope};
+use super::{Computation, Dataset, Layout, LeftOut, Text, Wanted, Why, output, reduction::dimension, scope};
 use crate::{
     array::{Index, LazyArray},
     attrs::{Attrs, Value},
-    cf::references,
+    cf::{decoding, references},
     dtype::DType,
-    error::{Error, Problem, Result, closest},
+    error::{Error, Result},
     kernels::fold::Op,
     shape::Shape,
-    source::{CodecMeta, Dimension, Group, Storage, StoredType, VarMeta},
+    source::{Dimension, Group, Storage, StoredType, VarMeta},
 };
 use std::collections::BTreeSet;
 
@@ -48,24 +48,6 @@ pub struct Derived {
     pub taken: Vec<(String, Taken)>,
 }
 
-/// How long chunks are along a dimension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChunkLength {
-    /// As long as the dimension.
-    All,
-    /// So long, or as long as the dimension where that is shorter.
-    Of(u64),
-}
-
-/// How outputs are to be stored, where that is not to follow the inputs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Layout {
-    /// The length of chunks along dimensions by name.
-    pub chunks: Vec<(String, ChunkLength)>,
-    /// The filters; none means that nothing is compressed.
-    pub codecs: Option<Vec<CodecMeta>>,
-}
-
 impl Computation {
     /// What named arrays mean as an output file. Coordinates, bounds and grid mappings of the variables that they come
     /// from are copied where all of their dimensions are still there; global attributes are the first input's.
@@ -76,19 +58,13 @@ impl Computation {
     /// When there is no output, two have one name, or a chunk is asked for along a dimension that no output has.
     pub fn derived(inputs: &[Dataset], outputs: &[Derived], layout: &Layout) -> Result<Computation> {
         let attrs = inputs.first().map(|d| d.root().attrs.clone()).unwrap_or_default();
-        let done = Computation {
-            schema: Group { attrs, ..Group::default() },
-            wanted: Vec::new(),
-            ranges: Vec::new(),
-            texts: Vec::new(),
-            results: Vec::new(),
-            left_out: Vec::new(),
-        };
+        let done = Computation::new(Group { attrs, ..Group::default() });
         let results: BTreeSet<&str> = outputs.iter().map(|o| o.name.as_str()).collect();
         if results.len() < outputs.len() || outputs.is_empty() {
             return Err(Error::usage("outputs need names of their own, and there is at least one"));
         }
-        layout.check(outputs)?;
+        layout.check_dimensions(outputs.iter().flat_map(|o| names(&o.array)))?;
+        layout.check_variables(outputs.iter().map(|o| o.name.as_str()))?;
         let mut builder = Builder { inputs, layout, results, dims: Vec::new(), carried: Vec::new(), done };
         for output in outputs {
             builder.result(output).map_err(|e| e.in_variable(&output.name))?;
@@ -98,46 +74,6 @@ impl Computation {
         }
         builder.link(outputs);
         Ok(builder.done)
-    }
-}
-
-impl Layout {
-    fn check(&self, outputs: &[Derived]) -> Result<()> {
-        let mut known: Vec<String> = outputs.iter().flat_map(|o| names(&o.array)).collect();
-        known.sort_unstable();
-        known.dedup();
-        match self.chunks.iter().find(|(name, _)| !known.contains(name)) {
-            Some((name, _)) => {
-                let known = closest(name, known.iter().map(String::as_str));
-                Err(Problem::NoSuchDimension { name: name.clone(), known }.into())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// As it is stored by itself, changed to what is asked for.
-    fn change(&self, storage: &mut Storage, dims: &[String], shape: &Shape) {
-        if shape.is_empty() {
-            return;
-        }
-        if let Some(codecs) = &self.codecs {
-            storage.codecs.clone_from(codecs);
-            if !codecs.is_empty() {
-                storage.kind = "chunked";
-            } else if self.chunks.is_empty() {
-                storage.kind = "contiguous";
-            }
-        }
-        let Some(chunk) = &mut storage.chunk else { return };
-        for (k, dim) in dims.iter().enumerate() {
-            if let Some((_, length)) = self.chunks.iter().find(|(name, _)| name == dim) {
-                storage.kind = "chunked";
-                chunk.0[k] = match length {
-                    ChunkLength::All => shape[k].max(1),
-                    ChunkLength::Of(n) => (*n).min(shape[k].max(1)),
-                };
-            }
-        }
     }
 }
 
@@ -219,7 +155,7 @@ impl<'a> Builder<'a> {
         let array = &output.array;
         let dims = self.dims_of(array, output);
         let mut storage = self.storage(output)?;
-        self.layout.change(&mut storage, &names(array), array.shape());
+        self.layout.change(&output.name, &mut storage, &names(array), array.shape())?;
         let mut attrs = Attrs::new();
         match array.dtype() {
             DType::F32 => attrs.set("_FillValue", Value::F32(vec![f32::NAN])),
@@ -247,9 +183,23 @@ impl<'a> Builder<'a> {
         };
         self.declare(meta, dims);
         self.done.results.push(output.name.clone());
+        if let Some(packed) = self.packed(output)? {
+            self.done.packed.push((output.name.clone(), packed));
+        }
         let (ones, stored) = (vec![false; array.ndim()], array.dtype());
         self.done.wanted.push(Wanted { path: output.name.clone(), array: array.clone(), ones, stored });
         Ok(())
+    }
+
+    /// How the first variable is packed that an output comes from and that is.
+    fn packed(&self, output: &Derived) -> Result<Option<Attrs>> {
+        for used in &output.from {
+            let attrs = &self.meta(used)?.attrs;
+            if decoding::is_packed(attrs) {
+                return Ok(Some(attrs.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Chunks and filters of the largest variable that an output comes from and that has its dimensions; else those in
@@ -285,13 +235,7 @@ impl<'a> Builder<'a> {
             let mut seen = BTreeSet::new();
             while let Some(v) = todo.pop() {
                 let root = self.inputs[used.input].root();
-                let ancillary = references::named(&v.attrs, "ancillary_variables");
-                let named = references::all(&v.attrs).into_iter().filter(|n| !ancillary.contains(n));
-                let found: Vec<&VarMeta> = named
-                    .filter_map(|name| scope::variable(root, v.group(), &name))
-                    .chain(v.dims.iter().filter_map(|dim| scope::coordinate(root, v.group(), dim)))
-                    .collect();
-                for next in found {
+                for next in scope::describing(root, v) {
                     if seen.insert(&next.path) && self.follows(next, output, &present) {
                         let next_used = Used { input: used.input, path: next.path.clone() };
                         self.carry(next, next_used, output)

@@ -1,12 +1,20 @@
 //! [`Dataset`]: a file with its variables, coordinates and dimensions, and what can be asked of it.
 
 mod adapted;
+mod conversion;
 mod derived;
+mod difference;
+mod encoded;
+mod layout;
 mod output;
 mod reduction;
 mod scope;
 
-pub use derived::{ChunkLength, Derived, Layout, Taken, Used};
+pub use conversion::Conversion;
+pub use derived::{Derived, Taken, Used};
+pub use difference::{Cause, Comparison, Difference, Extent, Outcome, Pair, Part, Tolerance};
+pub use encoded::Measure;
+pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use reduction::{Axes, Computation, KeepDims, LeftOut, Range, Reduction, Text, Wanted, Why};
 
 use crate::{

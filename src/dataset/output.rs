@@ -45,7 +45,7 @@ fn enlarge(chunk: &mut [u64], shape: &Shape, element: u64) {
 }
 
 /// The filters that lose nothing: what was rounded once for storage must not be rounded again after computing.
-fn lossless(codecs: &[CodecMeta]) -> Vec<CodecMeta> {
+pub fn lossless(codecs: &[CodecMeta]) -> Vec<CodecMeta> {
     const LOSSY: [&str; 6] = ["nbit", "scaleoffset", "bitround", "quantize", "fixedscaleoffset", "packbits"];
     codecs.iter().filter(|c| !LOSSY.contains(&c.name.as_str())).cloned().collect()
 }

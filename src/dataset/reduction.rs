@@ -121,6 +121,24 @@ pub struct Computation {
     pub results: Vec<String>,
     /// Variables that the output lacks.
     pub left_out: Vec<LeftOut>,
+    /// Results that come from packed variables, with those variables' attributes: a [`Layout`](super::Layout) packs
+    /// them likewise.
+    pub packed: Vec<(String, Attrs)>,
+}
+
+impl Computation {
+    /// A schema that nothing fills yet.
+    pub fn new(schema: Group) -> Computation {
+        Computation {
+            schema,
+            wanted: Vec::new(),
+            ranges: Vec::new(),
+            texts: Vec::new(),
+            results: Vec::new(),
+            left_out: Vec::new(),
+            packed: Vec::new(),
+        }
+    }
 }
 
 /// A variable and the positions of its axes that are reduced.
@@ -194,7 +212,7 @@ impl Reduction {
                 })
                 .collect();
         }
-        let coordinates = coordinates(root);
+        let coordinates = scope::coordinates(root);
         let numeric: Vec<&VarMeta> = root
             .all_vars()
             .into_iter()
@@ -277,24 +295,6 @@ fn axes_named(meta: &VarMeta, name: &str) -> Vec<usize> {
     }
 }
 
-/// The paths of all coordinates, with their bounds and grid mappings: what xarray would not reduce.
-///
-/// Ancillary variables, cell measures and the terms of a formula (a surface pressure) are data in their own right.
-fn coordinates(root: &Group) -> BTreeSet<String> {
-    let mut out = BTreeSet::new();
-    for var in root.all_vars() {
-        if var.dims.len() == 1 && var.dims[0] == var.name() {
-            out.insert(var.path.clone());
-        }
-        for attribute in references::SINGLE.iter().chain(&["coordinates"]) {
-            let named = references::named(&var.attrs, attribute);
-            let found = named.iter().filter_map(|name| scope::variable(root, var.group(), name));
-            out.extend(found.map(|v| v.path.clone()));
-        }
-    }
-    out
-}
-
 /// A dimension, by the group that declares it and its name.
 type DimKey = (Option<String>, String);
 
@@ -321,14 +321,7 @@ impl<'a> Builder<'a> {
         };
         let gone = keys(true).difference(&keys(false)).cloned().collect();
         let schema = Group { attrs: root.attrs.clone(), ..Group::default() };
-        let done = Computation {
-            schema,
-            wanted: Vec::new(),
-            ranges: Vec::new(),
-            texts: Vec::new(),
-            results: Vec::new(),
-            left_out: Vec::new(),
-        };
+        let done = Computation::new(schema);
         let chosen = chosen.iter().map(|c| c.meta.path.clone()).collect();
         Builder { dataset, request, chosen, gone, done }
     }
@@ -483,12 +476,7 @@ impl<'a> Builder<'a> {
         } else {
             let mut todo: Vec<&VarMeta> = chosen_paths.iter().filter_map(|p| root.var(p)).collect();
             while let Some(v) = todo.pop() {
-                let ancillary = references::named(&v.attrs, "ancillary_variables");
-                let named = references::all(&v.attrs).into_iter().filter(|n| !ancillary.contains(n));
-                let found = named
-                    .filter_map(|name| scope::variable(root, v.group(), &name))
-                    .chain(v.dims.iter().filter_map(|dim| scope::coordinate(root, v.group(), dim)));
-                for next in found {
+                for next in scope::describing(root, v) {
                     // What loses a dimension is gone itself, and so is what only it names.
                     if along.insert(&next.path) && self.stays(next) {
                         todo.push(next);

@@ -1,6 +1,10 @@
 //! What a name means inside a group: the nearest variable or dimension outwards.
 
-use crate::source::{Group, VarMeta};
+use crate::{
+    cf::references,
+    source::{Group, VarMeta},
+};
+use std::collections::BTreeSet;
 
 /// The path of the group that declares the dimension which `name` means in the group at `group`.
 pub fn declaring(root: &Group, group: &str, name: &str) -> Option<String> {
@@ -37,6 +41,34 @@ pub fn coordinate<'a>(root: &'a Group, group: &str, dim: &str) -> Option<&'a Var
     outwards(group)
         .filter(|path| home.as_ref().is_none_or(|home| path.len() >= home.len()))
         .find_map(|path| root.group(&path)?.vars.iter().find(|v| v.name() == dim && v.dims == [dim]))
+}
+
+/// The variables that describe one: its coordinates and what its attributes name, but data in their own right.
+pub fn describing<'a>(root: &'a Group, v: &VarMeta) -> Vec<&'a VarMeta> {
+    let ancillary = references::named(&v.attrs, "ancillary_variables");
+    let named = references::all(&v.attrs).into_iter().filter(|n| !ancillary.contains(n));
+    named
+        .filter_map(|name| variable(root, v.group(), &name))
+        .chain(v.dims.iter().filter_map(|dim| coordinate(root, v.group(), dim)))
+        .collect()
+}
+
+/// The paths of all coordinates, with their bounds and grid mappings: what xarray would not reduce.
+///
+/// Ancillary variables, cell measures and the terms of a formula (a surface pressure) are data in their own right.
+pub fn coordinates(root: &Group) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for var in root.all_vars() {
+        if var.dims.len() == 1 && var.dims[0] == var.name() {
+            out.insert(var.path.clone());
+        }
+        for attribute in references::SINGLE.iter().chain(&["coordinates"]) {
+            let named = references::named(&var.attrs, attribute);
+            let found = named.iter().filter_map(|name| variable(root, var.group(), name));
+            out.extend(found.map(|v| v.path.clone()));
+        }
+    }
+    out
 }
 
 /// The paths of a group and those around it, nearest first, the root (`""`) last.

@@ -2,6 +2,7 @@
 //! ([`values`]).
 
 pub mod cdl;
+pub mod differences;
 pub mod drawing;
 pub mod info;
 pub mod json;

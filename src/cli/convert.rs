@@ -1,0 +1,68 @@
+//! `aosx convert`: a file in another format, or stored in another way.
+
+use super::{
+    Global,
+    calc::note_left_out,
+    destination::{self, Destination},
+    history,
+    layout::{self, LayoutArgs},
+};
+use crate::{
+    dataset::{Conversion, Dataset},
+    error::{Error, Result},
+    session::Session,
+};
+use std::{io::Write, path::PathBuf};
+
+/// Copy a file into another format, other chunks, filters or types
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  aosx convert in.nc -o out.zarr\n  aosx convert in.nc -o out.zarr --chunks time=all,lat=19,lon=36 --codec zstd:3\n  aosx convert in.zarr -o out.nc --chunks time=1 --codec shuffle,deflate:1\n  aosx convert in.nc -o small.nc --var t,u --codec bitround:9,shuffle,deflate:1\n  aosx convert in.nc -o packed.nc --codec t=pack:i16,shuffle,deflate:1"
+)]
+pub struct ConvertArgs {
+    /// A NetCDF, HDF5 or Zarr file
+    pub file: PathBuf,
+    /// Write to this file: .nc is NetCDF-4, .nc3 and .nc5 are classic, .zarr is Zarr v3
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// nc4, nc3, nc5, zarr3 or zarr2 [default: by the output's name]
+    #[arg(long)]
+    pub format: Option<String>,
+    /// Variables, as t,u or group/sub/t, which take their coordinates along [default: all]
+    #[arg(long, value_delimiter = ',')]
+    pub var: Vec<String>,
+    /// How it is stored.
+    #[command(flatten)]
+    pub layout: LayoutArgs,
+    /// Print the plan and what it will cost, without running it
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// Runs it, and prints to `out` what is to be printed.
+///
+/// # Errors
+/// As [`Conversion::of`] and [`Session::write`].
+pub fn run(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
+    let Destination::File(path, format) = Destination::of(Some(&args.output), args.format.as_deref())? else {
+        return Err(Error::usage("convert writes a file; give -o FILE"));
+    };
+    let layout = args.layout.parse(Some(format))?;
+    let variables = args.var.iter().map(|v| v.trim().to_string()).collect();
+    let dataset = Dataset::open(&args.file)?;
+    let request = Conversion { variables, layout, format };
+    let mut computation = request.of(&dataset)?;
+    // A copy of the same values has the same history.
+    if request.layout.changes_values() {
+        history::append(&mut computation.schema.attrs);
+    }
+    if args.explain {
+        let text = layout::explain(&computation, &request.layout, session)?;
+        return destination::print(out, |out| out.write_all(text.as_bytes()));
+    }
+    computation = layout::encoded(&computation, &request.layout, session)?.adapted(format)?;
+    if !global.quiet {
+        note_left_out(&computation);
+    }
+    session.write(&dataset, &computation, &path, format)
+}
