@@ -8,6 +8,7 @@ mod encoded;
 mod layout;
 mod output;
 mod reduction;
+mod run;
 mod scope;
 
 pub use conversion::Conversion;

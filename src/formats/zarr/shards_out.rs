@@ -69,12 +69,27 @@ impl ShardsOut {
         self.grid.chunk()
     }
 
-    /// Writes a chunk as stored; `path` says where a shard lies.
+    /// The shard that holds a chunk.
+    pub(super) fn of(&self, chunk: &ChunkIndex) -> Vec<u64> {
+        chunk.iter().zip(&self.inner).map(|(c, n)| c / n).collect()
+    }
+
+    /// The row-major number of the shard that holds a chunk.
+    pub(super) fn number(&self, chunk: &ChunkIndex) -> u64 {
+        self.grid.number(&self.of(chunk))
+    }
+
+    /// Writes a chunk as stored; `path` says where a shard lies. Gives the path of the shard where it is whole now.
     ///
     /// # Errors
     /// When the chunk was written before, or the system refuses.
-    pub(super) fn write(&self, chunk: &ChunkIndex, stored: &[u8], path: impl Fn(&[u64]) -> PathBuf) -> Result<()> {
-        let shard: Vec<u64> = chunk.iter().zip(&self.inner).map(|(c, n)| c / n).collect();
+    pub(super) fn write(
+        &self,
+        chunk: &ChunkIndex,
+        stored: &[u8],
+        path: impl Fn(&[u64]) -> PathBuf,
+    ) -> Result<Option<PathBuf>> {
+        let shard = self.of(chunk);
         let number = chunk.iter().zip(&self.inner).fold(0, |at, (c, n)| at * n + c % n) as usize;
         let (path, offset) = {
             let mut begun = self.lock();
@@ -98,7 +113,7 @@ impl ShardsOut {
             });
             if left == Some(0) { begun.remove(&shard) } else { None }
         };
-        whole.map_or(Ok(()), Begun::finish)
+        whole.map(|shard| shard.finish().map(|()| path)).transpose()
     }
 
     /// Finishes the shards that have chunks which were never written.
@@ -170,6 +185,11 @@ fn create(path: &Path) -> Result<()> {
     let done = match new() {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| new())
+        }
+        // What a run left that ended early, and what it was sorting.
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            let _ = fs::remove_file(path.with_extension("sorted"));
+            fs::remove_file(path).and_then(|()| new())
         }
         done => done,
     };

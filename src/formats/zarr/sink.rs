@@ -15,7 +15,7 @@ use crate::{
     grid::Grid,
     shape::{ChunkIndex, Region, Shape},
     source::{Group, Sink, StoredType, VarMeta},
-    store::{Form, Pending},
+    store::{FileNumber, Pending},
 };
 use std::{
     collections::HashMap,
@@ -34,6 +34,8 @@ pub(super) struct ZarrSink {
 }
 
 struct OutArray {
+    /// Its place among the arrays, in the order of their declaration.
+    number: u32,
     folder: PathBuf,
     grid: Grid,
     shards: Option<ShardsOut>,
@@ -46,22 +48,41 @@ struct OutArray {
 }
 
 impl ZarrSink {
-    pub(super) fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<ZarrSink> {
+    /// Writes the documents of all groups and variables, unless an earlier run has.
+    pub(super) fn create(pending: Pending, format: OutputFormat, root: &Group) -> Result<ZarrSink> {
         let version = match format {
             OutputFormat::Zarr2 => Version::V2,
             _ => Version::V3,
         };
-        let pending = Pending::new(path, Form::Folder)?;
         let mut sink = ZarrSink { pending, version, arrays: HashMap::new() };
         let mut all = Map::new();
         let store = sink.pending.path().to_path_buf();
-        fs::create_dir(&store).map_err(|e| Error::io("create the folder", e).in_file(path))?;
+        if !sink.is_begun() {
+            let failed = |e| Error::io("create the folder", e).in_file(sink.pending.target());
+            fs::create_dir(&store).map_err(failed)?;
+        }
         sink.declare(root, "", &mut all)?;
         let documents = version.group(root);
         for (name, document) in version.consolidated(documents, all) {
-            write_file(&store.join(name), json::text(&document).as_bytes())?;
+            sink.write_document(name, &document)?;
+        }
+        match sink.pending.unfinished() {
+            Some(unfinished) if !unfinished.is_begun() => unfinished.begin()?,
+            _ => {}
         }
         Ok(sink)
+    }
+
+    fn is_begun(&self) -> bool {
+        self.pending.unfinished().is_some_and(|unfinished| unfinished.is_begun())
+    }
+
+    fn write_document(&self, key: &str, document: &Json) -> Result<()> {
+        // What an earlier run has declared stays, so that its `history` does.
+        if self.is_begun() {
+            return Ok(());
+        }
+        write_file(&self.pending.path().join(key), json::text(document).as_bytes())
     }
 
     /// Writes the documents of a group and all in it, and gathers them in `all`.
@@ -95,7 +116,7 @@ impl ZarrSink {
     ) -> Result<()> {
         for (name, document) in documents {
             let key = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
-            write_file(&self.pending.path().join(&key), json::text(&document).as_bytes())?;
+            self.write_document(&key, &document)?;
             // Version 3 consolidates by path, and without the root.
             match self.version {
                 Version::V2 => all.insert(key, document),
@@ -129,7 +150,8 @@ impl ZarrSink {
         let fill = fill_bytes(declared.as_ref().or(var.fill.as_ref()), &form);
         let pipeline = Pipeline::new(codecs, chunk_bytes);
         let folder = self.pending.path().join(&var.path);
-        Ok((OutArray { folder, grid, shards, element, chunk_bytes, pipeline, fill, is_text }, documents))
+        let number = self.arrays.len() as u32;
+        Ok((OutArray { number, folder, grid, shards, element, chunk_bytes, pipeline, fill, is_text }, documents))
     }
 
     fn of(&self, variable: &str) -> Result<&OutArray> {
@@ -139,16 +161,45 @@ impl ZarrSink {
         })
     }
 
+    /// Where the chunk, or its shard, lies.
+    fn path(&self, array: &OutArray, index: &[u64]) -> PathBuf {
+        array.folder.join(self.version.keys().key(index))
+    }
+
     fn write_value(&self, array: &OutArray, chunk: &ChunkIndex, bytes: &[u8]) -> Result<()> {
-        let path = |index: &[u64]| array.folder.join(self.version.keys().key(index));
-        match &array.shards {
-            Some(shards) => shards.write(chunk, bytes, path),
-            None => write_file(&path(chunk), bytes),
+        let unfinished = self.pending.unfinished();
+        let number = array.file_number(chunk);
+        if let Some(shards) = &array.shards {
+            let whole = shards.write(chunk, bytes, |index| self.path(array, index))?;
+            return match (whole, unfinished) {
+                (Some(path), Some(unfinished)) => unfinished.add_file(number, &path),
+                _ => Ok(()),
+            };
         }
+        write_file(&self.path(array, chunk), bytes)?;
+        unfinished.map_or(Ok(()), |unfinished| unfinished.add(number, bytes))
+    }
+
+    fn is_written(&self, array: &OutArray, chunk: &ChunkIndex) -> bool {
+        let Some(unfinished) = self.pending.unfinished() else { return false };
+        let path = match &array.shards {
+            Some(shards) => self.path(array, &shards.of(chunk)),
+            None => self.path(array, chunk),
+        };
+        unfinished.has(array.file_number(chunk), &path)
     }
 }
 
 impl OutArray {
+    /// The file that holds a chunk.
+    fn file_number(&self, chunk: &ChunkIndex) -> FileNumber {
+        let file = match &self.shards {
+            Some(shards) => shards.number(chunk),
+            None => self.grid.number(chunk),
+        };
+        FileNumber { variable: self.number, file }
+    }
+
     /// A clipped chunk made whole, or `None` where it is whole already.
     fn padded(&self, chunk: &ChunkIndex, data: &[u8]) -> Result<Option<Vec<u8>>> {
         let Region { start, shape } = self.grid.region(chunk);
@@ -200,6 +251,9 @@ impl Sink for ZarrSink {
 
     fn write(&self, variable: &str, chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch) -> Result<()> {
         let array = self.of(variable)?;
+        if self.is_written(array, chunk) {
+            return Ok(());
+        }
         let mut write = || {
             let padded = array.padded(chunk, data)?;
             let data = padded.as_deref().unwrap_or(data);
@@ -210,6 +264,10 @@ impl Sink for ZarrSink {
             self.write_value(array, chunk, &scratch.stored.bytes()[..len])
         };
         write().map_err(|e: Error| e.in_chunk(chunk).in_variable(variable).in_file(self.pending.target()))
+    }
+
+    fn has(&self, variable: &str, chunk: &ChunkIndex) -> bool {
+        self.arrays.get(variable).is_some_and(|array| self.is_written(array, chunk))
     }
 
     fn write_texts(&self, variable: &str, values: &[String]) -> Result<()> {
@@ -224,7 +282,8 @@ impl Sink for ZarrSink {
                 return Ok(());
             }
             let packed = zstd::bulk::compress(&strings(values)?, ZSTD_LEVEL).map_err(|e| Error::io("compress", e))?;
-            self.write_value(array, &ChunkIndex(vec![0; array.grid.shape().len()]), &packed)
+            let only = ChunkIndex(vec![0; array.grid.shape().len()]);
+            if self.is_written(array, &only) { Ok(()) } else { self.write_value(array, &only, &packed) }
         };
         write().map_err(|e: Error| e.in_variable(variable).in_file(self.pending.target()))
     }
