@@ -89,11 +89,15 @@ impl Pending {
     }
 }
 
+/// What is replaced: a link stays, and what it leads to is written.
+pub(super) fn resolved(target: &Path) -> PathBuf {
+    let led_to = if target.is_symlink() { target.canonicalize().ok() } else { None };
+    led_to.unwrap_or_else(|| target.to_path_buf())
+}
+
 /// The target with links followed, and its folder.
 fn checked(target: &Path, form: Form) -> Result<(PathBuf, PathBuf)> {
-    // A link stays, and what it leads to is replaced.
-    let resolved = if target.is_symlink() { target.canonicalize().ok() } else { None };
-    let target = resolved.as_deref().unwrap_or(target);
+    let target = &resolved(target);
     refuse_precious(target, form)?;
     if target.file_name().is_none() {
         return Err(Error::usage("the output has no file name").in_file(target));

@@ -1,5 +1,6 @@
 //! Temporary names of outputs: whose they are, and what killed processes left under them.
 
+use super::pending::resolved;
 use crate::codec::crc32c;
 use std::{
     ffi::CStr,
@@ -16,8 +17,7 @@ pub(super) fn name(target: &str, n: u32) -> String {
 ///
 /// Only what bears the name of such a file, and a process that is no more, is touched.
 pub fn clear_stale(target: &Path) -> Vec<PathBuf> {
-    let resolved = if target.is_symlink() { target.canonicalize().ok() } else { None };
-    let target = resolved.as_deref().unwrap_or(target);
+    let target = &resolved(target);
     let Some(own) = target.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(items) = fs::read_dir(folder) else { return Vec::new() };

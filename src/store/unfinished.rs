@@ -4,6 +4,7 @@
 //! which says what the run is; `journal`, one record for each file of the store that is whole. A record is written after
 //! its file, with one call, and has a checksum of that file and one of its own: what was torn or lost is written again.
 
+use super::pending::resolved;
 use crate::{
     codec::crc32c,
     error::{Error, Result},
@@ -44,7 +45,7 @@ pub struct Unfinished {
     checked: Vec<AtomicU8>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Record {
     number: FileNumber,
     len: u64,
@@ -101,6 +102,7 @@ const SHOWN_MAX: usize = 120;
 /// # Errors
 /// When `target` has no file name.
 pub fn unfinished_beside(target: &Path) -> Result<PathBuf> {
+    let target = &resolved(target);
     let name = target.file_name().ok_or_else(|| Error::usage("the output has no file name").in_file(target))?;
     let mut own = std::ffi::OsString::from(".");
     own.push(name);
@@ -159,7 +161,9 @@ impl Unfinished {
         let is_begun = is_begun && store.is_dir();
         // A torn record at the end would shift those that follow.
         journal.set_len((journal_len(&earlier)) as u64).map_err(failed)?;
-        earlier.sort_unstable();
+        // What was broken was written again: the last record of a file counts.
+        earlier.reverse();
+        earlier.sort_by_key(|record| record.number);
         earlier.dedup_by_key(|record| record.number);
         let checked = earlier.iter().map(|_| AtomicU8::new(UNKNOWN)).collect();
         Ok(Unfinished { folder, target: target.to_path_buf(), journal, run: run.clone(), is_begun, earlier, checked })
@@ -181,8 +185,10 @@ impl Unfinished {
     /// When the system refuses.
     pub fn begin(&self) -> Result<()> {
         let (new, own) = (self.folder.join("run.json.new"), self.folder.join("run.json"));
-        let done = fs::write(&new, self.run.json()).and_then(|()| fs::rename(&new, &own));
-        done.map_err(|e| Error::io("say what the run is", e).in_file(&self.target))
+        let written = fs::write(&new, self.run.json()).and_then(|()| File::open(&new)?.sync_data());
+        written
+            .and_then(|()| fs::rename(&new, &own))
+            .map_err(|e| Error::io("say what the run is", e).in_file(&self.target))
     }
 
     /// Whether an earlier run wrote a file, which lies at `path` and is as it was then.
@@ -378,6 +384,12 @@ mod tests {
         again.add_file(number(2), &folder.join("store/2")).unwrap();
         drop(again);
         assert_eq!(had(&target, &run), [2]);
+        // Of two records of a file the later one counts.
+        for bytes in [b"bb", b"aa"] {
+            fs::write(folder.join("store/2"), bytes).unwrap();
+            Unfinished::open(&target, &run).unwrap().add(number(2), bytes).unwrap();
+            assert_eq!(had(&target, &run), [2]);
+        }
         // A record in the middle is garbled: those behind it count no more.
         let mut garbled = journal.clone();
         garbled[RECORD_BYTES + 5] ^= 4;

@@ -82,7 +82,14 @@ impl ZarrSink {
         if self.is_begun() {
             return Ok(());
         }
-        write_file(&self.pending.path().join(key), json::text(document).as_bytes())
+        let path = self.pending.path().join(key);
+        write_file(&path, json::text(document).as_bytes())?;
+        if self.pending.unfinished().is_none() {
+            return Ok(());
+        }
+        // The next run takes them for written whatever happens to the machine.
+        let synced = fs::File::open(&path).and_then(|file| file.sync_data());
+        synced.map_err(|e| Error::io("put metadata on disk", e))
     }
 
     /// Writes the documents of a group and all in it, and gathers them in `all`.
