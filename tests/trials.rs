@@ -242,6 +242,18 @@ fn stopped(mut command: Command, after: Duration, signal: i32) -> bool {
     was
 }
 
+/// Cuts one file of values short.
+fn damage(store: &Path, random: &mut Random) {
+    if !store.exists() {
+        return;
+    }
+    let values: Vec<(PathBuf, Vec<u8>)> =
+        files(store).into_iter().filter(|(path, _)| path.to_string_lossy().contains("/c/")).collect();
+    if let Some((path, bytes)) = values.get(random.below(values.len() as u64) as usize) {
+        fs::write(store.join(path), &bytes[..random.below(bytes.len() as u64) as usize]).unwrap();
+    }
+}
+
 /// A moment of a run, its end included.
 fn moment(random: &mut Random, took: Duration) -> Duration {
     Duration::from_micros(random.below(took.as_micros() as u64 * 21 / 20))
@@ -311,6 +323,9 @@ fn killed_runs_are_gone_on_with_and_give_the_same_bytes() {
                     break;
                 }
                 kills += 1;
+                if trial % 2 == 1 {
+                    damage(&place.path().join(".out.zarr.unfinished/store"), &mut random);
+                }
                 let left = place.left(kind.target);
                 assert!(left.iter().all(|name| name == ".out.zarr.unfinished"), "{what}: {left:?}");
                 most = most.max(fs::metadata(&journal).map_or(0, |meta| meta.len() / 28));

@@ -15,7 +15,10 @@ use std::{
     io::{ErrorKind, Read, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU8, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 /// What a run is, in names and values. Whoever goes on with an unfinished output has to be the same in all of them.
@@ -43,6 +46,7 @@ pub struct Unfinished {
     /// What earlier runs wrote, in order, and whether it has been looked at.
     earlier: Vec<Record>,
     checked: Vec<AtomicU8>,
+    judging: Mutex<()>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +170,8 @@ impl Unfinished {
         earlier.sort_by_key(|record| record.number);
         earlier.dedup_by_key(|record| record.number);
         let checked = earlier.iter().map(|_| AtomicU8::new(UNKNOWN)).collect();
-        Ok(Unfinished { folder, target: target.to_path_buf(), journal, run: run.clone(), is_begun, earlier, checked })
+        let (target, run, judging) = (target.to_path_buf(), run.clone(), Mutex::default());
+        Ok(Unfinished { folder, target, journal, run, is_begun, earlier, checked, judging })
     }
 
     /// What becomes the output.
@@ -191,18 +196,31 @@ impl Unfinished {
             .map_err(|e| Error::io("say what the run is", e).in_file(&self.target))
     }
 
-    /// Whether an earlier run wrote a file, which lies at `path` and is as it was then.
+    /// Whether an earlier run wrote a file, whatever has become of it.
+    pub fn knows(&self, number: FileNumber) -> bool {
+        self.place(number).is_some()
+    }
+
+    /// Whether an earlier run wrote a file, which lies at `path` and is as it was then. If it is not, it is removed.
     pub fn has(&self, number: FileNumber, path: &Path) -> bool {
-        let Ok(at) = self.earlier.binary_search_by_key(&number, |record| record.number) else { return false };
-        match self.checked[at].load(Ordering::Relaxed) {
-            UNKNOWN => {
-                let Record { len, sum, .. } = self.earlier[at];
-                let whole = Sum::of(path).is_ok_and(|found| found == Sum { len, sum });
-                self.checked[at].store(if whole { WHOLE } else { BROKEN }, Ordering::Relaxed);
-                whole
+        let Some(at) = self.place(number) else { return false };
+        let (state, Record { len, sum, .. }) = (&self.checked[at], self.earlier[at]);
+        if state.load(Ordering::Acquire) == UNKNOWN {
+            let is_whole = Sum::of(path).is_ok_and(|found| found == Sum { len, sum });
+            // Whoever is told that it is broken writes it anew, and that must not be removed.
+            let _one = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.load(Ordering::Acquire) == UNKNOWN {
+                if !is_whole {
+                    let _ = fs::remove_file(path);
+                }
+                state.store(if is_whole { WHOLE } else { BROKEN }, Ordering::Release);
             }
-            state => state == WHOLE,
         }
+        state.load(Ordering::Acquire) == WHOLE
+    }
+
+    fn place(&self, number: FileNumber) -> Option<usize> {
+        self.earlier.binary_search_by_key(&number, |record| record.number).ok()
     }
 
     /// Notes that a file of these bytes is written.
@@ -373,6 +391,7 @@ mod tests {
         bytes[69_999] ^= 1;
         fs::write(folder.join("store/1"), &bytes).unwrap();
         assert_eq!(had(&target, &run), [0, 2]);
+        assert!(!folder.join("store/1").exists());
         fs::remove_file(folder.join("store/0")).unwrap();
         assert_eq!(had(&target, &run), [2]);
         // The last record is torn: it is cut off, and the next one is where it should be.

@@ -79,6 +79,25 @@ impl ShardsOut {
         self.grid.number(&self.of(chunk))
     }
 
+    /// Removes the shards that a run has begun which ended early: all that `is_known` does not know.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn clear(&self, is_known: impl Fn(u64) -> bool, path: impl Fn(&[u64]) -> PathBuf) -> Result<()> {
+        for number in (0..self.grid.chunks()).filter(|number| !is_known(*number)) {
+            let path = path(&self.grid.index(number));
+            for left in [path.with_extension("sorted"), path] {
+                match fs::remove_file(&left) {
+                    Err(e) if !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                        return Err(Error::io("remove a shard that is not whole", e));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a chunk as stored; `path` says where a shard lies. Gives the path of the shard where it is whole now.
     ///
     /// # Errors
@@ -185,11 +204,6 @@ fn create(path: &Path) -> Result<()> {
     let done = match new() {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| new())
-        }
-        // What a run left that ended early, and what it was sorting.
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            let _ = fs::remove_file(path.with_extension("sorted"));
-            fs::remove_file(path).and_then(|()| new())
         }
         done => done,
     };

@@ -15,7 +15,7 @@ use crate::{
     grid::Grid,
     shape::{ChunkIndex, Region, Shape},
     source::{Group, Sink, StoredType, VarMeta},
-    store::{FileNumber, Pending},
+    store::{FileNumber, Pending, Unfinished},
 };
 use std::{
     collections::HashMap,
@@ -67,10 +67,21 @@ impl ZarrSink {
             sink.write_document(name, &document)?;
         }
         match sink.pending.unfinished() {
-            Some(unfinished) if !unfinished.is_begun() => unfinished.begin()?,
-            _ => {}
+            Some(unfinished) if unfinished.is_begun() => sink.clear_shards(unfinished)?,
+            Some(unfinished) => unfinished.begin()?,
+            None => {}
         }
         Ok(sink)
+    }
+
+    fn clear_shards(&self, unfinished: &Unfinished) -> Result<()> {
+        for array in self.arrays.values() {
+            if let Some(shards) = &array.shards {
+                let known = |file| unfinished.knows(FileNumber { variable: array.number, file });
+                shards.clear(known, |index| self.path(array, index))?;
+            }
+        }
+        Ok(())
     }
 
     fn is_begun(&self) -> bool {
