@@ -177,10 +177,43 @@ impl Session {
         inputs.iter().try_for_each(|input| refuse_same(input.path(), path))?;
         let computation = computation.adapted(format)?;
         let sink = formats::create(path, format, &computation.schema)?;
+        self.write_into(inputs, &computation, path, sink)
+    }
+
+    /// As [`write_from`](Session::write_from), but what is written stays beside `path` when the run ends early, however
+    /// that happens; called again it goes on from there, and gives the same bytes. Only Zarr can be gone on with.
+    ///
+    /// `request` says in words what is computed. It has to be the same again, and so have the version of aosx, the
+    /// inputs, the format and what is declared, but for the global attribute `history`, which stays that of the first run.
+    ///
+    /// # Errors
+    /// As there; when what is there comes from a run that was not the same; when another run is at it.
+    pub fn resume_from(
+        &self,
+        inputs: &[Dataset],
+        computation: &Computation,
+        path: &Path,
+        format: OutputFormat,
+        request: &str,
+    ) -> Result<()> {
+        inputs.iter().try_for_each(|input| refuse_same(input.path(), path))?;
+        let computation = computation.adapted(format)?;
+        let run = computation.identity(inputs, format, request)?;
+        let sink = formats::resume(path, format, &computation.schema, &run)?;
+        self.write_into(inputs, &computation, path, sink)
+    }
+
+    fn write_into(
+        &self,
+        inputs: &[Dataset],
+        computation: &Computation,
+        path: &Path,
+        sink: Box<dyn Sink>,
+    ) -> Result<()> {
         let executor = Executor { spill: self.spill.folder(Some(path)), ..self.executor()? };
-        let targets = targets(&computation, |path| sink.grid(path).cloned())?;
+        let targets = targets(computation, |path| sink.grid(path).cloned())?;
         let plan = self.fitting(targets, Bytes(0), Some(sink.as_ref()), &executor)?;
-        self.run_plan(inputs, &computation, &plan, sink.as_ref(), &executor)?;
+        self.run_plan(inputs, computation, &plan, sink.as_ref(), &executor)?;
         sink.finish().map_err(|e| e.in_file(path))
     }
 

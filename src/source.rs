@@ -298,6 +298,11 @@ pub trait Sink: Send + Sync {
     /// With file, variable and chunk, when the store refuses.
     fn write(&self, variable: &str, chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch) -> Result<()>;
 
+    /// Whether an earlier run has written the chunk, so that nobody needs to compute it.
+    fn has(&self, _variable: &str, _chunk: &ChunkIndex) -> bool {
+        false
+    }
+
     /// Writes all values of a variable of strings, row-major.
     ///
     /// # Errors

@@ -86,3 +86,63 @@ fn a_run_that_is_killed_leaves_the_old_output() {
         assert_eq!(std::fs::read_to_string(&old).unwrap(), "old");
     }
 }
+
+/// Cuts 512 MiB anew by way of the disk.
+fn start_converting(dir: &Path, out: &str) -> Child {
+    Command::new(assert_cmd::cargo::cargo_bin("aosx"))
+        .args(["convert", "in.nc", "-o", out, "--chunks", "t=all,x=4096", "--memory", "64MiB"])
+        .args(["--threads", "1", "--spill-dir", "spill", "--quiet"])
+        .current_dir(dir)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_run_that_spills_stops_within_a_second() {
+    let dir = tempfile::tempdir().unwrap();
+    make(&dir.path().join("in.nc"));
+    std::fs::create_dir(dir.path().join("spill")).unwrap();
+    for (n, (out, asked)) in
+        [("out.zarr", libc::SIGTERM), ("out.nc", libc::SIGINT), ("out.zarr", libc::SIGINT)].into_iter().enumerate()
+    {
+        let child = start_converting(dir.path(), out);
+        wait_for_output(dir.path(), 2);
+        std::thread::sleep(Duration::from_millis(40 * n as u64));
+        let begun = Instant::now();
+        signal(&child, asked);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{out}: {said}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{out}: {:?}", begun.elapsed());
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_eq!(names(dir.path()), ["in.nc", "spill"], "{out}");
+        assert_eq!(names(&dir.path().join("spill")), [""; 0], "{out}");
+    }
+}
+
+#[test]
+fn a_second_signal_stops_at_once_and_the_next_run_cleans_up() {
+    let dir = tempfile::tempdir().unwrap();
+    make(&dir.path().join("in.nc"));
+    std::fs::create_dir(dir.path().join("spill")).unwrap();
+    for out in ["out.nc", "out.zarr"] {
+        let child = start_converting(dir.path(), out);
+        wait_for_output(dir.path(), 2);
+        let begun = Instant::now();
+        signal(&child, libc::SIGINT);
+        std::thread::sleep(Duration::from_millis(1));
+        signal(&child, libc::SIGINT);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{out}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(begun.elapsed() < Duration::from_millis(500), "{out}: {:?}", begun.elapsed());
+        assert_eq!(names(&dir.path().join("spill")), [""; 0], "{out}");
+        let child = start(dir.path(), out);
+        let all = names(dir.path());
+        assert!(all.iter().filter(|name| name.ends_with(".partial")).count() <= 2, "{all:?}");
+        assert!(child.wait_with_output().unwrap().status.success());
+        assert_eq!(names(dir.path()), ["in.nc", out, "spill"], "{out}");
+        let path = dir.path().join(out);
+        let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+    }
+}

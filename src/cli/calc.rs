@@ -38,6 +38,9 @@ pub struct CalcArgs {
     /// How it is stored.
     #[command(flatten)]
     pub layout: LayoutArgs,
+    /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
+    #[arg(long)]
+    pub resume: bool,
     /// Print the plan and what it will cost, without running it
     #[arg(long)]
     pub explain: bool,
@@ -74,8 +77,11 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
             if !global.quiet {
                 note_left_out(&computation);
             }
-            session.write_from(&datasets, &computation, &path, format)
+            let request = format!("calc {program} {:?} {:?} {layout:?}", args.files, args.named);
+            let resume = args.resume.then_some(request.as_str());
+            destination::write(session, global, resume, &datasets, &computation, (&path, format))
         }
+        Destination::Screen(_) if args.resume => Err(destination::nothing_to_resume()),
         Destination::Screen(how) => {
             let results = session.collect_from(&datasets, &computation)?;
             destination::print(out, |out| destination::show(out, &computation, &results, how))

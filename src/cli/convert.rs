@@ -17,7 +17,7 @@ use std::{io::Write, path::PathBuf};
 /// Copy a file into another format, other chunks, filters or types
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  aosx convert in.nc -o out.zarr\n  aosx convert in.nc -o out.zarr --chunks time=all,lat=19,lon=36 --codec zstd:3\n  aosx convert in.zarr -o out.nc --chunks time=1 --codec shuffle,deflate:1\n  aosx convert in.nc -o small.nc --var t,u --codec bitround:9,shuffle,deflate:1\n  aosx convert in.nc -o packed.nc --codec t=pack:i16,shuffle,deflate:1"
+    after_help = "Examples:\n  aosx convert in.nc -o out.zarr\n  aosx convert in.nc -o out.zarr --chunks time=all,lat=19,lon=36 --codec zstd:3\n  aosx convert in.zarr -o out.nc --chunks time=1 --codec shuffle,deflate:1\n  aosx convert in.nc -o small.nc --var t,u --codec bitround:9,shuffle,deflate:1\n  aosx convert in.nc -o out.zarr --resume\n  aosx convert in.nc -o packed.nc --codec t=pack:i16,shuffle,deflate:1"
 )]
 pub struct ConvertArgs {
     /// A NetCDF, HDF5 or Zarr file
@@ -34,6 +34,9 @@ pub struct ConvertArgs {
     /// How it is stored.
     #[command(flatten)]
     pub layout: LayoutArgs,
+    /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
+    #[arg(long)]
+    pub resume: bool,
     /// Print the plan and what it will cost, without running it
     #[arg(long)]
     pub explain: bool,
@@ -64,5 +67,7 @@ pub fn run(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn
     if !global.quiet {
         note_left_out(&computation);
     }
-    session.write(&dataset, &computation, &path, format)
+    let request = format!("convert {:?} {:?}", request.variables, request.layout);
+    let resume = args.resume.then_some(request.as_str());
+    destination::write(session, global, resume, &[dataset], &computation, (&path, format))
 }

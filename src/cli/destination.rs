@@ -1,12 +1,14 @@
 //! Where results go: into a file, or onto the screen.
 
+use super::Global;
 use crate::{
-    dataset::Computation,
-    error::{Error, Result},
+    dataset::{Computation, Dataset},
+    error::{Class, Error, Result},
     formats::OutputFormat,
     report::values::{self, Printed},
-    session::Results,
+    session::{Results, Session},
     source::VarMeta,
+    store,
 };
 use std::{
     io::Write,
@@ -19,6 +21,42 @@ pub(super) enum Print {
     Repr,
     Json,
     Csv,
+}
+
+/// Computes into a file, and goes on with what an earlier run has left where `--resume` says so; then `request` is what
+/// has to be the same. What killed runs have left of the same output is removed.
+///
+/// # Errors
+/// As [`Session::write_from`] and [`Session::resume_from`].
+pub(super) fn write(
+    session: &Session,
+    global: &Global,
+    resume: Option<&str>,
+    inputs: &[Dataset],
+    computation: &Computation,
+    (path, format): (&Path, OutputFormat),
+) -> Result<()> {
+    let note = |text: String| {
+        if !global.quiet {
+            eprintln!("aosx: note: {text}");
+        }
+    };
+    for stale in store::clear_stale(path) {
+        note(format!("removed {}, which a killed run has left", stale.display()));
+    }
+    let kept = store::unfinished_beside(path)?;
+    let Some(request) = resume else {
+        if kept.exists() {
+            let kept = kept.display();
+            note(format!("{kept} is an unfinished output, which --resume goes on with; delete it if nobody will"));
+        }
+        return session.write_from(inputs, computation, path, format);
+    };
+    let done = session.resume_from(inputs, computation, path, format, request);
+    if done.as_ref().is_err_and(|e| e.class() == Class::Data) && kept.exists() {
+        note(format!("what is written stays in {}; the same command goes on with it", kept.display()));
+    }
+    done
 }
 
 /// Where the result goes.
@@ -76,6 +114,11 @@ fn by_name(path: &Path) -> Result<OutputFormat> {
                 .in_file(path))
         }
     }
+}
+
+/// What is printed cannot be gone on with.
+pub(super) fn nothing_to_resume() -> Error {
+    Error::usage("--resume goes on with a Zarr output; name it with -o")
 }
 
 /// Prints each result, with the labels of its dimensions.

@@ -81,6 +81,7 @@ enum Command {
 /// Runs the command that the process was given.
 pub fn main() -> ExitCode {
     keep_freed_memory_small();
+    let_long_files_be_errors();
     let args = Args::parse();
     let mut out = BufWriter::new(io::stdout().lock());
     let done = session(&args.global).and_then(|session| {
@@ -118,7 +119,9 @@ fn session(global: &Global) -> Result<Session, Error> {
     // The first signal stops at the next chunk and cleans up; the second one at once.
     let handler = move || {
         if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            // At once: what libraries do at the exit would wait for threads that are at work.
+            // SAFETY: it ends the process and runs nothing of ours.
+            unsafe { libc::_exit(130) };
         }
     };
     ctrlc::set_handler(handler).map_err(|e| Error::io("set a signal handler", io::Error::other(e)))?;
@@ -137,6 +140,15 @@ fn fail(e: &Error) -> ExitCode {
         (_, Class::Usage) => 2,
         (_, Class::Unsupported) => 3,
     })
+}
+
+/// A file that grows beyond what it may (`ulimit -f`) is an error as a full disk is, and no signal that kills.
+fn let_long_files_be_errors() {
+    // SAFETY: called before any other thread exists; no code of ours runs on a signal.
+    #[cfg(unix)]
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
 }
 
 /// Makes the C allocator give freed blocks back at once, and keep no pool a thread: the memory limit is for the whole

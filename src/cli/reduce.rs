@@ -69,6 +69,9 @@ pub struct ReduceArgs {
     /// Values outside valid_min, valid_max or valid_range are missing
     #[arg(long)]
     pub valid_range: bool,
+    /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
+    #[arg(long)]
+    pub resume: bool,
     /// Print the plan and what it will cost, without running it
     #[arg(long)]
     pub explain: bool,
@@ -95,7 +98,12 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
         }
     }
     match destination {
-        Destination::File(path, format) => session.write(&dataset, &computation, &path, format),
+        Destination::File(path, format) => {
+            let request = format!("reduce {request:?}");
+            let resume = args.resume.then_some(request.as_str());
+            destination::write(session, global, resume, &[dataset], &computation, (&path, format))
+        }
+        Destination::Screen(_) if args.resume => Err(destination::nothing_to_resume()),
         Destination::Screen(how) => {
             let results = session.collect(&dataset, &computation)?;
             destination::print(out, |out| destination::show(out, &computation, &results, how))

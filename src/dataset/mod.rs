@@ -11,6 +11,7 @@ mod layout;
 mod output;
 mod reduced;
 mod reduction;
+mod run;
 mod scope;
 
 pub use computation::{Computation, LeftOut, Range, Text, Wanted, Why};

@@ -1,4 +1,10 @@
-use super::{Outcome, Run, eval::Evaluator, lock, pieces::Finished, read};
+use super::{
+    Outcome, Run,
+    eval::Evaluator,
+    lock,
+    pieces::{Finished, is_written},
+    read,
+};
 use crate::{
     block::Block,
     codec::Scratch,
@@ -120,6 +126,10 @@ impl<'a> Job<'a> {
         let mut order = lock(&self.order);
         self.outcome.check()?;
         if order.columns.is_empty() {
+            while order.tile < self.fold.tiles.chunks() && self.is_written(order.tile) {
+                self.outcome.check()?;
+                order.tile += 1;
+            }
             if order.tile >= self.fold.tiles.chunks() {
                 return Ok(None);
             }
@@ -143,6 +153,12 @@ impl<'a> Job<'a> {
 
     fn outputs(&self) -> impl Iterator<Item = &'a crate::plan::Output> {
         self.fold.parts.iter().flat_map(|part| &part.outputs)
+    }
+
+    /// Whether an earlier run has written all that comes of a tile.
+    fn is_written(&self, tile: u64) -> bool {
+        let region = self.fold.tiles.region(&self.fold.tiles.index(tile));
+        self.outputs().all(|output| is_written(&output.destination, &output.pieces, &region, self.run.sink))
     }
 
     fn begin_tile(&self, number: u64) -> Result<()> {

@@ -14,6 +14,14 @@ use std::sync::Mutex;
 pub struct Finished(Vec<Option<(Block, Shape)>>);
 
 impl Finished {
+    /// Frees what no stage after `n` reads.
+    pub fn free(&mut self, plan: &Plan, n: usize) {
+        for (_, slot) in plan.held.iter().zip(&mut self.0).filter(|(held, _)| held.until <= n) {
+            *slot = None;
+        }
+        plan.spills.iter().filter(|spill| spill.until == n).for_each(|spill| spill.spilled.clear());
+    }
+
     /// The values in a slot, row-major.
     ///
     /// # Panics
@@ -66,16 +74,13 @@ impl Unfinished {
         }
     }
 
-    /// Hands the results to later stages, and frees those that nobody reads any more.
-    pub fn finish(self, plan: &Plan, n: usize, finished: &mut Finished) {
+    /// Hands the results to later stages.
+    pub fn finish(self, plan: &Plan, finished: &mut Finished) {
         finished.0.resize_with(plan.held.len(), || None);
         for (slot, result) in self.0.into_iter().enumerate() {
             if let Some((block, shape)) = result {
                 let block = block.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
                 finished.0[slot] = Some((block, shape));
-            }
-            if plan.held[slot].until <= n {
-                finished.0[slot] = None;
             }
         }
     }

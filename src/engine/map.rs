@@ -1,4 +1,10 @@
-use super::{Outcome, Run, eval::Evaluator, lock, pieces::Finished, read};
+use super::{
+    Outcome, Run,
+    eval::Evaluator,
+    lock,
+    pieces::{Finished, is_written},
+    read,
+};
 use crate::{
     block::Block,
     codec::Scratch,
@@ -82,6 +88,9 @@ impl<'a> Job<'a> {
 
     fn step(&self, tile: &ChunkIndex, worker: &mut Worker<'a>) -> Result<()> {
         let region = self.map.tiles.region(tile);
+        if is_written(&self.map.destination, &self.map.pieces, &region, self.run.sink) {
+            return Ok(());
+        }
         let size = self.map.dtype.size();
         let bytes = region.shape.bytes(size)?;
         for block in self.map.input.grid().overlapping(&region) {

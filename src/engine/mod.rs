@@ -62,7 +62,12 @@ impl Executor {
         }
         self.observer.on(&Event::Started { stored: Bytes(plan.cost().stored), limit: self.budget.limit() });
         let mut finished = Finished::default();
+        let needed = pieces::needed(plan, sink, &|| Outcome::new(&self.stop).check())?;
         for (n, stage) in plan.stages.iter().enumerate() {
+            if !needed[n] {
+                finished.free(plan, n);
+                continue;
+            }
             for spill in plan.spills.iter().filter(|spill| spill.from == n) {
                 spill.spilled.open(&self.spill, &self.budget)?;
             }
@@ -74,8 +79,8 @@ impl Executor {
                 Stage::Fold(fold) => fold::run(fold, &run)?,
                 Stage::Map(map) => map::run(map, &run)?,
             }
-            unfinished.finish(plan, n, &mut finished);
-            plan.spills.iter().filter(|spill| spill.until == n).for_each(|spill| spill.spilled.clear());
+            unfinished.finish(plan, &mut finished);
+            finished.free(plan, n);
         }
         self.observer.on(&Event::Finished);
         Ok(())

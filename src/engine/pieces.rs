@@ -4,8 +4,9 @@ use crate::{
     error::Result,
     grid::Grid,
     kernels::cast::extract,
-    plan::Destination,
+    plan::{Destination, Plan, Stage},
     shape::{ChunkIndex, Region},
+    source::Sink,
 };
 
 /// A block of a result that is made of whole pieces of its destination.
@@ -50,6 +51,37 @@ impl Finished<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether an earlier run has written all pieces of a block.
+pub fn is_written(destination: &Destination, pieces: &Grid, region: &Region, sink: &dyn Sink) -> bool {
+    let Destination::Sink { variable, ones } = destination else { return false };
+    pieces.overlapping(region).all(|piece| sink.has(variable, &with_ones(&piece, ones)))
+}
+
+/// The stages of a plan that have something to do: those whose results an earlier run has not written, and those that
+/// they need.
+pub fn needed(plan: &Plan, sink: &dyn Sink, stop: &dyn Fn() -> Result<()>) -> Result<Vec<bool>> {
+    let mut needed = vec![false; plan.stages.len()];
+    for (n, stage) in plan.stages.iter().enumerate().rev() {
+        let lasts = |until: usize| (n + 1..=until).any(|later| needed[later]);
+        needed[n] = match stage {
+            Stage::Map(map) => vec![(&map.destination, &map.pieces)],
+            Stage::Fold(fold) => {
+                fold.parts.iter().flat_map(|p| &p.outputs).map(|o| (&o.destination, &o.pieces)).collect()
+            }
+        }
+        .into_iter()
+        .any(|(destination, pieces)| match destination {
+            Destination::Held(slot) => lasts(plan.held[*slot].until),
+            Destination::Spill(_) => plan.spills.iter().any(|spill| spill.from == n && lasts(spill.until)),
+            Destination::Sink { .. } => (0..pieces.chunks()).any(|piece| {
+                let region = pieces.region(&pieces.index(piece));
+                stop().is_err() || !is_written(destination, pieces, &region, sink)
+            }),
+        });
+    }
+    stop().map(|()| needed)
 }
 
 /// The index with a zero for each axis that was left out.

@@ -9,6 +9,7 @@ pub mod zarr;
 use crate::{
     error::{Error, Problem, Result},
     source::{Container, Group, Sink},
+    store::RunIdentity,
 };
 use std::{io::Read, path::Path, sync::Arc};
 
@@ -71,6 +72,20 @@ pub fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<Box<dyn
     let sink = match format {
         OutputFormat::NetCdf4 | OutputFormat::NetCdf3 | OutputFormat::NetCdf5 => netcdf_out::create(path, format, root),
         OutputFormat::Zarr2 | OutputFormat::Zarr3 => zarr::create(path, format, root),
+    };
+    sink.map_err(|e| e.in_file(path))
+}
+
+/// As [`create`], but what is written stays when the run ends early, and the same `run` goes on with it. Zarr only.
+///
+/// # Errors
+/// As there; when what is there was of another run; when the format is not Zarr.
+pub fn resume(path: &Path, format: OutputFormat, root: &Group, run: &RunIdentity) -> Result<Box<dyn Sink>> {
+    let sink = match format {
+        OutputFormat::NetCdf4 | OutputFormat::NetCdf3 | OutputFormat::NetCdf5 => Err(Error::usage(
+            "a NetCDF file whose writer was stopped cannot be gone on with; leave --resume out, or write to a .zarr",
+        )),
+        OutputFormat::Zarr2 | OutputFormat::Zarr3 => zarr::resume(path, format, root, run),
     };
     sink.map_err(|e| e.in_file(path))
 }

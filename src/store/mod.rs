@@ -1,14 +1,18 @@
 //! Where bytes lie: local files and zip archives to read ([`LocalFile`], [`ZipArchive`]), and outputs that appear
-//! whole or not at all ([`Pending`]).
+//! whole or not at all ([`Pending`]), or are gone on with ([`Unfinished`]).
 
 #[cfg(test)]
 mod faults;
 mod local;
 mod pending;
+mod stale;
+mod unfinished;
 mod zip;
 
 #[cfg(test)]
 pub(crate) use faults::Fault;
 pub use local::{LocalFile, ReadAt};
 pub use pending::{Form, Pending};
+pub use stale::clear_stale;
+pub use unfinished::{FileNumber, RunIdentity, Unfinished, unfinished_beside};
 pub use zip::{ZipArchive, ZipEntry};

@@ -1,3 +1,4 @@
+use super::{RunIdentity, Unfinished, stale};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -11,11 +12,13 @@ pub enum Form {
 
 /// An output file or folder under a temporary name beside its target; [`commit`](Pending::commit) renames it.
 ///
-/// Dropped without that it is removed, and the target is as it was.
+/// Dropped without that it is removed, and the target is as it was; but what is [`kept`](Pending::kept) stays for another
+/// run to go on with.
 #[derive(Debug)]
 pub struct Pending {
     target: PathBuf,
     temporary: Option<PathBuf>,
+    unfinished: Option<Unfinished>,
 }
 
 impl Pending {
@@ -25,28 +28,27 @@ impl Pending {
     /// When `target` has no file name, its folder does not exist, or what is there must not be replaced: a device, a
     /// pipe, a folder that holds other things than a Zarr store, a file by a folder or a folder by a file.
     pub fn new(target: &Path, form: Form) -> Result<Pending> {
-        // A link stays, and what it leads to is replaced.
-        let resolved = if target.is_symlink() { target.canonicalize().ok() } else { None };
-        let target = resolved.as_deref().unwrap_or(target);
-        refuse_precious(target, form)?;
-        let name = target.file_name().ok_or_else(|| Error::usage("the output has no file name").in_file(target))?;
-        let folder = match target.parent() {
-            Some(p) if !p.as_os_str().is_empty() => p,
-            _ => Path::new("."),
-        };
-        if !folder.is_dir() {
-            let e = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such folder; make it first");
-            return Err(Error::io(format!("write into the folder {}", folder.display()), e).in_file(target));
-        }
+        let (target, folder) = checked(target, form)?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut n = 0u32;
         let temporary = loop {
-            let free = folder.join(format!(".{}.{}-{n}.partial", name.to_string_lossy(), std::process::id()));
+            let free = folder.join(stale::name(&name, n));
             if free.symlink_metadata().is_err() {
                 break free;
             }
             n += 1;
         };
-        Ok(Pending { target: target.to_path_buf(), temporary: Some(temporary) })
+        Ok(Pending { target, temporary: Some(temporary), unfinished: None })
+    }
+
+    /// What an earlier `run` that ended early has kept for `target`, or a place to keep this one's.
+    ///
+    /// # Errors
+    /// As [`new`](Pending::new); when another run is at it, or that which is there was of a run that was not the same.
+    pub fn kept(target: &Path, form: Form, run: &RunIdentity) -> Result<Pending> {
+        let (target, _) = checked(target, form)?;
+        let unfinished = Unfinished::open(&target, run)?;
+        Ok(Pending { target, temporary: Some(unfinished.store()), unfinished: Some(unfinished) })
     }
 
     /// Where to write until it is whole.
@@ -59,6 +61,11 @@ impl Pending {
         &self.target
     }
 
+    /// What earlier runs have written, where it is kept.
+    pub fn unfinished(&self) -> Option<&Unfinished> {
+        self.unfinished.as_ref()
+    }
+
     /// Makes it appear under its name, in place of what was there.
     ///
     /// # Errors
@@ -67,21 +74,80 @@ impl Pending {
         let from = self.path().to_path_buf();
         let failed = |e| Error::io("rename the finished output", e).in_file(&self.target);
         sync(&from).map_err(|e| Error::io("put the finished output on disk", e).in_file(&self.target))?;
-        // A folder cannot be renamed over another one: move the old one aside first.
-        if self.target.is_dir() && !self.target.is_symlink() {
-            let old = from.with_extension("old");
-            std::fs::rename(&self.target, &old).map_err(failed)?;
-            if let Err(e) = std::fs::rename(&from, &self.target) {
-                let _ = std::fs::rename(&old, &self.target);
-                return Err(failed(e));
-            }
-            let _ = std::fs::remove_dir_all(&old);
-        } else {
-            std::fs::rename(&from, &self.target).map_err(failed)?;
+        if let Some(unfinished) = &self.unfinished {
+            unfinished.close().map_err(failed)?;
+        }
+        if let Err(e) = replace(&from, &self.target) {
+            self.unfinished.iter().for_each(Unfinished::reopen);
+            return Err(failed(e));
         }
         self.temporary = None;
+        if let Some(unfinished) = self.unfinished.take() {
+            unfinished.remove();
+        }
         Ok(())
     }
+}
+
+/// What is replaced: a link stays, and what it leads to is written.
+pub(super) fn resolved(target: &Path) -> PathBuf {
+    let led_to = if target.is_symlink() { target.canonicalize().ok() } else { None };
+    led_to.unwrap_or_else(|| target.to_path_buf())
+}
+
+/// The target with links followed, and its folder.
+fn checked(target: &Path, form: Form) -> Result<(PathBuf, PathBuf)> {
+    let target = &resolved(target);
+    refuse_precious(target, form)?;
+    if target.file_name().is_none() {
+        return Err(Error::usage("the output has no file name").in_file(target));
+    }
+    let folder = match target.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let e = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such folder; make it first");
+        return Err(Error::io(format!("write into the folder {}", folder.display()), e).in_file(target));
+    }
+    Ok((target.to_path_buf(), folder.to_path_buf()))
+}
+
+/// Renames `from` to `target`, and removes what was there.
+fn replace(from: &Path, target: &Path) -> std::io::Result<()> {
+    // A folder cannot be renamed over another one.
+    if !target.is_dir() || target.is_symlink() {
+        return std::fs::rename(from, target);
+    }
+    // Where the system can exchange them there is a whole output under the name at all times.
+    if exchange(from, target).is_ok() {
+        let _ = std::fs::remove_dir_all(from);
+        return Ok(());
+    }
+    let old = from.with_extension("old");
+    std::fs::rename(target, &old)?;
+    if let Err(e) = std::fs::rename(from, target) {
+        let _ = std::fs::rename(&old, target);
+        return Err(e);
+    }
+    let _ = std::fs::remove_dir_all(&old);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
+    use std::{ffi::CString, os::unix::ffi::OsStrExt};
+    let text = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(std::io::Error::other);
+    let (one, other) = (text(one)?, text(other)?);
+    let (here, how) = (libc::AT_FDCWD, libc::RENAME_EXCHANGE);
+    // SAFETY: both texts end with a zero and live until the call returns.
+    let done = unsafe { libc::syscall(libc::SYS_renameat2, here, one.as_ptr(), here, other.as_ptr(), how) };
+    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_: &Path, _: &Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 /// Refuses to replace what nobody can have meant to lose.
@@ -113,6 +179,12 @@ fn sync(path: &Path) -> std::io::Result<()> {
 
 impl Drop for Pending {
     fn drop(&mut self) {
+        if let Some(unfinished) = self.unfinished.take() {
+            if unfinished.is_worthless() {
+                unfinished.remove();
+            }
+            return;
+        }
         let Some(path) = self.temporary.take() else { return };
         let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
     }
@@ -169,6 +241,35 @@ mod tests {
         assert!(Pending::new(&store, Form::Folder).is_ok(), "an empty folder is nothing to lose");
         assert!(Pending::new(&store, Form::File).is_err());
         assert!(Pending::new(&file, Form::Folder).is_err());
+    }
+
+    #[test]
+    fn what_is_kept_stays_until_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("s.zarr");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("zarr.json"), "old").unwrap();
+        let run = RunIdentity(vec![("input".into(), "a.nc".into())]);
+        let number = crate::store::FileNumber { variable: 0, file: 0 };
+        drop(Pending::kept(&target, Form::Folder, &run).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was written, so nothing is kept");
+        for had in [false, true] {
+            let pending = Pending::kept(&target, Form::Folder, &run).unwrap();
+            let (unfinished, file) = (pending.unfinished().unwrap(), pending.path().join("zarr.json"));
+            assert_eq!((unfinished.is_begun(), unfinished.has(number, &file)), (had, had));
+            if !had {
+                fs::create_dir(pending.path()).unwrap();
+                unfinished.begin().unwrap();
+                fs::write(&file, "new").unwrap();
+                unfinished.add(number, b"new").unwrap();
+            }
+            assert_eq!(fs::read_to_string(target.join("zarr.json")).unwrap(), "old");
+            if had {
+                pending.commit().unwrap();
+            }
+        }
+        assert_eq!(fs::read_to_string(target.join("zarr.json")).unwrap(), "new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]

@@ -34,6 +34,7 @@ use super::OutputFormat;
 use crate::{
     error::Result,
     source::{Container, Group, Sink},
+    store::{Form, Pending, RunIdentity},
 };
 use std::{path::Path, sync::Arc};
 
@@ -57,5 +58,13 @@ pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
 /// # Errors
 /// When the target cannot be written, or a variable has a type that Zarr does not.
 pub fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(sink::ZarrSink::create(path, format, root)?))
+    Ok(Box::new(sink::ZarrSink::create(Pending::new(path, Form::Folder)?, format, root)?))
+}
+
+/// As [`create`], going on with what an earlier `run` has left. Whole chunks, or shards, are the pieces that count.
+///
+/// # Errors
+/// As there; when what is there was of another run.
+pub fn resume(path: &Path, format: OutputFormat, root: &Group, run: &RunIdentity) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(sink::ZarrSink::create(Pending::kept(path, Form::Folder, run)?, format, root)?))
 }

@@ -69,12 +69,46 @@ impl ShardsOut {
         self.grid.chunk()
     }
 
-    /// Writes a chunk as stored; `path` says where a shard lies.
+    /// The shard that holds a chunk.
+    pub(super) fn of(&self, chunk: &ChunkIndex) -> Vec<u64> {
+        chunk.iter().zip(&self.inner).map(|(c, n)| c / n).collect()
+    }
+
+    /// The row-major number of the shard that holds a chunk.
+    pub(super) fn number(&self, chunk: &ChunkIndex) -> u64 {
+        self.grid.number(&self.of(chunk))
+    }
+
+    /// Removes the shards that a run has begun which ended early: all that `is_known` does not know.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn clear(&self, is_known: impl Fn(u64) -> bool, path: impl Fn(&[u64]) -> PathBuf) -> Result<()> {
+        for number in (0..self.grid.chunks()).filter(|number| !is_known(*number)) {
+            let path = path(&self.grid.index(number));
+            for left in [path.with_extension("sorted"), path] {
+                match fs::remove_file(&left) {
+                    Err(e) if !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                        return Err(Error::io("remove a shard that is not whole", e));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a chunk as stored; `path` says where a shard lies. Gives the path of the shard where it is whole now.
     ///
     /// # Errors
     /// When the chunk was written before, or the system refuses.
-    pub(super) fn write(&self, chunk: &ChunkIndex, stored: &[u8], path: impl Fn(&[u64]) -> PathBuf) -> Result<()> {
-        let shard: Vec<u64> = chunk.iter().zip(&self.inner).map(|(c, n)| c / n).collect();
+    pub(super) fn write(
+        &self,
+        chunk: &ChunkIndex,
+        stored: &[u8],
+        path: impl Fn(&[u64]) -> PathBuf,
+    ) -> Result<Option<PathBuf>> {
+        let shard = self.of(chunk);
         let number = chunk.iter().zip(&self.inner).fold(0, |at, (c, n)| at * n + c % n) as usize;
         let (path, offset) = {
             let mut begun = self.lock();
@@ -98,7 +132,7 @@ impl ShardsOut {
             });
             if left == Some(0) { begun.remove(&shard) } else { None }
         };
-        whole.map_or(Ok(()), Begun::finish)
+        whole.map(|shard| shard.finish().map(|()| path)).transpose()
     }
 
     /// Finishes the shards that have chunks which were never written.

@@ -15,7 +15,7 @@ use crate::{
     grid::Grid,
     shape::{ChunkIndex, Region, Shape},
     source::{Group, Sink, StoredType, VarMeta},
-    store::{Form, Pending},
+    store::{FileNumber, Pending, Unfinished},
 };
 use std::{
     collections::HashMap,
@@ -34,6 +34,8 @@ pub(super) struct ZarrSink {
 }
 
 struct OutArray {
+    /// Its place among the arrays, in the order of their declaration.
+    number: u32,
     folder: PathBuf,
     grid: Grid,
     shards: Option<ShardsOut>,
@@ -46,22 +48,59 @@ struct OutArray {
 }
 
 impl ZarrSink {
-    pub(super) fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<ZarrSink> {
+    /// Writes the documents of all groups and variables, unless an earlier run has.
+    pub(super) fn create(pending: Pending, format: OutputFormat, root: &Group) -> Result<ZarrSink> {
         let version = match format {
             OutputFormat::Zarr2 => Version::V2,
             _ => Version::V3,
         };
-        let pending = Pending::new(path, Form::Folder)?;
         let mut sink = ZarrSink { pending, version, arrays: HashMap::new() };
         let mut all = Map::new();
         let store = sink.pending.path().to_path_buf();
-        fs::create_dir(&store).map_err(|e| Error::io("create the folder", e).in_file(path))?;
+        if !sink.is_begun() {
+            let failed = |e| Error::io("create the folder", e).in_file(sink.pending.target());
+            fs::create_dir(&store).map_err(failed)?;
+        }
         sink.declare(root, "", &mut all)?;
         let documents = version.group(root);
         for (name, document) in version.consolidated(documents, all) {
-            write_file(&store.join(name), json::text(&document).as_bytes())?;
+            sink.write_document(name, &document)?;
+        }
+        match sink.pending.unfinished() {
+            Some(unfinished) if unfinished.is_begun() => sink.clear_shards(unfinished)?,
+            Some(unfinished) => unfinished.begin()?,
+            None => {}
         }
         Ok(sink)
+    }
+
+    fn clear_shards(&self, unfinished: &Unfinished) -> Result<()> {
+        for array in self.arrays.values() {
+            if let Some(shards) = &array.shards {
+                let known = |file| unfinished.knows(FileNumber { variable: array.number, file });
+                shards.clear(known, |index| self.path(array, index))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_begun(&self) -> bool {
+        self.pending.unfinished().is_some_and(|unfinished| unfinished.is_begun())
+    }
+
+    fn write_document(&self, key: &str, document: &Json) -> Result<()> {
+        // What an earlier run has declared stays, so that its `history` does.
+        if self.is_begun() {
+            return Ok(());
+        }
+        let path = self.pending.path().join(key);
+        write_file(&path, json::text(document).as_bytes())?;
+        if self.pending.unfinished().is_none() {
+            return Ok(());
+        }
+        // The next run takes them for written whatever happens to the machine.
+        let synced = fs::File::open(&path).and_then(|file| file.sync_data());
+        synced.map_err(|e| Error::io("put metadata on disk", e))
     }
 
     /// Writes the documents of a group and all in it, and gathers them in `all`.
@@ -95,7 +134,7 @@ impl ZarrSink {
     ) -> Result<()> {
         for (name, document) in documents {
             let key = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
-            write_file(&self.pending.path().join(&key), json::text(&document).as_bytes())?;
+            self.write_document(&key, &document)?;
             // Version 3 consolidates by path, and without the root.
             match self.version {
                 Version::V2 => all.insert(key, document),
@@ -129,7 +168,8 @@ impl ZarrSink {
         let fill = fill_bytes(declared.as_ref().or(var.fill.as_ref()), &form);
         let pipeline = Pipeline::new(codecs, chunk_bytes);
         let folder = self.pending.path().join(&var.path);
-        Ok((OutArray { folder, grid, shards, element, chunk_bytes, pipeline, fill, is_text }, documents))
+        let number = self.arrays.len() as u32;
+        Ok((OutArray { number, folder, grid, shards, element, chunk_bytes, pipeline, fill, is_text }, documents))
     }
 
     fn of(&self, variable: &str) -> Result<&OutArray> {
@@ -139,16 +179,45 @@ impl ZarrSink {
         })
     }
 
+    /// Where the chunk, or its shard, lies.
+    fn path(&self, array: &OutArray, index: &[u64]) -> PathBuf {
+        array.folder.join(self.version.keys().key(index))
+    }
+
     fn write_value(&self, array: &OutArray, chunk: &ChunkIndex, bytes: &[u8]) -> Result<()> {
-        let path = |index: &[u64]| array.folder.join(self.version.keys().key(index));
-        match &array.shards {
-            Some(shards) => shards.write(chunk, bytes, path),
-            None => write_file(&path(chunk), bytes),
+        let unfinished = self.pending.unfinished();
+        let number = array.file_number(chunk);
+        if let Some(shards) = &array.shards {
+            let whole = shards.write(chunk, bytes, |index| self.path(array, index))?;
+            return match (whole, unfinished) {
+                (Some(path), Some(unfinished)) => unfinished.add_file(number, &path),
+                _ => Ok(()),
+            };
         }
+        write_file(&self.path(array, chunk), bytes)?;
+        unfinished.map_or(Ok(()), |unfinished| unfinished.add(number, bytes))
+    }
+
+    fn is_written(&self, array: &OutArray, chunk: &ChunkIndex) -> bool {
+        let Some(unfinished) = self.pending.unfinished() else { return false };
+        let path = match &array.shards {
+            Some(shards) => self.path(array, &shards.of(chunk)),
+            None => self.path(array, chunk),
+        };
+        unfinished.has(array.file_number(chunk), &path)
     }
 }
 
 impl OutArray {
+    /// The file that holds a chunk.
+    fn file_number(&self, chunk: &ChunkIndex) -> FileNumber {
+        let file = match &self.shards {
+            Some(shards) => shards.number(chunk),
+            None => self.grid.number(chunk),
+        };
+        FileNumber { variable: self.number, file }
+    }
+
     /// A clipped chunk made whole, or `None` where it is whole already.
     fn padded(&self, chunk: &ChunkIndex, data: &[u8]) -> Result<Option<Vec<u8>>> {
         let Region { start, shape } = self.grid.region(chunk);
@@ -200,6 +269,9 @@ impl Sink for ZarrSink {
 
     fn write(&self, variable: &str, chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch) -> Result<()> {
         let array = self.of(variable)?;
+        if self.is_written(array, chunk) {
+            return Ok(());
+        }
         let mut write = || {
             let padded = array.padded(chunk, data)?;
             let data = padded.as_deref().unwrap_or(data);
@@ -210,6 +282,10 @@ impl Sink for ZarrSink {
             self.write_value(array, chunk, &scratch.stored.bytes()[..len])
         };
         write().map_err(|e: Error| e.in_chunk(chunk).in_variable(variable).in_file(self.pending.target()))
+    }
+
+    fn has(&self, variable: &str, chunk: &ChunkIndex) -> bool {
+        self.arrays.get(variable).is_some_and(|array| self.is_written(array, chunk))
     }
 
     fn write_texts(&self, variable: &str, values: &[String]) -> Result<()> {
@@ -224,7 +300,8 @@ impl Sink for ZarrSink {
                 return Ok(());
             }
             let packed = zstd::bulk::compress(&strings(values)?, ZSTD_LEVEL).map_err(|e| Error::io("compress", e))?;
-            self.write_value(array, &ChunkIndex(vec![0; array.grid.shape().len()]), &packed)
+            let only = ChunkIndex(vec![0; array.grid.shape().len()]);
+            if self.is_written(array, &only) { Ok(()) } else { self.write_value(array, &only, &packed) }
         };
         write().map_err(|e: Error| e.in_variable(variable).in_file(self.pending.target()))
     }
