@@ -70,6 +70,7 @@ fn executor(threads: usize) -> Executor {
         threads,
         observer: Arc::new(Silent),
         stop: Arc::new(AtomicBool::new(false)),
+        spill: Arc::default(),
     }
 }
 

@@ -20,7 +20,7 @@ pub struct LayoutArgs {
     #[arg(long, value_delimiter = ',', value_name = "DIM=N")]
     pub shards: Vec<String>,
     /// Filters, as shuffle,deflate:1 or deflate:fast, zstd:3, blosc:lz4:5, none; bitround:KEEPBITS and
-    /// pack:TYPE[:SCALE:OFFSET] change values before. NAME=FILTERS is for one variable [default: as the input]
+    /// pack:TYPE or pack:TYPE:SCALE:OFFSET change values before. NAME=FILTERS is for one variable [default: as the input]
     #[arg(long, value_name = "[VAR=]FILTERS")]
     pub codec: Vec<String>,
     /// The type that data variables are stored in, as f32, which leaves integers alone, or i16 [default: as the input]

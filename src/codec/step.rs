@@ -1,8 +1,8 @@
 //! One codec applied or undone: where [`Codec`] meets the functions that do it.
 
 use super::{
-    BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, huffman,
-    lz4, lzf, nbit, scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
+    BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, huffman, lz4,
+    lzf, nbit, scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
 };
 use crate::error::{Error, Problem, Result};
 

@@ -325,7 +325,7 @@ impl Lowering {
     fn hold(&mut self, input: &LazyArray, barrier: &Barrier) -> Result<()> {
         let grid = self.blocks(input)?;
         match barrier.slot {
-            Some(slot) => self.into_slot(input, grid, slot),
+            Some(slot) => self.hold_in(input, grid, slot),
             None => {
                 let spilled = self.put_aside(input, grid, input.chunk(), 1.0)?;
                 self.aside.insert(barrier.id, spilled);
@@ -334,7 +334,7 @@ impl Lowering {
         }
     }
 
-    fn into_slot(&mut self, array: &LazyArray, grid: Grid, slot: usize) -> Result<()> {
+    fn hold_in(&mut self, array: &LazyArray, grid: Grid, slot: usize) -> Result<()> {
         let (mut grid, stream) = self.streamed(array, grid.clone(), &grid)?;
         if stream.is_none() {
             grid = self.wider(array, &grid)?;
@@ -391,7 +391,7 @@ impl Lowering {
             stream = None;
         } else if is_one_job(&input, &tiles, self.limit) {
             let slot = self.slot(array);
-            self.into_slot(array, grid.clone(), slot)?;
+            self.hold_in(array, grid.clone(), slot)?;
             self.slots.insert(self.ids.of(array), slot);
             input = self.input(one, &grid, &Recut::new())?;
         } else if self.is_ill_read(&input, &effort) {
