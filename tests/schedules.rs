@@ -127,8 +127,11 @@ fn a_large_request_is_not_starved_by_small_ones() {
 fn more_than_there_is_is_an_error_and_nothing_is_held() {
     check(|| {
         let budget = Budget::new(Bytes(100));
+        let other = budget.clone();
+        let other = thread::spawn(move || drop(other.lease(100, "a test").unwrap()));
         assert!(budget.lease(101, "a chunk of 't'").is_err());
         assert!(budget.try_lease(101).is_none());
+        other.join().unwrap();
         assert_eq!((budget.held(), budget.limit()), (Bytes(0), Bytes(100)));
     });
 }

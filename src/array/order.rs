@@ -106,7 +106,7 @@ impl LazyArray {
     /// # Example
     /// ```
     /// use aosx::{array::LazyArray, kernels::lanes::{LaneOptions, Method}, prelude::*};
-    /// let x = LazyArray::arange(0, 12, 1)?.reshape(&[4, 3])?;
+    /// let x = LazyArray::arange(0, 12, 1, &[12])?.reshape(&[4, 3])?;
     /// let ends = x.quantile(&[0], [0.0, 0.5], Method::Linear, LaneOptions::default())?;
     /// assert_eq!(Session::new().compute(&ends)?.to_vec::<f64>()?, [0.0, 1.0, 2.0, 4.5, 5.5, 6.5]);
     /// # Ok::<(), aosx::error::Error>(())

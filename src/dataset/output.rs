@@ -38,7 +38,7 @@ fn storage_in(source: &dyn Source, chunk: Vec<u64>) -> Storage {
     Storage {
         chunk: Some(Shape(chunk)),
         shard: None,
-        codecs: if chunked { lossless(&stored.codecs) } else { Vec::new() },
+        codecs: if chunked { lossless(&stored.codecs).into_iter().map(quick).collect() } else { Vec::new() },
         stored_bytes: None,
         kind: if chunked { "chunked" } else { "contiguous" },
     }
@@ -58,16 +58,18 @@ fn enlarge(chunk: &mut [u64], shape: &Shape, element: u64, least: u64) {
     }
 }
 
+/// Our level 1 of deflate makes files as small as zlib's level 4, in a third of the time of our level 4.
+fn quick(codec: CodecMeta) -> CodecMeta {
+    match codec.name.as_str() {
+        "deflate" | "gzip" => CodecMeta { level: codec.level.map(|level| level.min(1)), ..codec },
+        _ => codec,
+    }
+}
+
 /// The filters that lose nothing: what was rounded once for storage must not be rounded again after computing.
 pub fn lossless(codecs: &[CodecMeta]) -> Vec<CodecMeta> {
     const LOSSY: [&str; 6] = ["nbit", "scaleoffset", "bitround", "quantize", "fixedscaleoffset", "packbits"];
-    let kept = codecs.iter().filter(|c| !LOSSY.contains(&c.name.as_str())).cloned();
-    // Our level 1 makes files as small as zlib's level 4, in a third of the time of our level 4.
-    let quick = |c: CodecMeta| match c.name.as_str() {
-        "deflate" | "gzip" => CodecMeta { level: c.level.map(|level| level.min(1)), ..c },
-        _ => c,
-    };
-    kept.map(quick).collect()
+    codecs.iter().filter(|c| !LOSSY.contains(&c.name.as_str())).cloned().collect()
 }
 
 /// Puts a variable into the tree, with the groups and dimensions that it needs.

@@ -362,8 +362,8 @@ impl Lowering {
         let one = std::slice::from_ref(array);
         let pieces = without(&target.pieces, &target.ones)?;
         let element = array.dtype().size().max(target.stored.size()) as u64;
-        // Several workers each hold a tile, and what they compute it from.
-        let room = self.limit.0 / 3;
+        // Several workers each hold a tile, and what they compute it from; and one tile for all leaves them nothing.
+        let room = (self.limit.0 / 5).min(TILE_BYTES);
         let aside = self.aside.get(&self.ids.of(array)).cloned();
         let (mut grid, mut stream) = match (array.operation(), &aside) {
             (Operation::Source(source), _) => (source.grid().clone(), None),
@@ -411,6 +411,9 @@ impl Lowering {
         Ok(())
     }
 }
+
+/// Tiles are not made larger than this, but for a single piece.
+const TILE_BYTES: u64 = 128 << 20;
 
 /// Whether a small result of many blocks is so few tiles that most workers would have nothing to do.
 fn is_one_job(input: &Input, tiles: &Grid, limit: Bytes) -> bool {

