@@ -4,9 +4,9 @@ use crate::{
     error::Result,
     grid::Grid,
     kernels::cast::extract,
-    plan::{Destination, Plan, Stage},
+    plan::{Destination, Input, Plan, Stage},
     shape::{ChunkIndex, Region},
-    source::Sink,
+    source::{Sink, Source},
 };
 
 /// A block of a result that is made of whole pieces of its destination.
@@ -64,7 +64,10 @@ pub fn is_written(destination: &Destination, pieces: &Grid, region: &Region, sin
 pub fn needed(plan: &Plan, sink: &dyn Sink, stop: &dyn Fn() -> Result<()>) -> Result<Vec<bool>> {
     let mut needed = vec![false; plan.stages.len()];
     for (n, stage) in plan.stages.iter().enumerate().rev() {
-        let lasts = |until: usize| (n + 1..=until).any(|later| needed[later]);
+        let read = |by: &dyn Fn(&Input) -> bool| {
+            let later = plan.stages.iter().enumerate().skip(n + 1);
+            later.filter(|(k, _)| needed[*k]).any(|(_, stage)| by(stage.input()))
+        };
         needed[n] = match stage {
             Stage::Map(map) => vec![(&map.destination, &map.pieces)],
             Stage::Fold(fold) => {
@@ -73,8 +76,10 @@ pub fn needed(plan: &Plan, sink: &dyn Sink, stop: &dyn Fn() -> Result<()>) -> Re
         }
         .into_iter()
         .any(|(destination, pieces)| match destination {
-            Destination::Held(slot) => lasts(plan.held[*slot].until),
-            Destination::Spill(_) => plan.spills.iter().any(|spill| spill.from == n && lasts(spill.until)),
+            Destination::Held(slot) => read(&|input| input.held().contains(slot)),
+            Destination::Spill(spilled) => {
+                read(&|input| input.sources().iter().any(|s| s.origin() == spilled.origin()))
+            }
             Destination::Sink { .. } => (0..pieces.chunks()).any(|piece| {
                 let region = pieces.region(&pieces.index(piece));
                 stop().is_err() || !is_written(destination, pieces, &region, sink)
