@@ -63,6 +63,28 @@ impl Value {
         })
     }
 
+    /// Numbers of a type; half precision, which attributes lack, becomes single.
+    pub fn of_numbers(dtype: DType, numbers: &[f64]) -> Value {
+        macro_rules! list {
+            ($kind:ident $t:ty) => {
+                Value::$kind(numbers.iter().map(|&x| x as $t).collect())
+            };
+        }
+        match dtype {
+            DType::Bool => Value::Bool(numbers.iter().map(|x| *x != 0.0).collect()),
+            DType::I8 => list!(I8 i8),
+            DType::I16 => list!(I16 i16),
+            DType::I32 => list!(I32 i32),
+            DType::I64 => list!(I64 i64),
+            DType::U8 => list!(U8 u8),
+            DType::U16 => list!(U16 u16),
+            DType::U32 => list!(U32 u32),
+            DType::U64 => list!(U64 u64),
+            DType::F16 | DType::F32 => list!(F32 f32),
+            DType::F64 => Value::F64(numbers.to_vec()),
+        }
+    }
+
     /// Its numbers as `f64`, or `None` for text.
     pub fn numbers(&self) -> Option<Vec<f64>> {
         with_numbers!(self, v => Some(v.iter().map(|&x| Element::to_f64(x)).collect()), None)

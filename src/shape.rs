@@ -30,6 +30,12 @@ impl Shape {
         bytes.map(|n| n as usize).ok_or_else(|| Error::corrupt("shape", format!("{self} has more bytes than 2^63")))
     }
 
+    /// How many elements lie before an axis, and behind it.
+    pub fn around(&self, axis: usize) -> [usize; 2] {
+        let count = |part: &[u64]| part.iter().product::<u64>() as usize;
+        [count(&self[..axis]), count(&self[axis + 1..])]
+    }
+
     /// Row-major strides in elements.
     pub fn strides(&self) -> Vec<u64> {
         let mut strides = vec![1u64; self.0.len()];
@@ -101,6 +107,13 @@ impl Region {
     /// The whole of an array.
     pub fn all(shape: &Shape) -> Region {
         Region { start: vec![0; shape.len()], shape: shape.clone() }
+    }
+
+    /// The same box with another part of one axis.
+    pub fn with_axis(&self, axis: usize, start: u64, length: u64) -> Region {
+        let mut out = self.clone();
+        (out.start[axis], out.shape.0[axis]) = (start, length);
+        out
     }
 
     /// The part that two boxes of one array share, or `None`.

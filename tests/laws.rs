@@ -215,18 +215,8 @@ impl Case {
 }
 
 fn attribute(dtype: DType, x: f64) -> Value {
-    match dtype {
-        DType::I8 => Value::I8(vec![x as i8]),
-        DType::I16 => Value::I16(vec![x as i16]),
-        DType::I32 => Value::I32(vec![x as i32]),
-        DType::I64 => Value::I64(vec![x as i64]),
-        DType::U8 => Value::U8(vec![x as u8]),
-        DType::U16 => Value::U16(vec![x as u16]),
-        DType::U32 => Value::U32(vec![x as u32]),
-        DType::U64 => Value::U64(vec![x as u64]),
-        DType::F32 => Value::F32(vec![x as f32]),
-        _ => Value::F64(vec![x]),
-    }
+    let dtype = if matches!(dtype, DType::Bool | DType::F16) { DType::F64 } else { dtype };
+    Value::of_numbers(dtype, &[x])
 }
 
 /// What a cell must be, and the size of the terms that it was made of.

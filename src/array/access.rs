@@ -61,25 +61,25 @@ impl LazyArray {
             Operation::Concat { inputs, axis } => parts(inputs, *axis, region),
             Operation::Take { axis, index, .. } => {
                 let (from, count) = (region.start[*axis] as usize, region.shape[*axis] as usize);
-                let along = |(start, n)| of(0, with_axis(region, *axis, start, n));
+                let along = |(start, n)| of(0, region.with_axis(*axis, start, n));
                 runs(&index[from..from + count]).into_iter().map(along).collect()
             }
             Operation::TakeAlong { input, axis, .. } => {
-                vec![of(0, with_axis(region, *axis, 0, input.shape()[*axis])), of(1, region.clone())]
+                vec![of(0, region.with_axis(*axis, 0, input.shape()[*axis])), of(1, region.clone())]
             }
             Operation::Lanes { axis, op, .. } if op.is_cumulative() => {
-                vec![of(0, with_axis(region, *axis, 0, region.start[*axis] + region.shape[*axis]))]
+                vec![of(0, region.with_axis(*axis, 0, region.start[*axis] + region.shape[*axis]))]
             }
-            Operation::Lanes { input, axis, .. } => vec![of(0, with_axis(region, *axis, 0, input.shape()[*axis]))],
+            Operation::Lanes { input, axis, .. } => vec![of(0, region.with_axis(*axis, 0, input.shape()[*axis]))],
             Operation::Rolling { input, axis, window, .. } => {
                 let [before, after] = window.reach();
                 let start = region.start[*axis].saturating_sub(before);
                 let end = (region.start[*axis] + region.shape[*axis]).saturating_add(after).min(input.shape()[*axis]);
-                vec![of(0, with_axis(region, *axis, start, end - start))]
+                vec![of(0, region.with_axis(*axis, start, end - start))]
             }
             Operation::MatMul { a, .. } => {
                 let (rows, columns, common) = (self.ndim() - 2, self.ndim() - 1, a.shape()[a.ndim() - 1]);
-                vec![of(0, with_axis(region, columns, 0, common)), of(1, with_axis(region, rows, 0, common))]
+                vec![of(0, region.with_axis(columns, 0, common)), of(1, region.with_axis(rows, 0, common))]
             }
             Operation::Blocks { inputs, function, .. } if function.any_region() => {
                 (0..inputs.len()).map(|k| of(k, region.clone())).collect()
@@ -140,13 +140,6 @@ fn blocks(shape: &Shape, chunk: &Shape, region: &Region) -> Vec<crate::shape::Ch
     Grid::new(shape.clone(), chunk.clone()).map(|grid| grid.overlapping(region).collect()).unwrap_or_default()
 }
 
-/// The region with another part of one axis.
-fn with_axis(region: &Region, axis: usize, start: u64, length: u64) -> Region {
-    let mut out = region.clone();
-    (out.start[axis], out.shape.0[axis]) = (start, length);
-    out
-}
-
 /// The region of the kept axes, with the whole of those that are reduced.
 fn widened(region: &Region, reduced: &[bool], shape: &Shape) -> Region {
     let mut kept = region.start.iter().zip(region.shape.iter());
@@ -169,7 +162,7 @@ fn parts(inputs: &[LazyArray], axis: usize, region: &Region) -> Vec<Access> {
         let end = start + array.shape()[axis];
         let (first, last) = (from.max(start), to.min(end));
         if first < last {
-            out.push(Access { input, region: with_axis(region, axis, first - start, last - first) });
+            out.push(Access { input, region: region.with_axis(axis, first - start, last - first) });
         }
         start = end;
     }

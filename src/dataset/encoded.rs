@@ -166,10 +166,9 @@ impl Computation {
         let function = Pack { variable: meta.path.clone(), stored, scale, offset, fill };
         wanted.array = map(&values, Arc::new(function), stored)?;
         forget_encoding(&mut meta.attrs);
-        let number = |x: f64| if precision == DType::F32 { Value::F32(vec![x as f32]) } else { Value::F64(vec![x]) };
-        meta.attrs.set("scale_factor", number(scale));
-        meta.attrs.set("add_offset", number(offset));
-        meta.attrs.set("_FillValue", of_type(stored, fill as f64));
+        meta.attrs.set("scale_factor", Value::of_numbers(precision, &[scale]));
+        meta.attrs.set("add_offset", Value::of_numbers(precision, &[offset]));
+        meta.attrs.set("_FillValue", Value::of_numbers(stored, &[fill as f64]));
         is_now(stored, wanted, meta);
         Ok(())
     }
@@ -247,23 +246,6 @@ fn holds(dtype: DType, x: f64) -> bool {
     x.fract() == 0.0 && range.is_some_and(|(low, high)| x >= low as f64 && x <= high as f64)
 }
 
-/// One number as an attribute of a type, which holds it.
-fn of_type(dtype: DType, x: f64) -> Value {
-    match dtype {
-        DType::Bool => Value::Bool(vec![x != 0.0]),
-        DType::I8 => Value::I8(vec![x as i8]),
-        DType::I16 => Value::I16(vec![x as i16]),
-        DType::I32 => Value::I32(vec![x as i32]),
-        DType::I64 => Value::I64(vec![x as i64]),
-        DType::U8 => Value::U8(vec![x as u8]),
-        DType::U16 => Value::U16(vec![x as u16]),
-        DType::U32 => Value::U32(vec![x as u32]),
-        DType::U64 => Value::U64(vec![x as u64]),
-        DType::F16 | DType::F32 => Value::F32(vec![x as f32]),
-        DType::F64 => Value::F64(vec![x]),
-    }
-}
-
 /// Numbers as an attribute of another type; `None` where that does not hold them.
 pub(super) fn attribute_as(value: &Value, dtype: DType) -> Option<Value> {
     let numbers = value.numbers()?;
@@ -276,24 +258,7 @@ pub(super) fn attribute_as(value: &Value, dtype: DType) -> Option<Value> {
     if !numbers.iter().all(fits) || value.dtype() == Some(dtype) {
         return (value.dtype() == Some(dtype)).then(|| value.clone());
     }
-    macro_rules! list {
-        ($kind:ident $t:ty) => {
-            Value::$kind(numbers.iter().map(|&x| x as $t).collect())
-        };
-    }
-    Some(match dtype {
-        DType::Bool => Value::Bool(numbers.iter().map(|x| *x != 0.0).collect()),
-        DType::I8 => list!(I8 i8),
-        DType::I16 => list!(I16 i16),
-        DType::I32 => list!(I32 i32),
-        DType::I64 => list!(I64 i64),
-        DType::U8 => list!(U8 u8),
-        DType::U16 => list!(U16 u16),
-        DType::U32 => list!(U32 u32),
-        DType::U64 => list!(U64 u64),
-        DType::F16 | DType::F32 => list!(F32 f32),
-        DType::F64 => list!(F64 f64),
-    })
+    Some(Value::of_numbers(dtype, &numbers))
 }
 
 /// The attributes of [`ENCODING`] that are numbers of the stored type.
@@ -346,8 +311,8 @@ fn cast(stored: DType, wanted: &mut Wanted, meta: &mut VarMeta) -> Result<()> {
     wanted.array = map(&values, Arc::new(function), stored)?;
     forget_encoding(&mut meta.attrs);
     match fill {
-        Some(fill) if can_miss => meta.attrs.set("_FillValue", of_type(stored, fill as f64)),
-        None if had_fill => meta.attrs.set("_FillValue", of_type(stored, f64::NAN)),
+        Some(fill) if can_miss => meta.attrs.set("_FillValue", Value::of_numbers(stored, &[fill as f64])),
+        None if had_fill => meta.attrs.set("_FillValue", Value::of_numbers(stored, &[f64::NAN])),
         _ => {}
     }
     // Flags of another type say nothing.

@@ -1,7 +1,7 @@
 //! What evaluating an array in some regions costs: how often its sources are read, and how often lanes and blocks are
 //! computed again.
 
-use super::{Computed, Form, Formula, Input, Leaf};
+use super::{Computed, Form, Formula, Input, Leaf, input_block};
 use crate::{
     array::reshape::Group,
     grid::Grid,
@@ -162,7 +162,7 @@ impl Formula {
                     let (from, to) = (region.start[*axis], region.start[*axis] + region.shape[*axis]);
                     let (first, end) = (from.max(*start), to.min(start + part.shape[*axis]));
                     if first < end {
-                        part.visit(&with_axis(region, *axis, first - start, end - first), walk);
+                        part.visit(&region.with_axis(*axis, first - start, end - first), walk);
                     }
                 }
             }
@@ -170,10 +170,10 @@ impl Formula {
                 let (from, n) = (region.start[*axis] as usize, region.shape[*axis] as usize);
                 let wanted = &index[from..from + n];
                 let (least, most) = wanted.iter().fold((u64::MAX, 0), |(a, b), &i| (a.min(i), b.max(i)));
-                input.visit(&with_axis(region, *axis, least, most + 1 - least), walk);
+                input.visit(&region.with_axis(*axis, least, most + 1 - least), walk);
             }
             Form::TakeAlong { input, index, axis } => {
-                let whole = with_axis(region, *axis, 0, input.shape[*axis]);
+                let whole = region.with_axis(*axis, 0, input.shape[*axis]);
                 walk.add(&whole.shape);
                 input.visit(&whole, walk);
                 index.visit(region, walk);
@@ -181,7 +181,7 @@ impl Formula {
             // What they need from before is carried along.
             Form::Rolling { input, .. } | Form::Cumulative { input, .. } => input.visit(region, walk),
             Form::Lanes { input, axis, .. } => {
-                let whole = with_axis(region, *axis, 0, input.shape[*axis]);
+                let whole = region.with_axis(*axis, 0, input.shape[*axis]);
                 walk.add(&whole.shape);
                 input.visit(&whole, walk);
             }
@@ -191,8 +191,8 @@ impl Formula {
                 for tile in tiles.overlapping(region) {
                     let tile = tiles.region(&tile);
                     walk.heavy += tile.shape.elements().unwrap_or(0) as f64 * common as f64;
-                    a.visit(&with_axis(&tile, rank - 1, 0, common), walk);
-                    b.visit(&with_axis(&tile, rank - 2, 0, common), walk);
+                    a.visit(&tile.with_axis(rank - 1, 0, common), walk);
+                    b.visit(&tile.with_axis(rank - 2, 0, common), walk);
                 }
             }
             Form::Blocks { inputs, function, .. } if function.any_region() => {
@@ -202,10 +202,7 @@ impl Formula {
                 for index in grid.overlapping(region) {
                     walk.add(&grid.region(&index).shape);
                     for (input, of) in inputs {
-                        let place = index.iter().zip(of.counts()).map(|(&i, &n)| if n == 1 { 0 } else { i });
-                        let mut block = of.region(&place.collect::<Vec<u64>>());
-                        block.shape.0.iter_mut().zip(overlap).for_each(|(n, o)| *n += 2 * o);
-                        input.visit(&block, walk);
+                        input.visit(&input_block(of, &index, overlap), walk);
                     }
                 }
             }
@@ -217,13 +214,6 @@ impl Walk {
     fn add(&mut self, shape: &Shape) {
         self.heavy += shape.elements().unwrap_or(u64::MAX) as f64;
     }
-}
-
-/// The region with another part of one axis.
-fn with_axis(region: &Region, axis: usize, start: u64, length: u64) -> Region {
-    let mut out = region.clone();
-    (out.start[axis], out.shape.0[axis]) = (start, length);
-    out
 }
 
 /// The smallest region of the old shape around one of the new.

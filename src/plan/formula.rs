@@ -8,7 +8,7 @@ use crate::{
         lanes::LaneOp,
         window::Windows,
     },
-    shape::Shape,
+    shape::{ChunkIndex, Region, Shape},
     source::Source,
 };
 use std::sync::Arc;
@@ -407,6 +407,15 @@ impl Formula {
             }
         }
     }
+}
+
+/// The block of an input that a block of the result is made of: that of the same place, or the only one.
+pub fn input_block(grid: &Grid, index: &ChunkIndex, overlap: &[u64]) -> Region {
+    let index: Vec<u64> = index.iter().zip(grid.counts()).map(|(&i, &n)| if n == 1 { 0 } else { i }).collect();
+    let mut block = grid.region(&index);
+    // The input is padded: its block begins where the result's does, and goes on by twice the overlap.
+    block.shape.0.iter_mut().zip(overlap).for_each(|(n, o)| *n += 2 * o);
+    block
 }
 
 /// The same with another length along one axis.

@@ -21,7 +21,8 @@ pub use columns::{Columns, RUNS};
 pub use cost::{Cost, Need};
 pub use explain::explain;
 pub use formula::{
-    Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, SEGMENT_BYTES, Step, padded,
+    Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, SEGMENT_BYTES, Step,
+    input_block, padded,
 };
 pub use identity::Identities;
 pub use lower::{Target, lower, lower_within};

@@ -11,7 +11,7 @@ use crate::{
         window::{Rows, Windows},
     },
     plan::Formula,
-    shape::{Region, Shape},
+    shape::Region,
 };
 
 /// What a form keeps from one region to the next.
@@ -53,15 +53,7 @@ pub struct Along<'f> {
 impl Along<'_> {
     /// The region of other rows.
     fn at(&self, region: &Region, [from, to]: [u64; 2]) -> Region {
-        let mut out = region.clone();
-        (out.start[self.axis], out.shape.0[self.axis]) = (from, to - from);
-        out
-    }
-
-    /// Elements before the axis, and after it.
-    fn around(&self, shape: &Shape) -> [usize; 2] {
-        let count = |part: &[u64]| part.iter().product::<u64>() as usize;
-        [count(&shape[..self.axis]), count(&shape[self.axis + 1..])]
+        region.with_axis(self.axis, from, to - from)
     }
 
     /// The end of the slab in which a row lies.
@@ -87,16 +79,9 @@ impl Evaluator<'_> {
         let n = form.input.shape[axis];
         let from = region.start[axis];
         let covered = windows.covers(from, from + region.shape[axis], n);
-        let way = self.way(place, |tail| {
-            tail.rows(region, axis).is_some_and(|[start, end]| start <= covered[0] && covered[0] <= end)
-        });
-        let mut tail = self.tails[place].swap_remove(way);
-        let done = self.roll(&mut tail, form, windows, covered, region, out, work, scratch);
-        if done.is_err() {
-            tail.region = None;
-        }
-        self.tails[place].push(tail);
-        done
+        let follows =
+            |tail: &Tail| tail.rows(region, axis).is_some_and(|[start, end]| start <= covered[0] && covered[0] <= end);
+        self.with_tail(place, follows, |own, tail| own.roll(tail, form, windows, covered, region, out, work, scratch))
     }
 
     fn roll(
@@ -110,7 +95,7 @@ impl Evaluator<'_> {
         work: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let [outer, inner] = form.around(&region.shape);
+        let [outer, inner] = region.shape.around(form.axis);
         let cells = outer * inner;
         let first = self.bring(tail, form, covered, region, work, scratch)?;
         let row = cells * form.input.dtype.size();
@@ -139,7 +124,7 @@ impl Evaluator<'_> {
         scratch: &mut Scratch,
     ) -> Result<u64> {
         let axis = form.axis;
-        let [outer, inner] = form.around(&region.shape);
+        let [outer, inner] = region.shape.around(form.axis);
         let size = form.input.dtype.size();
         let row = outer * inner * size;
         let capacity = tail.data.bytes().len() / row.max(1);
@@ -193,14 +178,8 @@ impl Evaluator<'_> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let (axis, from) = (form.axis, region.start[form.axis]);
-        let way = self.way(place, |tail| tail.rows(region, axis).is_some_and(|[_, end]| end == from));
-        let mut tail = self.tails[place].swap_remove(way);
-        let done = self.carry(&mut tail, form, op, region, out, work, scratch);
-        if done.is_err() {
-            tail.region = None;
-        }
-        self.tails[place].push(tail);
-        done
+        let follows = |tail: &Tail| tail.rows(region, axis).is_some_and(|[_, end]| end == from);
+        self.with_tail(place, follows, |own, tail| own.carry(tail, form, op, region, out, work, scratch))
     }
 
     fn carry(
@@ -215,7 +194,7 @@ impl Evaluator<'_> {
     ) -> Result<()> {
         let axis = form.axis;
         let [from, to] = [region.start[axis], region.start[axis] + region.shape[axis]];
-        let [outer, inner] = form.around(&region.shape);
+        let [outer, inner] = region.shape.around(form.axis);
         let row = outer * inner * form.input.dtype.size();
         let carry = outer * inner * form.result;
         let mut next = match tail.rows(region, axis) {
@@ -241,6 +220,23 @@ impl Evaluator<'_> {
         }
         tail.region = Some(form.at(region, [0, to]));
         Ok(())
+    }
+
+    /// Lends a form's tail that goes on into a region. What fails leaves nothing to go on from.
+    fn with_tail(
+        &mut self,
+        place: usize,
+        follows: impl Fn(&Tail) -> bool,
+        run: impl FnOnce(&mut Self, &mut Tail) -> Result<()>,
+    ) -> Result<()> {
+        let way = self.way(place, follows);
+        let mut tail = self.tails[place].swap_remove(way);
+        let done = run(self, &mut tail);
+        if done.is_err() {
+            tail.region = None;
+        }
+        self.tails[place].push(tail);
+        done
     }
 
     /// Which of a form's tails goes on into a region; else the one that was not used for longest.

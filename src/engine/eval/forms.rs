@@ -11,8 +11,8 @@ use crate::{
         linalg::{self, Matrix, Update},
         strided::copy_shared,
     },
-    plan::Formula,
-    shape::{ChunkIndex, Region, Shape},
+    plan::{Formula, input_block},
+    shape::{Region, Shape},
 };
 use std::sync::Arc;
 
@@ -141,12 +141,12 @@ impl Evaluator<'_> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let size = input.dtype.size();
-        let whole = across(region, axis, input.shape[axis]);
+        let whole = region.with_axis(axis, 0, input.shape[axis]);
         let (values, rest) = split(work, whole.shape.bytes(size)?);
         let (positions, rest) = split(rest, region.shape.bytes(8)?);
         self.formula(input, &whole, values, rest, scratch)?;
         self.formula(index, region, positions, rest, scratch)?;
-        let (outer, inner) = around(&region.shape, axis);
+        let [outer, inner] = region.shape.around(axis);
         let (n, m) = (whole.shape[axis] as usize, region.shape[axis] as usize);
         lanes::take_along(size, values, outer, n, inner, bytemuck::cast_slice(positions), m, out)
     }
@@ -162,13 +162,13 @@ impl Evaluator<'_> {
         work: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let whole = across(region, axis, input.shape[axis]);
-        let result = across(region, axis, formula.shape[axis]);
+        let whole = region.with_axis(axis, 0, input.shape[axis]);
+        let result = region.with_axis(axis, 0, formula.shape[axis]);
         let size = formula.dtype.size();
         let (values, rest) = split(work, whole.shape.bytes(input.dtype.size())?);
         let (lane, rest) = split(rest, result.shape.bytes(size)?);
         self.formula(input, &whole, values, rest, scratch)?;
-        let (outer, inner) = around(&region.shape, axis);
+        let [outer, inner] = region.shape.around(axis);
         let n = whole.shape[axis] as usize;
         let space = &mut rest[..op.scratch_bytes(input.dtype, n)];
         lanes::lanes(op, input.dtype, values, outer, n, inner, lane, space);
@@ -275,26 +275,4 @@ impl Evaluator<'_> {
         let called = call.function.call(block, &views, out);
         called.map_err(|e| e.in_chunk(&block.index).in_variable(call.function.name()))
     }
-}
-
-/// The block of an input that a block of the result is made of: that of the same place, or the only one.
-fn input_block(grid: &Grid, index: &ChunkIndex, overlap: &[u64]) -> Region {
-    let index: Vec<u64> = index.iter().zip(grid.counts()).map(|(&i, &n)| if n == 1 { 0 } else { i }).collect();
-    let mut block = grid.region(&index);
-    // The input is padded: its block begins where the result's does, and goes on by twice the overlap.
-    block.shape.0.iter_mut().zip(overlap).for_each(|(n, o)| *n += 2 * o);
-    block
-}
-
-/// The same region with the whole of one axis.
-fn across(region: &Region, axis: usize, n: u64) -> Region {
-    let mut whole = region.clone();
-    (whole.start[axis], whole.shape.0[axis]) = (0, n);
-    whole
-}
-
-/// How many elements lie outside and inside an axis.
-fn around(shape: &Shape, axis: usize) -> (usize, usize) {
-    let product = |part: &[u64]| part.iter().product::<u64>() as usize;
-    (product(&shape[..axis]), product(&shape[axis + 1..]))
 }

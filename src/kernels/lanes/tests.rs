@@ -135,6 +135,17 @@ fn some_bytes(seed: u64, dtype: DType, count: usize) -> Vec<u8> {
     (0..count).flat_map(|_| one(&mut roll)).collect()
 }
 
+/// Whether lanes that lie among others give what they give one behind the other.
+fn is_the_same_apart(op: LaneOp, dtype: DType, seed: u64, shape: [usize; 3]) -> bool {
+    let [outer, n, inner] = shape;
+    let src = some_bytes(seed, dtype, outer * n * inner);
+    let got = run(op.clone(), dtype, &src, shape);
+    let result = op.result_dtype(dtype).unwrap();
+    let m = op.result_len(n as u64) as usize;
+    let apart = run(op, dtype, &lanes_last(&src, dtype.size(), shape), [outer * inner, n, 1]);
+    same(result, &lanes_last(&got, result.size(), [outer, m, inner]), &apart)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -146,13 +157,7 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let (outer, n, inner) = shape;
-        let (shape, op) = ([outer, n, inner], op.1);
-        let src = some_bytes(seed, dtype, outer * n * inner);
-        let got = run(op.clone(), dtype, &src, shape);
-        let result = op.result_dtype(dtype).unwrap();
-        let m = op.result_len(n as u64) as usize;
-        let apart = run(op, dtype, &lanes_last(&src, dtype.size(), shape), [outer * inner, n, 1]);
-        prop_assert!(same(result, &lanes_last(&got, result.size(), [outer, m, inner]), &apart));
+        prop_assert!(is_the_same_apart(op.1, dtype, seed, [outer, n, inner]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Order statistics against NumPy, SciPy, pandas and bottleneck, and against their definition.
 
-use super::{bytes_of, dtype_of, lanes_last, run, run_typed, same, some_bytes};
+use super::{bytes_of, dtype_of, is_the_same_apart, lanes_last, run, run_typed, same, some_bytes};
 use crate::{
     dtype::{DType, Element},
     kernels::lanes::*,
@@ -166,17 +166,11 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let (outer, n, inner) = shape;
-        let shape = [outer, n, inner];
         use OrderStatistic::*;
         let several = quantile([0.9, 0.1, 0.5, 0.1], Method::Linear);
         let all = [several, quantile(0.3, Method::Nearest), Median, Mad, Iqr, NUnique, Mode];
         let op = of(all[which].clone(), LaneOptions { keep_missing, min_count });
-        let src = some_bytes(seed, dtype, outer * n * inner);
-        let got = run(op.clone(), dtype, &src, shape);
-        let result = op.result_dtype(dtype).unwrap();
-        let m = op.result_len(n as u64) as usize;
-        let apart = run(op, dtype, &lanes_last(&src, dtype.size(), shape), [outer * inner, n, 1]);
-        prop_assert!(same(result, &lanes_last(&got, result.size(), [outer, m, inner]), &apart));
+        prop_assert!(is_the_same_apart(op, dtype, seed, [outer, n, inner]));
     }
 
     #[test]
