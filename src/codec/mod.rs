@@ -14,7 +14,7 @@ mod bytes;
 mod bzip2;
 mod checksum;
 mod deflate;
-mod huffman;
+mod deflater;
 mod lz4;
 mod lzf;
 mod nbit;

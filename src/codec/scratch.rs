@@ -1,6 +1,6 @@
 //! [`Scratch`]: what one worker decodes and encodes in.
 
-use super::{deflate, huffman, zstd};
+use super::{deflate, deflater, zstd};
 use crate::{block::Block, budget::Lease};
 
 /// The space that one worker's decoding or encoding needs beside the data itself.
@@ -59,7 +59,7 @@ impl Scratch {
 pub(super) struct Contexts {
     pub deflate: deflate::Contexts,
     pub zstd: zstd::Contexts,
-    pub huffman: huffman::Context,
+    pub deflater: deflater::Context,
     /// One block of bitshuffle between its two steps.
     pub block: Vec<u8>,
 }

@@ -1,8 +1,8 @@
 //! One codec applied or undone: where [`Codec`] meets the functions that do it.
 
 use super::{
-    BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, huffman, lz4,
-    lzf, nbit, scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
+    BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, deflater,
+    deflater::Search, lz4, lzf, nbit, scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
 };
 use crate::error::{Error, Problem, Result};
 
@@ -99,8 +99,9 @@ impl Codec {
                 shuffle::shuffle(*element, input, out);
                 Ok(input.len())
             }
+            Codec::Deflate { level: 1 } => deflater::encode(&mut contexts.deflater, Search::Window, input, out),
             Codec::Deflate { level } => Wrapper::Zlib.encode(&mut contexts.deflate, *level, input, out),
-            Codec::DeflateFast => huffman::encode(&mut contexts.huffman, input, out),
+            Codec::DeflateFast => deflater::encode(&mut contexts.deflater, Search::Runs, input, out),
             Codec::Gzip { level } => Wrapper::Gzip.encode(&mut contexts.deflate, *level, input, out),
             Codec::Lz4Numcodecs => lz4::encode_numcodecs(input, out),
             Codec::Bzip2 { level } => bzip2::encode(*level, input, out),
@@ -128,8 +129,8 @@ impl Codec {
     /// Bytes that libraries take while the codec is applied to data of `bytes`.
     pub(super) fn apply_state_bytes(&self, bytes: usize) -> usize {
         match self {
+            Codec::Deflate { level: 1 } | Codec::DeflateFast => deflater::STATE_BYTES,
             Codec::Deflate { level } | Codec::Gzip { level } => deflate::encode_state_bytes(*level),
-            Codec::DeflateFast => huffman::STATE_BYTES,
             Codec::Zstd { level } => zstd::encode_state_bytes(*level, bytes),
             Codec::Lz4Numcodecs => lz4::ENCODE_STATE_BYTES,
             Codec::Bzip2 { level } => bzip2::encode_state_bytes(*level),

@@ -1,0 +1,217 @@
+//! Deflate made fast: our own encoder for its level 1, and for `deflate:fast`.
+//!
+//! Shuffled numbers are planes of bytes: the noise of low bits, in which a search finds nothing, and signs and exponents,
+//! which are little else than repetitions. So each block is searched on trial first; where that saves nothing, what is left of
+//! it gets Huffman codes and runs of one byte alone. `deflate:fast` does that everywhere. What codes hardly shorten is stored
+//! as it is, which is decoded as fast as it is copied. The stream is one that any reader of zlib takes (RFC 1950, RFC 1951),
+//! and depends on the input alone.
+//!
+//! Measured on shuffled maps on one core of one machine in one run, MB a second and ratio (libdeflate and zlib at level 1):
+//!
+//! | | level 1 | `fast` | libdeflate | zlib |
+//! |---|---|---|---|---|
+//! | `float32`, bits rounded | 437 3.73 | 818 3.21 | 255 3.73 | 112 3.58 |
+//! | the same less 273.15 | 191 2.77 | 716 2.47 | 228 2.87 | 102 2.82 |
+//! | the same less its mean over time | 293 1.65 | 706 1.61 | 175 1.62 | 66 1.62 |
+//! | its running mean | 391 2.48 | 693 2.34 | 223 2.42 | 97 2.35 |
+//! | packed `int16` | 237 1.97 | 441 1.65 | 183 1.98 | 57 1.87 |
+//!
+//! Of others only ISA-L is so fast, and it needs an assembler to build; zlib-ng at level 1 was a tenth faster than
+//! libdeflate, with ratio 2.2.
+
+mod bits;
+mod codes;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result};
+use bits::Bits;
+use codes::{Codes, DISTANCES, END, Header, LENGTH_MAX, LENGTHS, SYMBOLS, distance};
+use search::{Piece, RUN_MIN, Table};
+
+const NAME: &str = "deflate";
+/// Bytes of a block: the most that a stored one can have.
+const BLOCK: usize = 65_535;
+
+/// Bytes of a [`Context`].
+pub(super) const STATE_BYTES: usize = (BLOCK / RUN_MIN + 2) * size_of::<Piece>() + search::TABLE_BYTES;
+
+/// What an encoder keeps from one stream to the next.
+#[derive(Default)]
+pub(super) struct Context {
+    pieces: Vec<Piece>,
+    table: Table,
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Search {
+    /// Runs of one byte.
+    Runs,
+    /// Whatever stood in the window before.
+    Window,
+}
+
+impl Search {
+    /// What codes must save, in parts of 64, for a block not to be stored as it is, which is decoded as fast as it is copied.
+    fn least_saved(self) -> u64 {
+        match self {
+            Search::Runs => 8,
+            Search::Window => 1,
+        }
+    }
+}
+
+/// Compresses `input` into a zlib stream and says how many bytes it became.
+pub(super) fn encode(context: &mut Context, search: Search, input: &[u8], out: &mut [u8]) -> Result<usize> {
+    let room = out.len();
+    // The most that blocks take when all are stored; and the writer writes eight bytes at once.
+    let most = input.len() + 6 * (input.len() / BLOCK + 1) + 16;
+    if room < most {
+        return Err(Error::codec(NAME, format!("{} bytes do not fit the {room} reserved", input.len())));
+    }
+    let mut bits = Bits::new(out);
+    // 32 KiB of window, no dictionary, the fastest level.
+    bits.bytes(&[0x78, 0x01]);
+    if search == Search::Window {
+        context.table.clear();
+    }
+    let mut from = 0;
+    loop {
+        let to = (from + BLOCK).min(input.len());
+        write_block(context, search, input, from, to, &mut bits);
+        from = to;
+        if to == input.len() {
+            break;
+        }
+    }
+    bits.align();
+    bits.bytes(&libdeflater::adler32(input).to_be_bytes());
+    Ok(bits.written())
+}
+
+fn write_block(context: &mut Context, search: Search, input: &[u8], from: usize, to: usize, bits: &mut Bits<'_>) {
+    let (block, is_last) = (&input[from..to], to == input.len());
+    match search {
+        Search::Runs => {
+            context.pieces.clear();
+            search::runs(input, [from, to], &mut context.pieces);
+        }
+        Search::Window => {
+            let counts = literals(block);
+            let alone = Codes::new(&counts);
+            let alone = (&alone, alone.cost(&counts));
+            search::repetitions(input, [from, to], alone, &mut context.table, &mut context.pieces);
+        }
+    }
+    let counts = Counts::of(block, &context.pieces);
+    let (words, distances) = (Codes::new(&counts.words), Codes::new(&counts.distances));
+    let header = Header::new(&words, &distances);
+    let cost = header.bits + words.cost(&counts.words) + distances.cost(&counts.distances) + counts.extra_bits;
+    if cost * 8 > block.len() as u64 * 8 * 8 / 64 * (64 - search.least_saved()) {
+        bits.stored(block, is_last);
+        return;
+    }
+    bits.put(is_last as u32 | 2 << 1, 3);
+    header.write(bits);
+    let mut rest = block;
+    for piece in &context.pieces {
+        let (literals, behind) = rest.split_at(piece.literals as usize);
+        write_literals(&words, literals, bits);
+        if piece.length > 0 {
+            let far = distance(piece.distance);
+            let code = distances.packed[far.symbol as usize];
+            split(piece.length as usize, |length| {
+                let long = LENGTHS[length - 3];
+                bits.put_code(words.packed[long.symbol as usize]);
+                bits.put(long.extra as u32, long.extra_bits as u32);
+                bits.put_code(code);
+                bits.put(far.extra as u32, far.extra_bits as u32);
+                bits.flush();
+            });
+        }
+        rest = &behind[piece.length as usize..];
+    }
+    bits.put_code(words.packed[END]);
+    bits.flush();
+}
+
+fn write_literals(words: &Codes<SYMBOLS>, literals: &[u8], bits: &mut Bits<'_>) {
+    let (fours, odd) = literals.as_chunks::<4>();
+    for four in fours {
+        four.iter().for_each(|byte| bits.put_code(words.packed[*byte as usize]));
+        bits.flush();
+    }
+    odd.iter().for_each(|byte| bits.put_code(words.packed[*byte as usize]));
+    bits.flush();
+}
+
+/// A repetition as lengths that words can say: none is shorter than three.
+fn split(mut whole: usize, mut each: impl FnMut(usize)) {
+    while whole > 0 {
+        let length = if whole > LENGTH_MAX { LENGTH_MAX.min(whole - 3) } else { whole };
+        each(length);
+        whole -= length;
+    }
+}
+
+/// How often each byte stands in a block.
+fn literals(block: &[u8]) -> [u32; SYMBOLS] {
+    let mut counts = [[0; 256]; 4];
+    count(block, &mut counts);
+    summed(&counts)
+}
+
+/// Four counts of each byte, so that the same byte twice does not wait for itself.
+fn count(bytes: &[u8], counts: &mut [[u32; 256]; 4]) {
+    let (fours, odd) = bytes.as_chunks::<4>();
+    for four in fours {
+        for (byte, counts) in four.iter().zip(counts.iter_mut()) {
+            counts[*byte as usize] += 1;
+        }
+    }
+    odd.iter().for_each(|byte| counts[0][*byte as usize] += 1);
+}
+
+fn summed(counts: &[[u32; 256]; 4]) -> [u32; SYMBOLS] {
+    let mut out = [0; SYMBOLS];
+    for (byte, n) in out[..256].iter_mut().enumerate() {
+        *n = counts.iter().map(|c| c[byte]).sum();
+    }
+    out[END] = 1;
+    out
+}
+
+/// How often each symbol will be written.
+struct Counts {
+    words: [u32; SYMBOLS],
+    distances: [u32; DISTANCES],
+    /// Bits said behind symbols.
+    extra_bits: u64,
+}
+
+impl Counts {
+    fn of(block: &[u8], pieces: &[Piece]) -> Counts {
+        let (mut bytes, mut lengths) = ([[0; 256]; 4], [0; SYMBOLS]);
+        let mut out = Counts { words: lengths, distances: [0; DISTANCES], extra_bits: 0 };
+        let mut rest = block;
+        for piece in pieces {
+            let (literals, behind) = rest.split_at(piece.literals as usize);
+            count(literals, &mut bytes);
+            if piece.length > 0 {
+                let far = distance(piece.distance);
+                split(piece.length as usize, |length| {
+                    let long = LENGTHS[length - 3];
+                    lengths[long.symbol as usize] += 1;
+                    out.distances[far.symbol as usize] += 1;
+                    out.extra_bits += (long.extra_bits + far.extra_bits) as u64;
+                });
+            }
+            rest = &behind[piece.length as usize..];
+        }
+        out.words = summed(&bytes);
+        out.words[END + 1..].copy_from_slice(&lengths[END + 1..]);
+        out
+    }
+}
