@@ -22,8 +22,6 @@ const SPARSELY: usize = 8;
 /// Bits of an average length and distance, without the extra bits of the distance; and with them.
 const REPEAT_BITS: u32 = 12;
 const REPEAT_BITS_ALL: u64 = 18;
-/// Repetitions of this length are always shorter than what they stand for.
-const SURE: usize = 24;
 
 /// Bytes of a [`Table`].
 pub(super) const TABLE_BYTES: usize = (WAYS << PLACES_BITS) * size_of::<u32>();
