@@ -5,10 +5,11 @@ use super::{
     calc::note_left_out,
     destination::{self, Destination},
     history,
+    input::InputArgs,
     layout::{self, LayoutArgs},
 };
 use crate::{
-    dataset::{Conversion, Dataset},
+    dataset::Conversion,
     error::{Error, Result},
     session::Session,
 };
@@ -31,6 +32,9 @@ pub struct ConvertArgs {
     /// Variables, as t,u or group/sub/t, which take their coordinates along [default: all]
     #[arg(long, value_delimiter = ',')]
     pub var: Vec<String>,
+    /// Which parts are copied.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// How it is stored.
     #[command(flatten)]
     pub layout: LayoutArgs,
@@ -52,11 +56,11 @@ pub fn run(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn
     };
     let layout = args.layout.parse(Some(format))?;
     let variables = args.var.iter().map(|v| v.trim().to_string()).collect();
-    let dataset = Dataset::open(&args.file)?;
+    let dataset = args.input.open(&args.file)?;
     let request = Conversion { variables, layout, format };
     let mut computation = request.of(&dataset)?;
     // A copy of the same values has the same history.
-    if request.layout.changes_values() {
+    if request.layout.changes_values() || !args.input.request().is_empty() {
         history::append(&mut computation.schema.attrs);
     }
     if args.explain {
@@ -67,7 +71,7 @@ pub fn run(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn
     if !global.quiet {
         note_left_out(&computation);
     }
-    let request = format!("convert {:?} {:?}", request.variables, request.layout);
+    let request = format!("convert {:?} {:?}{}", request.variables, request.layout, args.input.request());
     let resume = args.resume.then_some(request.as_str());
     destination::write(session, global, resume, &[dataset], &computation, (&path, format))
 }

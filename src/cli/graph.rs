@@ -1,6 +1,6 @@
 //! `aosx graph`.
 
-use super::calc;
+use super::{calc, input::InputArgs};
 use crate::{
     array::LazyArray,
     dtype::DType,
@@ -99,7 +99,7 @@ fn arrays(args: &GraphArgs) -> Result<Vec<(String, LazyArray)>> {
     }
     let program = args.program.as_deref().unwrap_or_default();
     let parsed = expr::parse(program).map_err(|mistake| mistake.in_source(program))?;
-    let outputs = expr::bind(program, &parsed, &calc::inputs(&args.files, &args.named)?)?;
+    let outputs = expr::bind(program, &parsed, &calc::inputs(&args.files, &args.named, &InputArgs::default())?)?;
     Ok(outputs.into_iter().map(|output| (output.name, output.array)).collect())
 }
 

@@ -1,8 +1,8 @@
 //! `aosx info FILE`.
 
+use super::input::InputArgs;
 use crate::{
     error::{Error, Problem, Result},
-    formats,
     report::{Listing, cdl, info, json},
     source::Group,
 };
@@ -22,6 +22,9 @@ pub struct InfoArgs {
     /// Shows only these variables, by path, with commas between them.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub var: Option<Vec<String>>,
+    /// Which parts are shown.
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// Opens the file and prints what it holds.
@@ -29,21 +32,21 @@ pub struct InfoArgs {
 /// # Errors
 /// When the file cannot be opened, has no such variable, or `out` refuses.
 pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<()> {
-    let container = formats::open(&args.file)?;
+    let dataset = args.input.open(&args.file)?;
     let mut only = None;
     if let Some(names) = &args.var {
-        let wanted = names.iter().map(|n| path_of(container.root(), n).map_err(|e| e.in_file(&args.file)));
+        let wanted = names.iter().map(|n| path_of(dataset.root(), n).map_err(|e| e.in_file(&args.file)));
         let wanted: Vec<String> = wanted.collect::<Result<_>>()?;
-        let mut root = container.root().clone();
+        let mut root = dataset.root().clone();
         keep(&mut root, &wanted);
         only = Some(root);
     }
     let listing = Listing {
         file: &args.file,
-        format: container.format(),
+        format: dataset.format(),
         file_bytes: args.file.metadata().ok().filter(|m| m.is_file()).map(|m| m.len()),
-        root: only.as_ref().unwrap_or(container.root()),
-        container: Some(container.as_ref()),
+        root: only.as_ref().unwrap_or(dataset.root()),
+        dataset: Some(&dataset),
     };
     let done = match (args.json, args.cdl) {
         (true, _) => json::json(out, &listing),

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod graph;
 mod history;
 pub mod info;
+pub mod input;
 pub mod layout;
 pub mod reduce;
 
@@ -74,6 +75,11 @@ enum Command {
     Reduce(reduce::ReduceArgs),
     Calc(calc::CalcArgs),
     Convert(convert::ConvertArgs),
+    /// Copy parts of a file: some variables, ranges of coordinates, positions
+    #[command(
+        after_help = "Examples:\n  aosx select in.nc --sel time=1991-01:2020-12 --sel lat=30:60 --sel lon=-10:40 -o europe.nc\n  aosx select in.nc --sel lev=860 --sel-method nearest --var t,u -o t860.nc\n  aosx select in.nc --isel time=0:10:2 -o some.zarr"
+    )]
+    Select(convert::ConvertArgs),
     Diff(diff::DiffArgs),
     Graph(graph::GraphArgs),
 }
@@ -88,7 +94,9 @@ pub fn main() -> ExitCode {
         match &args.command {
             Command::Info(args) => info::run(args, &mut out),
             Command::Calc(calc) => calc::run(calc, &args.global, &session, &mut out),
-            Command::Convert(convert) => convert::run(convert, &args.global, &session, &mut out),
+            Command::Convert(convert) | Command::Select(convert) => {
+                convert::run(convert, &args.global, &session, &mut out)
+            }
             Command::Diff(diff) => return diff::run(diff, &args.global, &session, &mut out),
             Command::Graph(args) => graph::run(args, &mut out),
             Command::Reduce(reduce) => reduce::run(reduce, &args.global, &session, &mut out),

@@ -4,11 +4,12 @@ use super::{
     Global,
     destination::{self, Destination},
     history,
+    input::InputArgs,
 };
 use crate::{
     array::{Anchor, Rolling},
     cf::decoding::ValidRange,
-    dataset::{Axes, Computation, Dataset, KeepDims, Reduction, Statistic, Why},
+    dataset::{Axes, Computation, KeepDims, Reduction, Statistic, Why},
     error::{Error, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
@@ -48,6 +49,9 @@ pub struct ReduceArgs {
     /// Dimensions by name or position, as time or lat,lon or 0; or all
     #[arg(long, value_delimiter = ',', required = true, allow_hyphen_values = true)]
     pub axis: Vec<String>,
+    /// Which parts are reduced.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// Write to this file: .nc is NetCDF-4, .zarr is Zarr v3 [default: print]
     #[arg(short, long)]
     pub output: Option<PathBuf>,
@@ -84,7 +88,7 @@ pub struct ReduceArgs {
 pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
     let request = request(args)?;
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
-    let dataset = Dataset::open(&args.file)?;
+    let dataset = args.input.open(&args.file)?;
     let mut computation = request.of(&dataset)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
@@ -99,7 +103,7 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
     }
     match destination {
         Destination::File(path, format) => {
-            let request = format!("reduce {request:?}");
+            let request = format!("reduce {request:?}{}", args.input.request());
             let resume = args.resume.then_some(request.as_str());
             destination::write(session, global, resume, &[dataset], &computation, (&path, format))
         }
