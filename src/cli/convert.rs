@@ -21,8 +21,9 @@ use std::{io::Write, path::PathBuf};
     after_help = "Examples:\n  aosx convert in.nc -o out.zarr\n  aosx convert in.nc -o out.zarr --chunks time=all,lat=19,lon=36 --codec zstd:3\n  aosx convert in.zarr -o out.nc --chunks time=1 --codec shuffle,deflate:1\n  aosx convert in.nc -o small.nc --var t,u --codec bitround:9,shuffle,deflate:1\n  aosx convert in.nc -o out.zarr --resume\n  aosx convert in.nc -o packed.nc --codec t=pack:i16,shuffle,deflate:1"
 )]
 pub struct ConvertArgs {
-    /// A NetCDF, HDF5 or Zarr file
-    pub file: PathBuf,
+    /// NetCDF, HDF5 or Zarr files; several are joined along time. Patterns go in quotes: 'run*/t_*.nc'
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Write to this file: .nc is NetCDF-4, .nc3 and .nc5 are classic, .zarr is Zarr v3
     #[arg(short, long)]
     pub output: PathBuf,
@@ -56,7 +57,7 @@ pub fn run(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn
     };
     let layout = args.layout.parse(Some(format))?;
     let variables = args.var.iter().map(|v| v.trim().to_string()).collect();
-    let dataset = args.input.open(&args.file)?;
+    let dataset = args.input.open(&args.files, global)?;
     let request = Conversion { variables, layout, format };
     let mut computation = request.of(&dataset)?;
     // A copy of the same values has the same history.

@@ -48,7 +48,7 @@ pub fn run(args: &DiffArgs, global: &Global, session: &Session, out: &mut dyn Wr
     if !is_tolerance(args.rtol) || !is_tolerance(args.atol) {
         return Err(Error::usage("--rtol and --atol are numbers from 0"));
     }
-    let (a, b) = (args.input.open(&args.first)?, args.input.open(&args.second)?);
+    let (a, b) = (args.input.open(&[&args.first], global)?, args.input.open(&[&args.second], global)?);
     let extent = match (args.metadata, args.values) {
         (true, _) => Extent::Metadata,
         (_, true) => Extent::Values,

@@ -90,16 +90,17 @@ pub fn main() -> ExitCode {
     let_long_files_be_errors();
     let args = Args::parse();
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = session(&args.global).and_then(|session| {
+    let global = &args.global;
+    let done = session(global).and_then(|session| {
         match &args.command {
-            Command::Info(args) => info::run(args, &mut out),
-            Command::Calc(calc) => calc::run(calc, &args.global, &session, &mut out),
+            Command::Info(args) => info::run(args, global, &mut out),
+            Command::Calc(calc) => calc::run(calc, global, &session, &mut out),
             Command::Convert(convert) | Command::Select(convert) => {
-                convert::run(convert, &args.global, &session, &mut out)
+                convert::run(convert, global, &session, &mut out)
             }
-            Command::Diff(diff) => return diff::run(diff, &args.global, &session, &mut out),
-            Command::Graph(args) => graph::run(args, &mut out),
-            Command::Reduce(reduce) => reduce::run(reduce, &args.global, &session, &mut out),
+            Command::Diff(diff) => return diff::run(diff, global, &session, &mut out),
+            Command::Graph(args) => graph::run(args, global, &mut out),
+            Command::Reduce(reduce) => reduce::run(reduce, global, &session, &mut out),
         }
         .map(|()| ExitCode::SUCCESS)
     });

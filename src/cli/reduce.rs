@@ -17,7 +17,10 @@ use crate::{
     },
     session::Session,
 };
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
@@ -25,8 +28,9 @@ use std::{io::Write, path::PathBuf};
     after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --op max --axis time --explain"
 )]
 pub struct ReduceArgs {
-    /// A NetCDF, HDF5 or Zarr file
-    pub file: PathBuf,
+    /// NetCDF, HDF5 or Zarr files; several are joined along time. Patterns go in quotes: 'run*/t_*.nc'
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Variables, as t,u or group/sub/t [default: every numeric variable that has one of the axes]
     #[arg(long, value_delimiter = ',')]
     pub var: Vec<String>,
@@ -88,7 +92,7 @@ pub struct ReduceArgs {
 pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
     let request = request(args)?;
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
-    let dataset = args.input.open(&args.file)?;
+    let dataset = args.input.open(&args.files, global)?;
     let mut computation = request.of(&dataset)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
@@ -98,7 +102,7 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
     if let Destination::File(_, format) = destination {
         computation = computation.adapted(format)?;
         if !global.quiet {
-            note_left_out(args, global, &computation);
+            note_left_out(dataset.path(), global, &computation);
         }
     }
     match destination {
@@ -116,14 +120,14 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
 }
 
 /// Says which variables the output lacks: those that it has no type for, and on demand those that lost a dimension.
-fn note_left_out(args: &ReduceArgs, global: &Global, computation: &Computation) {
+fn note_left_out(file: &Path, global: &Global, computation: &Computation) {
     for left in &computation.left_out {
         let why = match left.why {
             Why::NoType => "the output has no type for it",
             Why::LostDimension if global.verbose > 0 => "it has a reduced dimension",
             Why::LostDimension => continue,
         };
-        eprintln!("aosx: note: {}: variable '{}': left out: {why}", args.file.display(), left.path);
+        eprintln!("aosx: note: {}: variable '{}': left out: {why}", file.display(), left.path);
     }
 }
 

@@ -8,6 +8,7 @@ mod derived;
 mod difference;
 mod encoded;
 mod layout;
+mod many;
 mod numbers;
 mod output;
 mod reduced;
@@ -22,6 +23,7 @@ pub use derived::{Derived, Taken, Used};
 pub use difference::{Cause, Comparison, Difference, Extent, Outcome, Pair, Part, Tolerance};
 pub use encoded::Measure;
 pub use layout::{ChunkLength, Layout, Packed, Pipeline};
+pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};
 pub use reduction::{Axes, KeepDims, Reduction, Statistic};
 pub use select::{Inexact, Selection, Want};
 

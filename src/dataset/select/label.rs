@@ -1,12 +1,14 @@
 //! Labels to positions: `850`, `30:60`, `Zurich`, and what is near them.
 
-use super::Inexact;
+use super::{Inexact, times::Times};
 use crate::error::{Error, Result};
 
 /// The labels of a dimension.
 pub(super) enum Labels {
     /// Numbers; `single` where they have the precision of 32 bits.
     Numbers { values: Vec<f64>, single: bool, circle: bool },
+    /// Dates.
+    Times(Times),
     /// Words.
     Texts(Vec<String>),
 }
@@ -41,8 +43,10 @@ impl Labels {
     pub fn find(&self, text: &str, near: Near) -> Result<Found> {
         match self {
             Labels::Texts(all) => words(all, text),
+            Labels::Times(times) => times.find(text, near),
             Labels::Numbers { values, single, circle } => {
-                Numbers { values, single: *single, circle: *circle, near }.find(text)
+                let shown = |x: f64| if *single { (x as f32).to_string() } else { x.to_string() };
+                Numbers { values, slack: SLACK, circle: *circle, near, shown: &shown }.find(text)
             }
         }
     }
@@ -78,11 +82,15 @@ fn nothing(text: &str) -> Error {
 }
 
 /// Numbers to look for others in.
-struct Numbers<'a> {
-    values: &'a [f64],
-    single: bool,
-    circle: bool,
-    near: Near,
+pub(super) struct Numbers<'a> {
+    pub values: &'a [f64],
+    /// The part of a number by which it may be off and still be the same.
+    pub slack: f64,
+    /// Whether 360 is 0.
+    pub circle: bool,
+    pub near: Near,
+    /// A number as people read it.
+    pub shown: &'a dyn Fn(f64) -> String,
 }
 
 impl Numbers<'_> {
@@ -104,7 +112,7 @@ impl Numbers<'_> {
     }
 
     fn slack(&self, x: f64) -> f64 {
-        x.abs() * SLACK
+        if x.is_finite() { x.abs() * self.slack } else { 0.0 }
     }
 
     /// Everything between two ends, which count, in whatever order they are given.
@@ -149,7 +157,10 @@ impl Numbers<'_> {
     }
 
     /// The position of one number, and by how much its label is moved.
-    fn one(&self, wanted: f64) -> Result<(u64, f64)> {
+    ///
+    /// # Errors
+    /// When it is not there, nor anything that is near enough.
+    pub fn one(&self, wanted: f64) -> Result<(u64, f64)> {
         let off = |x: f64| {
             let turns = if self.circle { ((wanted - x) / CIRCLE).round() } else { 0.0 };
             (turns * CIRCLE, wanted - x - turns * CIRCLE)
@@ -214,7 +225,7 @@ impl Numbers<'_> {
     }
 
     fn shown(&self, x: f64) -> String {
-        if self.single { (x as f32).to_string() } else { x.to_string() }
+        (self.shown)(x)
     }
 }
 

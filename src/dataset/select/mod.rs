@@ -4,6 +4,7 @@ mod label;
 mod mask;
 mod part;
 mod resolve;
+mod times;
 
 use super::{Dataset, output::lossless, scope};
 use crate::{

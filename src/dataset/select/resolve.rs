@@ -6,6 +6,7 @@ use super::{
     mask::Mask,
     no_dimension,
     part::{Part, pick},
+    times::Times,
 };
 use crate::{
     array::LazyArray,
@@ -157,6 +158,9 @@ impl<'a> Resolving<'a> {
             return Ok(Labels::Texts(self.of.texts(&coordinate.path)?));
         };
         let values = self.of.numbers(&coordinate.path)?;
+        if let Some(times) = Times::of(&coordinate.attrs, &values) {
+            return Ok(Labels::Times(times));
+        }
         Ok(Labels::Numbers { values, single: stored == DType::F32, circle: is_longitude(coordinate) })
     }
 
