@@ -133,7 +133,13 @@ impl Bins {
 }
 
 /// Source: pandas 3.0, `_adjust_dates_anchored`.
-fn fixed((low, high): (Instant, Instant), length: i64, closed: Side, label: Side, options: &BinOptions) -> Result<Bins> {
+fn fixed(
+    (low, high): (Instant, Instant),
+    length: i64,
+    closed: Side,
+    label: Side,
+    options: &BinOptions,
+) -> Result<Bins> {
     let length = i128::from(length);
     let (mut first, last) = (i128::from(low.microseconds()), i128::from(high.microseconds()));
     let mut origin = match options.origin.unwrap_or_default() {
@@ -158,6 +164,10 @@ fn fixed((low, high): (Instant, Instant), length: i64, closed: Side, label: Side
             (start, if into_last > 0 { last - into_last + length } else { last })
         }
     };
+    // Backwards and with an offset, pandas leaves the first times out and refuses; so one bin more.
+    let low = i128::from(low.microseconds());
+    let uncovered = start > low || (closed == Side::Right && start == low);
+    let start = if uncovered { start - length } else { start };
     let count = countable((end - start).div_euclid(length))?;
     let at = |k: i64| i64::try_from(start + i128::from(k) * length).map(Instant::from_microseconds);
     let edges: Vec<Instant> = (0..=count).map(at).collect::<std::result::Result<_, _>>().map_err(|_| {

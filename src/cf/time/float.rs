@@ -103,7 +103,10 @@ mod tests {
     #[test]
     fn whole_numbers_are_exact_and_halves_go_to_even() {
         assert_eq!(scaled(-3.0, 86_400_000_000, true), Some(-259_200_000_000));
-        assert_eq!((scaled(0.5, 1, false), scaled(1.5, 1, false), scaled(-2.5, 1, false)), (Some(0), Some(2), Some(-2)));
+        assert_eq!(
+            (scaled(0.5, 1, false), scaled(1.5, 1, false), scaled(-2.5, 1, false)),
+            (Some(0), Some(2), Some(-2))
+        );
         assert_eq!((scaled(0.0, 1, true), scaled(-0.0, 1, true), scaled(5e-324, 1, true)), (Some(0), Some(0), Some(0)));
         assert_eq!(scaled(9_223_372_036_854_774_784.0, 1, false), Some(i64::MAX - 1023));
         assert_eq!(scaled(-9_223_372_036_854_775_808.0, 1, false), Some(i64::MIN));
@@ -112,9 +115,18 @@ mod tests {
 
     #[test]
     fn a_microsecond_beside_a_second_is_noise_but_for_small_units() {
-        assert_eq!((scaled(3.000_001_2, 1_000_000, true), scaled(3.000_001_2, 1_000_000, false)), (Some(3_000_001), Some(3_000_001)));
-        assert_eq!((scaled(3.000_000_8, 1_000_000, true), scaled(3.000_000_8, 1_000_000, false)), (Some(3_000_000), Some(3_000_001)));
-        assert_eq!((scaled(-3.000_000_8, 1_000_000, true), scaled(2.999_999_2, 1_000_000, true)), (Some(-3_000_000), Some(3_000_000)));
+        assert_eq!(
+            (scaled(3.000_001_2, 1_000_000, true), scaled(3.000_001_2, 1_000_000, false)),
+            (Some(3_000_001), Some(3_000_001))
+        );
+        assert_eq!(
+            (scaled(3.000_000_8, 1_000_000, true), scaled(3.000_000_8, 1_000_000, false)),
+            (Some(3_000_000), Some(3_000_001))
+        );
+        assert_eq!(
+            (scaled(-3.000_000_8, 1_000_000, true), scaled(2.999_999_2, 1_000_000, true)),
+            (Some(-3_000_000), Some(3_000_000))
+        );
     }
 
     #[test]

@@ -190,7 +190,8 @@ fn step(unit: &str, anchor: Option<&str>) -> Result<Step, String> {
     let weeks = |edge, default| {
         let name = anchor.unwrap_or(default);
         let weekday = WEEKDAYS.iter().position(|w| w.eq_ignore_ascii_case(name));
-        let weekday = weekday.ok_or_else(|| format!("'{name}' is no day of the week; they are {}", WEEKDAYS.join(", ")))?;
+        let weekday =
+            weekday.ok_or_else(|| format!("'{name}' is no day of the week; they are {}", WEEKDAYS.join(", ")))?;
         Ok(Step::Week { weekday: weekday as u8, edge })
     };
     match unit {

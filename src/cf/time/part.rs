@@ -1,6 +1,9 @@
 //! Parts of dates, as data are grouped by.
 
-use super::{calendar::Calendar, date::{Date, Instant}};
+use super::{
+    calendar::Calendar,
+    date::{Date, Instant},
+};
 use crate::error::{Error, Result, closest_near};
 
 /// A part of a date, under the name that xarray's `.dt` has for it.

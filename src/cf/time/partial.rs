@@ -24,8 +24,9 @@ impl PartialDate {
     /// # Errors
     /// When it is something else.
     pub fn parse(text: &str) -> Result<PartialDate> {
-        let wrong =
-            |detail: &str| Error::usage(format!("'{text}' is not a date as 1991, 1991-07 or 1991-07-04T06:30: {detail}"));
+        let wrong = |detail: &str| {
+            Error::usage(format!("'{text}' is not a date as 1991, 1991-07 or 1991-07-04T06:30: {detail}"))
+        };
         let written = text::read(text).map_err(|why| wrong(&why))?;
         if written.year_digits < 4 {
             return Err(wrong("write the year with four digits, as in 0850"));

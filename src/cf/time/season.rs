@@ -75,7 +75,9 @@ impl Seasons {
         for (k, one) in all.iter().enumerate() {
             if let Some(other) = all[..k].iter().find(|other| one.months().any(|m| other.holds(m))) {
                 let (a, b) = (&other.name, &one.name);
-                return Err(Error::usage(format!("the seasons {a} and {b} overlap; a time can be in one of them only")));
+                return Err(Error::usage(format!(
+                    "the seasons {a} and {b} overlap; a time can be in one of them only"
+                )));
             }
         }
         Ok(Seasons(all))
@@ -125,7 +127,10 @@ mod tests {
         assert_eq!(months("DJF"), [12, 1, 2]);
         assert_eq!(months("jjas"), [6, 7, 8, 9]);
         assert_eq!(months("NDJFM"), [11, 12, 1, 2, 3]);
-        assert_eq!((months("MA"), months("AM"), months("MJ"), months("JA")), (vec![3, 4], vec![4, 5], vec![5, 6], vec![7, 8]));
+        assert_eq!(
+            (months("MA"), months("AM"), months("MJ"), months("JA")),
+            (vec![3, 4], vec![4, 5], vec![5, 6], vec![7, 8])
+        );
         assert_eq!((months("F"), months("D")), (vec![2], vec![12]));
         assert_eq!(months("JASONDJFMAMJ").len(), 12);
     }
