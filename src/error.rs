@@ -202,6 +202,16 @@ pub enum Problem {
         /// The character in that line, from 1.
         column: usize,
     },
+    /// A calendar, units of time or a date that cannot be read.
+    #[error("{what} '{text}': {detail}")]
+    Time {
+        /// What it is: "calendar", "time units", "date".
+        what: &'static str,
+        /// What it says.
+        text: String,
+        /// Why that cannot be.
+        detail: String,
+    },
     /// The output names an input.
     #[error("the output is also an input; write to another file")]
     OutputIsInput,

@@ -1,19 +1,28 @@
-//! A regular grid of chunks over an array.
+//! A grid of chunks over an array.
 
 use crate::{
     error::{Error, Result},
     shape::{ChunkIndex, Region, Shape},
 };
+use std::sync::Arc;
 
 /// What [`Grid::of_contiguous`] aims at: small enough for a cache, large enough for a disk.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// An array cut into chunks of one shape; those at the upper edges may be cut short.
+/// An array cut into chunks of one shape; those at the upper edges may be cut short, and along one axis any.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Grid {
     shape: Shape,
     chunk: Shape,
     counts: Vec<u64>,
+    cuts: Option<Arc<Cuts>>,
+}
+
+/// Where chunks of any length begin along one axis.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Cuts {
+    axis: usize,
+    starts: Vec<u64>,
 }
 
 impl Grid {
@@ -35,7 +44,59 @@ impl Grid {
         chunk.elements()?;
         let counts: Vec<u64> = shape.iter().zip(chunk.iter()).map(|(n, c)| n.div_ceil(*c)).collect();
         Shape(counts.clone()).elements()?;
-        Ok(Grid { shape, chunk, counts })
+        Ok(Grid { shape, chunk, counts, cuts: None })
+    }
+
+    /// The grid of chunks that begin at `starts` along one axis, each no longer than `chunk` there.
+    ///
+    /// # Errors
+    /// As [`new`](Grid::new), and when the starts do not follow each other, or lie too far apart.
+    pub fn with_cuts(shape: Shape, chunk: Shape, axis: usize, starts: Vec<u64>) -> Result<Grid> {
+        let mut grid = Grid::new(shape, chunk)?;
+        let (Some(&length), Some(&most)) = (grid.shape.get(axis), grid.chunk.get(axis)) else {
+            return Err(Error::corrupt("chunk shape", format!("no axis {axis} to cut")));
+        };
+        if starts.iter().enumerate().all(|(k, s)| *s == k as u64 * most) && starts.len() as u64 == grid.counts[axis] {
+            return Ok(grid);
+        }
+        let ends = starts.iter().skip(1).chain([&length]);
+        let follow = starts.iter().zip(ends).all(|(start, end)| start < end && end - start <= most);
+        if starts.first() != Some(&0) || !follow {
+            return Err(Error::corrupt("chunk shape", format!("chunks of at most {most} do not cover {length}")));
+        }
+        grid.counts[axis] = starts.len() as u64;
+        Shape(grid.counts.clone()).elements()?;
+        grid.cuts = Some(Arc::new(Cuts { axis, starts }));
+        Ok(grid)
+    }
+
+    /// The axis along which chunks have any lengths, where there is one.
+    pub fn cut_axis(&self) -> Option<usize> {
+        self.cuts.as_ref().map(|cuts| cuts.axis)
+    }
+
+    /// The chunk along one axis that a position is in.
+    fn along(&self, axis: usize, position: u64) -> u64 {
+        match self.cuts.as_ref().filter(|cuts| cuts.axis == axis) {
+            None => position / self.chunk[axis],
+            Some(cuts) => cuts.starts.partition_point(|start| *start <= position).saturating_sub(1) as u64,
+        }
+    }
+
+    /// Where a chunk begins along one axis, and how long it is, cut at the edge.
+    fn extent(&self, axis: usize, index: u64) -> (u64, u64) {
+        let n = self.shape[axis];
+        match self.cuts.as_ref().filter(|cuts| cuts.axis == axis) {
+            None => {
+                let start = index * self.chunk[axis];
+                (start, self.chunk[axis].min(n.saturating_sub(start)))
+            }
+            Some(cuts) => {
+                let at = |k: usize| cuts.starts.get(k).copied().unwrap_or(n);
+                let (start, end) = (at(index as usize), at(index as usize + 1));
+                (start, end - start)
+            }
+        }
     }
 
     /// The grid for a variable that is not stored in chunks: whole trailing dimensions, about a mebibyte a piece,
@@ -94,39 +155,34 @@ impl Grid {
 
     /// The index of the chunk that an element is in.
     pub fn at(&self, element: &[u64]) -> ChunkIndex {
-        ChunkIndex(element.iter().zip(self.chunk.iter()).map(|(e, c)| e / c).collect())
+        ChunkIndex(element.iter().enumerate().map(|(k, e)| self.along(k, *e)).collect())
     }
 
     /// The part of the array that a chunk holds, cut at the array's edges.
     pub fn region(&self, index: &[u64]) -> Region {
-        let start: Vec<u64> = index.iter().zip(self.chunk.iter()).map(|(i, c)| i * c).collect();
-        let shape = start
-            .iter()
-            .zip(self.chunk.iter())
-            .zip(self.shape.iter())
-            .map(|((s, c), n)| (*c).min(n.saturating_sub(*s)))
-            .collect();
-        Region { start, shape }
+        let extents = index.iter().enumerate().map(|(k, i)| self.extent(k, *i));
+        let (start, lengths): (Vec<u64>, Vec<u64>) = extents.unzip();
+        Region { start, shape: Shape(lengths) }
     }
 
     /// How many chunks a region touches.
     pub fn overlapping_count(&self, region: &Region) -> u64 {
         let along = |k: usize| match region.shape[k] {
             0 => 0,
-            n => (region.start[k] + n - 1) / self.chunk[k] + 1 - region.start[k] / self.chunk[k],
+            n => self.along(k, region.start[k] + n - 1) + 1 - self.along(k, region.start[k]),
         };
         (0..region.start.len()).map(along).fold(1, u64::saturating_mul)
     }
 
     /// The chunks that share elements with `region`, in row-major order.
     pub fn overlapping(&self, region: &Region) -> impl Iterator<Item = ChunkIndex> + use<> {
-        let first: Vec<u64> = region.start.iter().zip(self.chunk.iter()).map(|(s, c)| s / c).collect();
+        let first: Vec<u64> = region.start.iter().enumerate().map(|(k, s)| self.along(k, *s)).collect();
         let counts: Vec<u64> = (0..first.len())
             .map(|k| {
                 if region.shape[k] == 0 {
                     0
                 } else {
-                    (region.start[k] + region.shape[k] - 1) / self.chunk[k] + 1 - first[k]
+                    self.along(k, region.start[k] + region.shape[k] - 1) + 1 - first[k]
                 }
             })
             .collect();

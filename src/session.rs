@@ -174,7 +174,7 @@ impl Session {
         path: &Path,
         format: OutputFormat,
     ) -> Result<()> {
-        inputs.iter().try_for_each(|input| refuse_same(input.path(), path))?;
+        inputs.iter().flat_map(Dataset::paths).try_for_each(|input| refuse_same(input, path))?;
         let computation = computation.adapted(format)?;
         let sink = formats::create(path, format, &computation.schema)?;
         self.write_into(inputs, &computation, path, sink)
@@ -196,7 +196,7 @@ impl Session {
         format: OutputFormat,
         request: &str,
     ) -> Result<()> {
-        inputs.iter().try_for_each(|input| refuse_same(input.path(), path))?;
+        inputs.iter().flat_map(Dataset::paths).try_for_each(|input| refuse_same(input, path))?;
         let computation = computation.adapted(format)?;
         let run = computation.identity(inputs, format, request)?;
         let sink = formats::resume(path, format, &computation.schema, &run)?;
@@ -373,9 +373,7 @@ impl Session {
         }
         for text in &computation.texts {
             let input = inputs.get(text.input).ok_or_else(|| Error::usage(format!("no input for '{}'", text.path)))?;
-            let read = input.container().texts(&text.from);
-            let texts = read.map_err(|e| e.in_variable(&text.from).in_file(input.path()))?;
-            sink.write_texts(&text.path, &texts)?;
+            sink.write_texts(&text.path, &input.texts(&text.from)?)?;
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ macro_rules! from_range {
 from_range!(std::ops::Range<i64>, std::ops::RangeFrom<i64>, std::ops::RangeTo<i64>, std::ops::RangeFull);
 
 /// First position, number of positions, step: of a slice on an axis of length `n`, by Python's rules.
-pub(super) fn resolve(start: Option<i64>, stop: Option<i64>, step: i64, n: u64) -> (u64, u64) {
+pub(crate) fn resolve(start: Option<i64>, stop: Option<i64>, step: i64, n: u64) -> (u64, u64) {
     let n = n as i64;
     let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
     let place = |at: Option<i64>, default: i64| match at {

@@ -233,9 +233,38 @@ impl LazyArray {
     }
 
     /// The same array with missing values as NaN, scaled and offset.
+    ///
+    /// What is decoded are the stored numbers, wherever parts of them stand; and what is computed already has no other
+    /// meaning than its own, which `decode` has to be then.
     pub fn decode(&self, decode: Decode) -> LazyArray {
         let result = decode.result;
-        self.like(Operation::Decode { input: self.clone(), decode }, result)
+        let inner = |input: &LazyArray| input.decode(decode.clone());
+        let operation = match self.operation() {
+            Operation::Source(source) => {
+                let decode = Decode { order: source.layout().order, ..decode };
+                Operation::Decode { input: self.clone(), decode }
+            }
+            Operation::View { input, view } => Operation::View { input: inner(input), view: view.clone() },
+            Operation::Take { input, axis, index } => {
+                Operation::Take { input: inner(input), axis: *axis, index: index.clone() }
+            }
+            Operation::Concat { inputs, axis } => {
+                Operation::Concat { inputs: inputs.iter().map(inner).collect(), axis: *axis }
+            }
+            _ if decode == Decode::plain(self.dtype(), decode.order) => return self.astype(result),
+            _ => Operation::Decode { input: self.clone(), decode },
+        };
+        self.like(operation, result)
+    }
+
+    /// Whether its values are numbers as they are stored, in whatever places.
+    pub fn is_stored(&self) -> bool {
+        match self.operation() {
+            Operation::Source(_) => true,
+            Operation::View { input, .. } | Operation::Take { input, .. } => input.is_stored(),
+            Operation::Concat { inputs, .. } => inputs.iter().all(LazyArray::is_stored),
+            _ => false,
+        }
     }
 
     /// The same values, computed once and held in memory for as long as they are needed: for what is small, dear to

@@ -5,3 +5,4 @@ pub mod cell_methods;
 pub mod decoding;
 pub mod encoding;
 pub mod references;
+pub mod time;

@@ -4,6 +4,7 @@ use super::{
     Global,
     destination::{self, Destination},
     history,
+    input::InputArgs,
     layout::{self, LayoutArgs},
 };
 use crate::{
@@ -29,6 +30,9 @@ pub struct CalcArgs {
     /// One more file, by a name of your own
     #[arg(long = "in", value_name = "NAME=FILE")]
     pub named: Vec<String>,
+    /// Which parts are read: of every file
+    #[command(flatten)]
+    pub input: InputArgs,
     /// Write to this file: .nc is NetCDF-4, .zarr is Zarr v3 [default: print]
     #[arg(short, long)]
     pub output: Option<PathBuf>,
@@ -61,7 +65,7 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
     let layout = args.layout.parse(destination.format())?;
     let parsed = expr::parse(program).map_err(|mistake| mistake.in_source(program))?;
-    let inputs = inputs(&args.files, &args.named)?;
+    let inputs = inputs(&args.files, &args.named, &args.input, global)?;
     let outputs = expr::bind(program, &parsed, &inputs)?;
     let datasets: Vec<Dataset> = inputs.into_iter().map(|i| i.dataset).collect();
     let mut computation = Computation::derived(&datasets, &outputs, &layout)?;
@@ -77,7 +81,8 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
             if !global.quiet {
                 note_left_out(&computation);
             }
-            let request = format!("calc {program} {:?} {:?} {layout:?}", args.files, args.named);
+            let request =
+                format!("calc {program} {:?} {:?} {layout:?}{}", args.files, args.named, args.input.request());
             let resume = args.resume.then_some(request.as_str());
             destination::write(session, global, resume, &datasets, &computation, (&path, format))
         }
@@ -97,7 +102,7 @@ pub(super) fn note_left_out(computation: &Computation) {
 }
 
 /// The files with their names.
-pub(super) fn inputs(files: &[PathBuf], named: &[String]) -> Result<Vec<Input>> {
+pub(super) fn inputs(files: &[PathBuf], named: &[String], parts: &InputArgs, global: &Global) -> Result<Vec<Input>> {
     let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut all: Vec<(String, PathBuf)> = files.iter().map(|path| (stem(path), path.clone())).collect();
     for word in named {
@@ -116,7 +121,7 @@ pub(super) fn inputs(files: &[PathBuf], named: &[String]) -> Result<Vec<Input>> 
     if all.is_empty() {
         return Err(Error::usage("no input; give a file behind the expression"));
     }
-    all.into_iter().map(|(name, path)| Ok(Input { name, dataset: Dataset::open(path)? })).collect()
+    all.into_iter().map(|(name, path)| Ok(Input { name, dataset: parts.open(&[path], global)? })).collect()
 }
 
 /// Every function under the heading of its kind, and the constants.

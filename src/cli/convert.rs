@@ -5,10 +5,11 @@ use super::{
     calc::note_left_out,
     destination::{self, Destination},
     history,
+    input::InputArgs,
     layout::{self, LayoutArgs},
 };
 use crate::{
-    dataset::{Conversion, Dataset},
+    dataset::Conversion,
     error::{Error, Result},
     session::Session,
 };
@@ -20,8 +21,9 @@ use std::{io::Write, path::PathBuf};
     after_help = "Examples:\n  aosx convert in.nc -o out.zarr\n  aosx convert in.nc -o out.zarr --chunks time=all,lat=19,lon=36 --codec zstd:3\n  aosx convert in.zarr -o out.nc --chunks time=1 --codec shuffle,deflate:1\n  aosx convert in.nc -o small.nc --var t,u --codec bitround:9,shuffle,deflate:1\n  aosx convert in.nc -o out.zarr --resume\n  aosx convert in.nc -o packed.nc --codec t=pack:i16,shuffle,deflate:1"
 )]
 pub struct ConvertArgs {
-    /// A NetCDF, HDF5 or Zarr file
-    pub file: PathBuf,
+    /// NetCDF, HDF5 or Zarr files; several are joined along time. Patterns go in quotes: 'run*/t_*.nc'
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Write to this file: .nc is NetCDF-4, .nc3 and .nc5 are classic, .zarr is Zarr v3
     #[arg(short, long)]
     pub output: PathBuf,
@@ -31,6 +33,9 @@ pub struct ConvertArgs {
     /// Variables, as t,u or group/sub/t, which take their coordinates along [default: all]
     #[arg(long, value_delimiter = ',')]
     pub var: Vec<String>,
+    /// Which parts are copied.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// How it is stored.
     #[command(flatten)]
     pub layout: LayoutArgs,
@@ -52,11 +57,11 @@ pub fn run(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn
     };
     let layout = args.layout.parse(Some(format))?;
     let variables = args.var.iter().map(|v| v.trim().to_string()).collect();
-    let dataset = Dataset::open(&args.file)?;
+    let dataset = args.input.open(&args.files, global)?;
     let request = Conversion { variables, layout, format };
     let mut computation = request.of(&dataset)?;
     // A copy of the same values has the same history.
-    if request.layout.changes_values() {
+    if request.layout.changes_values() || !args.input.request().is_empty() {
         history::append(&mut computation.schema.attrs);
     }
     if args.explain {
@@ -67,7 +72,7 @@ pub fn run(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn
     if !global.quiet {
         note_left_out(&computation);
     }
-    let request = format!("convert {:?} {:?}", request.variables, request.layout);
+    let request = format!("convert {:?} {:?}{}", request.variables, request.layout, args.input.request());
     let resume = args.resume.then_some(request.as_str());
     destination::write(session, global, resume, &[dataset], &computation, (&path, format))
 }

@@ -1,8 +1,8 @@
 //! `aosx diff`: what two files say differently.
 
-use super::{Global, destination, layout::number};
+use super::{Global, destination, input::InputArgs, layout::number};
 use crate::{
-    dataset::{Cause, Comparison, Dataset, Extent, Outcome, Tolerance},
+    dataset::{Cause, Comparison, Extent, Outcome, Tolerance},
     error::{Error, Result},
     report::differences,
     session::Session,
@@ -22,6 +22,9 @@ pub struct DiffArgs {
     /// Variables, as t,u or group/sub/t [default: all]
     #[arg(long, value_delimiter = ',')]
     pub var: Vec<String>,
+    /// Which parts are compared.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// Numbers may differ by this part of the second file's
     #[arg(long, default_value_t = 0.0, value_name = "PART")]
     pub rtol: f64,
@@ -45,7 +48,7 @@ pub fn run(args: &DiffArgs, global: &Global, session: &Session, out: &mut dyn Wr
     if !is_tolerance(args.rtol) || !is_tolerance(args.atol) {
         return Err(Error::usage("--rtol and --atol are numbers from 0"));
     }
-    let (a, b) = (Dataset::open(&args.first)?, Dataset::open(&args.second)?);
+    let (a, b) = (args.input.open(&[&args.first], global)?, args.input.open(&[&args.second], global)?);
     let extent = match (args.metadata, args.values) {
         (true, _) => Extent::Metadata,
         (_, true) => Extent::Values,

@@ -1,6 +1,6 @@
 //! `aosx graph`.
 
-use super::calc;
+use super::{Global, calc, input::InputArgs};
 use crate::{
     array::LazyArray,
     dtype::DType,
@@ -22,6 +22,9 @@ pub struct GraphArgs {
     /// One more file, by a name of your own
     #[arg(long = "in", value_name = "NAME=FILE")]
     named: Vec<String>,
+    /// Which parts are read.
+    #[command(flatten)]
+    input: InputArgs,
     /// One of the five pictures of the classic talk about blocked arrays
     #[arg(long, value_name = "NAME", conflicts_with = "program")]
     example: Option<Example>,
@@ -93,13 +96,13 @@ pub fn draw(arrays: &[(String, LazyArray)], chains: Chains, language: Language) 
 }
 
 /// The example's arrays, or those that the statements define.
-fn arrays(args: &GraphArgs) -> Result<Vec<(String, LazyArray)>> {
+fn arrays(args: &GraphArgs, global: &Global) -> Result<Vec<(String, LazyArray)>> {
     if let Some(example) = args.example {
         return example.arrays();
     }
     let program = args.program.as_deref().unwrap_or_default();
     let parsed = expr::parse(program).map_err(|mistake| mistake.in_source(program))?;
-    let outputs = expr::bind(program, &parsed, &calc::inputs(&args.files, &args.named)?)?;
+    let outputs = expr::bind(program, &parsed, &calc::inputs(&args.files, &args.named, &args.input, global)?)?;
     Ok(outputs.into_iter().map(|output| (output.name, output.array)).collect())
 }
 
@@ -107,10 +110,10 @@ fn arrays(args: &GraphArgs) -> Result<Vec<(String, LazyArray)>> {
 ///
 /// # Errors
 /// When the graph cannot be made, or the drawing cannot be written.
-pub fn run(args: &GraphArgs, out: &mut dyn Write) -> Result<()> {
+pub fn run(args: &GraphArgs, global: &Global, out: &mut dyn Write) -> Result<()> {
     let chains = if args.fused { Chains::Fused } else { Chains::AsWritten };
     let language = if args.dot { Language::Dot } else { Language::Svg };
-    let drawing = draw(&arrays(args)?, chains, language)?;
+    let drawing = draw(&arrays(args, global)?, chains, language)?;
     match &args.output {
         Some(file) => fs::write(file, drawing).map_err(|e| Error::io("write", e).in_file(file)),
         None => out.write_all(drawing.as_bytes()).map_err(|e| Error::io("write", e)),

@@ -1,8 +1,8 @@
 //! `aosx info FILE`.
 
+use super::{Global, input::InputArgs};
 use crate::{
     error::{Error, Problem, Result},
-    formats,
     report::{Listing, cdl, info, json},
     source::Group,
 };
@@ -11,8 +11,9 @@ use std::{io::Write, path::PathBuf};
 /// What `aosx info` is given.
 #[derive(clap::Args)]
 pub struct InfoArgs {
-    /// A NetCDF or HDF5 file, a Zarr store or a zipped one.
-    pub file: PathBuf,
+    /// NetCDF or HDF5 files, Zarr stores or zipped ones; several are joined along time.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Prints everything as JSON.
     #[arg(long, conflicts_with = "cdl")]
     pub json: bool,
@@ -22,28 +23,37 @@ pub struct InfoArgs {
     /// Shows only these variables, by path, with commas between them.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub var: Option<Vec<String>>,
+    /// Which parts are shown.
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// Opens the file and prints what it holds.
 ///
 /// # Errors
 /// When the file cannot be opened, has no such variable, or `out` refuses.
-pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<()> {
-    let container = formats::open(&args.file)?;
+pub fn run(args: &InfoArgs, global: &Global, out: &mut dyn Write) -> Result<()> {
+    let dataset = args.input.open(&args.files, global)?;
     let mut only = None;
     if let Some(names) = &args.var {
-        let wanted = names.iter().map(|n| path_of(container.root(), n).map_err(|e| e.in_file(&args.file)));
+        let wanted = names.iter().map(|n| path_of(dataset.root(), n).map_err(|e| e.in_file(dataset.path())));
         let wanted: Vec<String> = wanted.collect::<Result<_>>()?;
-        let mut root = container.root().clone();
+        let mut root = dataset.root().clone();
         keep(&mut root, &wanted);
         only = Some(root);
     }
+    let paths = dataset.paths();
+    let name = match paths {
+        [one] => one.clone(),
+        all => format!("{} and {} more", dataset.path().display(), all.len() - 1).into(),
+    };
+    let bytes = paths.iter().map(|path| path.metadata().ok().filter(|m| m.is_file()).map(|m| m.len()));
     let listing = Listing {
-        file: &args.file,
-        format: container.format(),
-        file_bytes: args.file.metadata().ok().filter(|m| m.is_file()).map(|m| m.len()),
-        root: only.as_ref().unwrap_or(container.root()),
-        container: Some(container.as_ref()),
+        file: &name,
+        format: dataset.format(),
+        file_bytes: bytes.sum(),
+        root: only.as_ref().unwrap_or(dataset.root()),
+        dataset: Some(&dataset),
     };
     let done = match (args.json, args.cdl) {
         (true, _) => json::json(out, &listing),

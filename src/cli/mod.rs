@@ -7,6 +7,7 @@ pub mod diff;
 pub mod graph;
 mod history;
 pub mod info;
+pub mod input;
 pub mod layout;
 pub mod reduce;
 
@@ -74,6 +75,11 @@ enum Command {
     Reduce(reduce::ReduceArgs),
     Calc(calc::CalcArgs),
     Convert(convert::ConvertArgs),
+    /// Copy parts of a file: some variables, ranges of coordinates, positions
+    #[command(
+        after_help = "Examples:\n  aosx select in.nc --sel time=1991-01:2020-12 --sel lat=30:60 --sel lon=-10:40 -o europe.nc\n  aosx select in.nc --sel lev=860 --sel-method nearest --var t,u -o t860.nc\n  aosx select in.nc --isel time=0:10:2 -o some.zarr"
+    )]
+    Select(convert::ConvertArgs),
     Diff(diff::DiffArgs),
     Graph(graph::GraphArgs),
 }
@@ -84,14 +90,17 @@ pub fn main() -> ExitCode {
     let_long_files_be_errors();
     let args = Args::parse();
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = session(&args.global).and_then(|session| {
+    let global = &args.global;
+    let done = session(global).and_then(|session| {
         match &args.command {
-            Command::Info(args) => info::run(args, &mut out),
-            Command::Calc(calc) => calc::run(calc, &args.global, &session, &mut out),
-            Command::Convert(convert) => convert::run(convert, &args.global, &session, &mut out),
-            Command::Diff(diff) => return diff::run(diff, &args.global, &session, &mut out),
-            Command::Graph(args) => graph::run(args, &mut out),
-            Command::Reduce(reduce) => reduce::run(reduce, &args.global, &session, &mut out),
+            Command::Info(args) => info::run(args, global, &mut out),
+            Command::Calc(calc) => calc::run(calc, global, &session, &mut out),
+            Command::Convert(convert) | Command::Select(convert) => {
+                convert::run(convert, global, &session, &mut out)
+            }
+            Command::Diff(diff) => return diff::run(diff, global, &session, &mut out),
+            Command::Graph(args) => graph::run(args, global, &mut out),
+            Command::Reduce(reduce) => reduce::run(reduce, global, &session, &mut out),
         }
         .map(|()| ExitCode::SUCCESS)
     });

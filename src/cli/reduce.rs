@@ -4,11 +4,12 @@ use super::{
     Global,
     destination::{self, Destination},
     history,
+    input::InputArgs,
 };
 use crate::{
     array::{Anchor, Rolling},
     cf::decoding::ValidRange,
-    dataset::{Axes, Computation, Dataset, KeepDims, Reduction, Statistic, Why},
+    dataset::{Axes, Computation, KeepDims, Reduction, Statistic, Why},
     error::{Error, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
@@ -16,7 +17,10 @@ use crate::{
     },
     session::Session,
 };
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
@@ -24,8 +28,9 @@ use std::{io::Write, path::PathBuf};
     after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --op max --axis time --explain"
 )]
 pub struct ReduceArgs {
-    /// A NetCDF, HDF5 or Zarr file
-    pub file: PathBuf,
+    /// NetCDF, HDF5 or Zarr files; several are joined along time. Patterns go in quotes: 'run*/t_*.nc'
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Variables, as t,u or group/sub/t [default: every numeric variable that has one of the axes]
     #[arg(long, value_delimiter = ',')]
     pub var: Vec<String>,
@@ -48,6 +53,9 @@ pub struct ReduceArgs {
     /// Dimensions by name or position, as time or lat,lon or 0; or all
     #[arg(long, value_delimiter = ',', required = true, allow_hyphen_values = true)]
     pub axis: Vec<String>,
+    /// Which parts are reduced.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// Write to this file: .nc is NetCDF-4, .zarr is Zarr v3 [default: print]
     #[arg(short, long)]
     pub output: Option<PathBuf>,
@@ -84,7 +92,7 @@ pub struct ReduceArgs {
 pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
     let request = request(args)?;
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
-    let dataset = Dataset::open(&args.file)?;
+    let dataset = args.input.open(&args.files, global)?;
     let mut computation = request.of(&dataset)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
@@ -94,12 +102,12 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
     if let Destination::File(_, format) = destination {
         computation = computation.adapted(format)?;
         if !global.quiet {
-            note_left_out(args, global, &computation);
+            note_left_out(dataset.path(), global, &computation);
         }
     }
     match destination {
         Destination::File(path, format) => {
-            let request = format!("reduce {request:?}");
+            let request = format!("reduce {request:?}{}", args.input.request());
             let resume = args.resume.then_some(request.as_str());
             destination::write(session, global, resume, &[dataset], &computation, (&path, format))
         }
@@ -112,14 +120,14 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
 }
 
 /// Says which variables the output lacks: those that it has no type for, and on demand those that lost a dimension.
-fn note_left_out(args: &ReduceArgs, global: &Global, computation: &Computation) {
+fn note_left_out(file: &Path, global: &Global, computation: &Computation) {
     for left in &computation.left_out {
         let why = match left.why {
             Why::NoType => "the output has no type for it",
             Why::LostDimension if global.verbose > 0 => "it has a reduced dimension",
             Why::LostDimension => continue,
         };
-        eprintln!("aosx: note: {}: variable '{}': left out: {why}", args.file.display(), left.path);
+        eprintln!("aosx: note: {}: variable '{}': left out: {why}", file.display(), left.path);
     }
 }
 

@@ -41,7 +41,7 @@ impl Pipeline {
         let (steps, between) = self.between();
         let state = self.lengths_before().map(|(codec, n)| codec.undo_state_bytes(n)).sum();
         // The second step writes where the stored bytes were.
-        ScratchSize { stored: if steps > 1 { stored_max.max(between) } else { stored_max }, work: between, state }
+        ScratchSize { stored: if steps > 1 { stored_max.max(between) } else { stored_max }, work: between, state, piece: 0 }
     }
 
     /// The scratch that [`encode`](Pipeline::encode) needs.
@@ -49,7 +49,7 @@ impl Pipeline {
         let (_, work) = self.between();
         let stored = (0..=self.codecs.len()).map(|k| self.length_before(k, 0).max()).max().unwrap_or(0);
         let state = self.lengths_before().map(|(codec, n)| codec.apply_state_bytes(n)).sum();
-        ScratchSize { stored, work, state }
+        ScratchSize { stored, work, state, piece: 0 }
     }
 
     /// How many codecs read or write bytes that are neither stored nor the data, and the most such bytes.

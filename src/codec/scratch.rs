@@ -12,12 +12,14 @@ pub struct ScratchSize {
     pub work: usize,
     /// Bytes that the codecs' own libraries take.
     pub state: usize,
+    /// Bytes of a whole chunk that is decoded and then put together with others.
+    pub piece: usize,
 }
 
 impl ScratchSize {
     /// All of it.
     pub fn bytes(&self) -> u64 {
-        self.stored as u64 + self.work as u64 + self.state as u64
+        self.stored as u64 + self.work as u64 + self.state as u64 + self.piece as u64
     }
 
     /// Enough for either.
@@ -26,6 +28,7 @@ impl ScratchSize {
             stored: self.stored.max(other.stored),
             work: self.work.max(other.work),
             state: self.state.max(other.state),
+            piece: self.piece.max(other.piece),
         }
     }
 }
@@ -36,6 +39,8 @@ pub struct Scratch {
     pub stored: Block,
     /// Bytes between two codecs.
     pub work: Block,
+    /// A whole chunk that is put together with others; none while it is used.
+    pub piece: Option<Block>,
     /// The codec libraries' own state.
     pub(super) contexts: Contexts,
     /// Pays for it; after it, so that it is given back last.
@@ -50,7 +55,8 @@ impl Scratch {
     pub fn new(size: ScratchSize, mut lease: Lease) -> Scratch {
         let stored = Block::new(size.stored, lease.split(size.stored as u64));
         let work = Block::new(size.work, lease.split(size.work as u64));
-        Scratch { stored, work, contexts: Contexts::default(), _state: lease.split(size.state as u64) }
+        let piece = Some(Block::new(size.piece, lease.split(size.piece as u64)));
+        Scratch { stored, work, piece, contexts: Contexts::default(), _state: lease.split(size.state as u64) }
     }
 }
 

@@ -282,7 +282,7 @@ fn what_cannot_be_encoded_says_so() {
 fn scratch_reserves_the_work_buffer_only_between_codecs() {
     let size = |codecs: &[Codec]| Pipeline::new(codecs.to_vec(), 1000).scratch(Some(70));
     let (shuffle, deflate) = (Codec::Shuffle { element: 4 }, Codec::Deflate { level: 4 });
-    assert_eq!(size(&[]), ScratchSize { stored: 70, work: 0, state: 0 });
+    assert_eq!(size(&[]), ScratchSize { stored: 70, ..ScratchSize::default() });
     assert_eq!(size(std::slice::from_ref(&deflate)).work, 0);
     assert_eq!(size(&[shuffle.clone(), deflate.clone()]).work, 1000);
     let with_checksum = size(&[shuffle, deflate.clone(), Codec::Fletcher32]);
@@ -294,5 +294,5 @@ fn scratch_reserves_the_work_buffer_only_between_codecs() {
 #[test]
 fn a_scratch_goes_to_its_worker() {
     fn send<T: Send>(_: T) {}
-    send(scratch(ScratchSize { stored: 1, work: 1, state: 1 }));
+    send(scratch(ScratchSize { stored: 1, work: 1, state: 1, piece: 0 }));
 }

@@ -2,7 +2,7 @@
 
 use super::{Computation, LeftOut, Wanted, Why};
 use crate::{
-    array::{LazyArray, Operation},
+    array::LazyArray,
     attrs::Value,
     cf::encoding::Cast,
     dtype::DType,
@@ -33,7 +33,7 @@ impl Computation {
             if held == dtype {
                 continue;
             }
-            if matches!(wanted.array.operation(), Operation::Source(_)) {
+            if wanted.array.is_stored() {
                 // A copy is written as it is stored, unless it is computed.
                 wanted.array = exactly(wanted, held)?;
             }

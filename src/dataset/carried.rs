@@ -7,7 +7,6 @@ use super::{
     scope,
 };
 use crate::{
-    array::LazyArray,
     attrs::Attrs,
     cf::decoding::{self, ValidRange},
     dtype::DType,
@@ -59,12 +58,11 @@ impl<'a> Builder<'a> {
         self.retain(&mut meta.attrs, v.group());
         let dims: Vec<_> = (0..v.dims.len()).map(|k| dimension(self.root(), v, k)).collect();
         if v.stored.element_bytes().is_some() {
-            let source = self.dataset.source(&v.path)?;
+            let array = self.dataset.array(&v.path)?;
             if meta.storage.chunk.is_none() {
-                meta.storage.chunk = Some(source.grid().chunk().clone());
+                meta.storage.chunk = Some(array.chunk().clone());
                 meta.storage.kind = "contiguous";
             }
-            let array = LazyArray::from_source(source)?;
             let (ones, stored) = (vec![false; v.dims.len()], array.dtype());
             self.done.wanted.push(Wanted { path: v.path.clone(), array, ones, stored });
         } else {
@@ -115,9 +113,7 @@ impl<'a> Builder<'a> {
                 b.stored.dtype().is_some() && b.dims.len() == 2 && b.shape[1] == 2 && b.shape[0] == coordinate.shape[0]
             });
         let covered = old_bounds.unwrap_or(coordinate);
-        let source = self.dataset.source(&covered.path)?;
-        let decode = decoding::decoding(covered, source.layout(), ValidRange::Ignore)?;
-        let array = LazyArray::from_source(source)?.decode(decode);
+        let array = self.dataset.decoded(&covered.path, ValidRange::Ignore)?;
 
         let name = old_bounds.map_or_else(|| format!("{}_bnds", coordinate.name()), |b| b.name().to_string());
         let two = old_bounds.and_then(|b| b.dims.last().cloned()).unwrap_or_else(|| "bnds".to_string());

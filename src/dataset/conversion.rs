@@ -8,7 +8,6 @@ use super::{
     scope,
 };
 use crate::{
-    array::LazyArray,
     attrs::Attrs,
     dtype::DType,
     error::Result,
@@ -57,7 +56,7 @@ impl Conversion {
         let chosen = self.choose(dataset)?;
         let coordinates = scope::coordinates(root);
         let mut done = Computation::new(self.tree(root));
-        for v in root.all_vars().into_iter().filter(|v| chosen.contains(v.path.as_str())) {
+        for v in root.all_vars().into_iter().filter(|v| chosen.contains(&v.path)) {
             if matches!(v.stored, StoredType::Other(_)) {
                 done.left_out.push(LeftOut { path: v.path.clone(), why: Why::NoType });
                 continue;
@@ -78,18 +77,12 @@ impl Conversion {
     }
 
     /// The paths of the variables that are copied.
-    fn choose<'a>(&self, dataset: &'a Dataset) -> Result<BTreeSet<&'a str>> {
+    fn choose(&self, dataset: &Dataset) -> Result<BTreeSet<String>> {
         let root = dataset.root();
         if self.variables.is_empty() {
-            return Ok(root.all_vars().into_iter().map(|v| v.path.as_str()).collect());
+            return Ok(root.all_vars().into_iter().map(|v| v.path.clone()).collect());
         }
-        let named = self.variables.iter().map(|name| dataset.variable(name));
-        let mut todo = named.collect::<Result<Vec<&VarMeta>>>()?;
-        let mut chosen: BTreeSet<&str> = todo.iter().map(|v| v.path.as_str()).collect();
-        while let Some(v) = todo.pop() {
-            todo.extend(scope::describing(root, v).into_iter().filter(|next| chosen.insert(&next.path)));
-        }
-        Ok(chosen)
+        scope::with_describing(root, self.variables.iter().map(|name| dataset.variable(name)))
     }
 
     /// The groups of the output with their attributes and dimensions, without variables. Where variables are named,
@@ -105,8 +98,7 @@ impl Conversion {
 
     /// Whether attributes come without types, and the output has them.
     fn is_from_json(&self, dataset: &Dataset) -> bool {
-        !matches!(self.format, OutputFormat::Zarr2 | OutputFormat::Zarr3)
-            && dataset.container().format().starts_with("Zarr")
+        !matches!(self.format, OutputFormat::Zarr2 | OutputFormat::Zarr3) && dataset.format().starts_with("Zarr")
     }
 
     fn copy(&self, dataset: &Dataset, v: &VarMeta, done: &mut Computation) -> Result<()> {
@@ -129,12 +121,11 @@ impl Conversion {
             output::insert(&mut done.schema, root, meta, &dims);
             return Ok(());
         }
-        let source = dataset.source(&v.path)?;
+        let array = dataset.array(&v.path)?;
         if meta.storage.chunk.is_none() {
-            meta.storage.chunk = Some(source.grid().chunk().clone());
+            meta.storage.chunk = Some(array.chunk().clone());
             meta.storage.kind = "contiguous";
         }
-        let array = LazyArray::from_source(source)?;
         if done.results.contains(&v.path) {
             self.layout.change(&v.path, &mut meta.storage, &v.dims, &v.shape)?;
         } else if !v.shape.is_empty() {

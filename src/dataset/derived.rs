@@ -220,8 +220,8 @@ impl<'a> Builder<'a> {
         let Some((_, used, kept)) = best else {
             return Ok(Storage { chunk: Some(array.chunk().clone()), kind: "contiguous", ..Storage::default() });
         };
-        let source = self.inputs[used.input].source(&used.path)?;
-        let mut storage = output::storage_for(source.as_ref(), &kept, array.dtype());
+        let stored = self.inputs[used.input].array(&used.path)?;
+        let mut storage = output::storage_for(self.meta(used)?, &stored, &kept, array.dtype());
         storage.chunk =
             storage.chunk.map(|c| c.iter().zip(array.shape().iter()).map(|(c, n)| (*c).min((*n).max(1))).collect());
         Ok(storage)
@@ -283,11 +283,7 @@ impl<'a> Builder<'a> {
             self.leave_out(v, Why::LostDimension);
             return Ok(());
         }
-        let array = if is_text {
-            None
-        } else {
-            Some(part(LazyArray::from_source(self.inputs[used.input].source(&v.path)?)?, &taken)?)
-        };
+        let array = if is_text { None } else { Some(part(self.inputs[used.input].array(&v.path)?, &taken)?) };
         let (lengths, dims_left): (Shape, Vec<String>) = match &array {
             Some(array) => (array.shape().clone(), names(array)),
             None => (v.shape.clone(), v.dims.clone()),

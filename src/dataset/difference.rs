@@ -4,7 +4,7 @@ use super::{Dataset, encoded::attribute_as};
 use crate::{
     array::{Closeness, Index, LazyArray},
     attrs::{Attrs, Value},
-    cf::decoding::{self, ENCODING, ValidRange},
+    cf::decoding::{ENCODING, ValidRange},
     dtype::{DType, NumberKind},
     error::{Error, Result},
     kernels::fold::{FoldOptions, Op},
@@ -168,7 +168,7 @@ impl Comparison {
 }
 
 fn is_json(dataset: &Dataset) -> bool {
-    dataset.container().format().starts_with("Zarr")
+    dataset.format().starts_with("Zarr")
 }
 
 /// Attributes that containers write for themselves, or readers make up.
@@ -286,7 +286,7 @@ impl Finding<'_> {
 
     /// Types that one of the containers does not have are its own matter.
     fn cause_of_types(&self, x: &Value, y: &Value) -> Cause {
-        let classic = self.files.iter().any(|f| f.container().format().starts_with("NetCDF classic"));
+        let classic = self.files.iter().any(|f| f.format().starts_with("NetCDF classic"));
         let texts = x.dtype().is_none() && y.dtype().is_none();
         if self.json.contains(&true) || classic || texts { Cause::Container } else { Cause::Content }
     }
@@ -343,10 +343,7 @@ impl Finding<'_> {
                 pairs.push(Pair::new(self.files, a, b, within)?);
             }
             (None, None) if is_text(a) && is_text(b) => {
-                let read = |file: &Dataset| {
-                    file.container().texts(&a.path).map_err(|e| e.in_variable(&a.path).in_file(file.path()))
-                };
-                let (x, y) = (read(self.files[0])?, read(self.files[1])?);
+                let (x, y) = (self.files[0].texts(&a.path)?, self.files[1].texts(&a.path)?);
                 if let Some(first) = (0..x.len().max(y.len())).find(|&k| x.get(k) != y.get(k)) {
                     let of = |t: &[String]| t.get(first).map(|t| Value::Text(t.clone()));
                     self.add(&a.path, Part::Texts, of(&x), of(&y), Cause::Content);
@@ -402,12 +399,10 @@ impl Pair {
         let close = within != Tolerance::default();
         let as_stored = same_type(&a.stored, &b.stored) && encoded_alike && !close;
         let array = |file: &Dataset, meta: &VarMeta| -> Result<LazyArray> {
-            let source = file.source(&meta.path)?;
             if as_stored || is_char(meta) {
-                return LazyArray::from_source(source);
+                return file.array(&meta.path);
             }
-            let decode = decoding::decoding(meta, source.layout(), ValidRange::Ignore)?;
-            Ok(LazyArray::from_source(source)?.decode(decode))
+            file.decoded(&meta.path, ValidRange::Ignore)
         };
         let (x, y) = (array(files[0], a)?.without_dims(), array(files[1], b)?.without_dims());
         let dims = a.dims.clone();

@@ -2,7 +2,7 @@
 
 use super::{Computation, Layout, Packed, Pipeline, Wanted, adapted::var_mut};
 use crate::{
-    array::{BlockFunction, LazyArray, Operation},
+    array::{BlockFunction, LazyArray},
     attrs::{Attrs, Value},
     cf::{
         decoding::{self, ENCODING, ValidRange},
@@ -212,18 +212,16 @@ enum Change {
 
 /// Whether a variable is copied from a file as it is stored there.
 fn is_stored(wanted: &Wanted) -> bool {
-    matches!(wanted.array.operation(), Operation::Source(_))
+    wanted.array.is_stored()
 }
 
 /// The decoded values of a variable.
 fn values(wanted: &Wanted, meta: &VarMeta) -> Result<LazyArray> {
-    match wanted.array.operation() {
-        Operation::Source(source) => {
-            let decode = decoding::decoding(meta, source.layout(), ValidRange::Ignore)?;
-            Ok(wanted.array.decode(decode))
-        }
-        _ => Ok(wanted.array.clone()),
+    if !is_stored(wanted) {
+        return Ok(wanted.array.clone());
     }
+    let order = Order::row_major(ByteOrder::NATIVE, meta.shape.len());
+    Ok(wanted.array.decode(decoding::decoding(meta, &order, ValidRange::Ignore)?))
 }
 
 fn map(array: &LazyArray, function: Arc<dyn BlockFunction>, dtype: DType) -> Result<LazyArray> {
@@ -326,10 +324,7 @@ fn cast(stored: DType, wanted: &mut Wanted, meta: &mut VarMeta) -> Result<()> {
 }
 
 fn bit_round(keep_bits: u32, wanted: &mut Wanted, meta: &mut VarMeta) -> Result<()> {
-    let order = match wanted.array.operation() {
-        Operation::Source(source) => source.layout().clone(),
-        _ => Order::row_major(ByteOrder::NATIVE, meta.shape.len()),
-    };
+    let order = Order::row_major(ByteOrder::NATIVE, meta.shape.len());
     let dtype = wanted.array.dtype();
     let decode = decoding::decoding(meta, &order, ValidRange::Ignore)?;
     let near = |x: f64| with_dtype!(dtype, T => T::from_f64(x).to_f64());

@@ -1,4 +1,4 @@
-//! [`Dataset`]: a file with its variables, coordinates and dimensions, and what can be asked of it.
+//! [`Dataset`]: a file, or many, or a part of it, with variables, coordinates and dimensions, and what can be asked of it.
 
 mod adapted;
 mod carried;
@@ -8,11 +8,14 @@ mod derived;
 mod difference;
 mod encoded;
 mod layout;
+mod many;
+mod numbers;
 mod output;
 mod reduced;
 mod reduction;
 mod run;
 mod scope;
+mod select;
 
 pub use computation::{Computation, LeftOut, Range, Text, Wanted, Why};
 pub use conversion::Conversion;
@@ -20,23 +23,37 @@ pub use derived::{Derived, Taken, Used};
 pub use difference::{Cause, Comparison, Difference, Extent, Outcome, Pair, Part, Tolerance};
 pub use encoded::Measure;
 pub use layout::{ChunkLength, Layout, Packed, Pipeline};
+pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};
 pub use reduction::{Axes, KeepDims, Reduction, Statistic};
+pub use select::{Inexact, Selection, Want};
 
 use crate::{
-    error::{Problem, Result, closest},
+    array::LazyArray,
+    cf::decoding::{ValidRange, decoding},
+    dtype::ByteOrder,
+    error::{Error, Problem, Result, closest},
     formats,
-    source::{Container, Group, Source, VarMeta},
+    source::{Container, Group, Layout as Order, Source, VarMeta},
 };
+use select::Selected;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// An open file or store. Cloning is cheap.
+/// An open file or store, or a selection of one. Cloning is cheap.
+///
+/// What it holds ([`root`](Dataset::root)) and what is in that ([`array`](Dataset::array), [`texts`](Dataset::texts))
+/// agree; whoever asks does not see where it comes from.
 #[derive(Clone)]
-pub struct Dataset {
-    container: Arc<dyn Container>,
-    path: PathBuf,
+pub struct Dataset(Held);
+
+#[derive(Clone)]
+enum Held {
+    /// All of a file.
+    Stored { container: Arc<dyn Container>, paths: Arc<[PathBuf]> },
+    /// Parts of another.
+    Selected(Arc<Selected>),
 }
 
 impl Dataset {
@@ -46,22 +63,65 @@ impl Dataset {
     /// When it is none of these, or its metadata is broken.
     pub fn open(path: impl AsRef<Path>) -> Result<Dataset> {
         let path = path.as_ref();
-        Ok(Dataset { container: formats::open(path)?, path: path.to_path_buf() })
+        Ok(Dataset(Held::Stored { container: formats::open(path)?, paths: Arc::new([path.to_path_buf()]) }))
     }
 
-    /// Where it lies.
+    /// The same with parts of its dimensions: see [`Selection`].
+    ///
+    /// # Errors
+    /// When there is no such dimension or coordinate, or nothing in it is what is asked for.
+    pub fn select(&self, selection: &Selection) -> Result<Dataset> {
+        if selection.is_empty() {
+            return Ok(self.clone());
+        }
+        let selected = Selected::new(self, selection).map_err(|e| e.in_file(self.path()))?;
+        Ok(Dataset(Held::Selected(Arc::new(selected))))
+    }
+
+    /// The same with these variables, and those that describe them, alone.
+    ///
+    /// # Errors
+    /// When there is none of a name.
+    pub fn only(&self, variables: &[String]) -> Result<Dataset> {
+        let selected = Selected::variables(self, variables)?;
+        Ok(Dataset(Held::Selected(Arc::new(selected))))
+    }
+
+    /// Where it lies: the first of its files.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.paths().first().map_or(Path::new(""), PathBuf::as_path)
     }
 
-    /// The open file itself.
-    pub fn container(&self) -> &Arc<dyn Container> {
-        &self.container
+    /// All of its files.
+    pub fn paths(&self) -> &[PathBuf] {
+        match &self.0 {
+            Held::Stored { paths, .. } => paths,
+            Held::Selected(selected) => selected.of().paths(),
+        }
+    }
+
+    /// The format in words, as [`Container::format`].
+    pub fn format(&self) -> &str {
+        match &self.0 {
+            Held::Stored { container, .. } => container.format(),
+            Held::Selected(selected) => selected.of().format(),
+        }
+    }
+
+    /// The open file itself; `None` where it is not all of one.
+    pub fn container(&self) -> Option<&Arc<dyn Container>> {
+        match &self.0 {
+            Held::Stored { container, .. } => Some(container),
+            Held::Selected(_) => None,
+        }
     }
 
     /// What it holds.
     pub fn root(&self) -> &Group {
-        self.container.root()
+        match &self.0 {
+            Held::Stored { container, .. } => container.root(),
+            Held::Selected(selected) => selected.root(),
+        }
     }
 
     /// A variable by its path, without its values.
@@ -73,16 +133,70 @@ impl Dataset {
             let all = self.root().all_vars();
             let known = closest(path, all.iter().map(|v| v.path.as_str()));
             let problem = Problem::NoSuchVariable { name: path.to_string(), known };
-            crate::error::Error::from(problem).in_file(&self.path)
+            Error::from(problem).in_file(self.path())
         })
     }
 
-    /// The values of a variable, by chunks.
+    /// The values of a variable as they are stored. Single characters are bytes.
     ///
     /// # Errors
     /// When there is none of that name, or its chunks cannot be read.
+    pub fn array(&self, path: &str) -> Result<LazyArray> {
+        let meta = self.variable(path)?;
+        let array = match &self.0 {
+            Held::Stored { container, .. } => container.source(&meta.path).and_then(LazyArray::from_source),
+            Held::Selected(selected) => selected.array(meta),
+        };
+        array.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
+    }
+
+    /// The values of a variable with their meaning: missing ones as NaN, scaled and offset.
+    ///
+    /// # Errors
+    /// As [`array`](Dataset::array), and when it does not hold numbers, or attributes say nothing that can be done.
+    pub fn decoded(&self, path: &str, valid: ValidRange) -> Result<LazyArray> {
+        let meta = self.variable(path)?;
+        let layout = Order::row_major(ByteOrder::NATIVE, meta.shape.len());
+        let decode = decoding(meta, &layout, valid).map_err(|e| e.in_file(self.path()))?;
+        Ok(self.array(path)?.decode(decode))
+    }
+
+    /// The stored chunks of a variable of a whole file.
+    ///
+    /// # Errors
+    /// When there is none of that name, its chunks cannot be read, or this is a part of a file.
     pub fn source(&self, path: &str) -> Result<Arc<dyn Source>> {
         let meta = self.variable(path)?;
-        self.container.source(&meta.path).map_err(|e| e.in_variable(&meta.path).in_file(&self.path))
+        let source = match &self.0 {
+            Held::Stored { container, .. } => container.source(&meta.path),
+            Held::Selected(_) => Err(Error::usage("a selection has arrays, and no chunks of its own")),
+        };
+        source.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
+    }
+
+    /// The decoded numbers of a small variable, as a coordinate, row-major.
+    ///
+    /// # Errors
+    /// As [`array`](Dataset::array), and when it is too large to be read at once.
+    pub fn numbers(&self, path: &str) -> Result<Vec<f64>> {
+        let meta = self.variable(path)?;
+        let numbers = match &self.0 {
+            Held::Stored { container, .. } => container.source(&meta.path).and_then(|s| numbers::numbers(s.as_ref())),
+            Held::Selected(selected) => selected.numbers(meta),
+        };
+        numbers.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
+    }
+
+    /// The values of a variable of strings, row-major.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it does not hold text.
+    pub fn texts(&self, path: &str) -> Result<Vec<String>> {
+        let meta = self.variable(path)?;
+        let texts = match &self.0 {
+            Held::Stored { container, .. } => container.texts(&meta.path),
+            Held::Selected(selected) => selected.texts(meta),
+        };
+        texts.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
 }

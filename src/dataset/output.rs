@@ -4,7 +4,7 @@ use crate::{
     array::LazyArray,
     dtype::DType,
     shape::Shape,
-    source::{CodecMeta, Dimension, Group, Source, Storage, VarMeta},
+    source::{CodecMeta, Dimension, Group, Storage, VarMeta},
 };
 
 /// A chunk smaller than this costs more in its index than it holds, and is made larger ...
@@ -12,28 +12,29 @@ const TINY_BYTES: u64 = 4 << 10;
 /// ... up to this.
 const SMALL_BYTES: u64 = 64 << 10;
 
-/// How a result of a source's kept axes is stored: chunks and lossless filters are inherited for the axes that stay.
+/// How a result of a variable's kept axes is stored: chunks and lossless filters are inherited for the axes that stay.
 ///
-/// `kept` picks those axes. Chunks that would be tiny (a time series of single values, from maps) are made larger.
-pub fn storage_for(source: &dyn Source, kept: &[usize], dtype: DType) -> Storage {
-    let grid = source.grid();
-    let shape: Shape = kept.iter().map(|&k| grid.shape()[k]).collect();
+/// `array` is what the variable holds, and `kept` picks those axes. Chunks that would be tiny (a time series of single
+/// values, from maps) are made larger.
+pub fn storage_for(meta: &VarMeta, array: &LazyArray, kept: &[usize], dtype: DType) -> Storage {
+    let (shape, blocks) = (array.shape(), array.chunk());
     // An unlimited dimension may have chunks longer than itself: the rest would be padding.
-    let mut chunk: Vec<u64> = kept.iter().map(|&k| grid.chunk()[k].min(grid.shape()[k].max(1))).collect();
+    let mut chunk: Vec<u64> = kept.iter().map(|&k| blocks[k].min(shape[k].max(1))).collect();
+    let shape: Shape = kept.iter().map(|&k| shape[k]).collect();
     enlarge(&mut chunk, &shape, dtype.size() as u64, TINY_BYTES);
-    storage_in(source, chunk)
+    storage_in(meta, chunk)
 }
 
 /// How a result that was computed from whole lanes is stored: in its own blocks, or some of them together, for these
 /// are what is computed at once. The first `lead` axes are cut into single places.
-pub fn storage_of_lanes(source: &dyn Source, array: &LazyArray, lead: usize) -> Storage {
+pub fn storage_of_lanes(meta: &VarMeta, array: &LazyArray, lead: usize) -> Storage {
     let mut chunk = array.chunk()[lead..].to_vec();
     enlarge(&mut chunk, &array.shape().0[lead..].into(), array.dtype().size() as u64, SMALL_BYTES);
-    storage_in(source, [vec![1; lead], chunk].concat())
+    storage_in(meta, [vec![1; lead], chunk].concat())
 }
 
-fn storage_in(source: &dyn Source, chunk: Vec<u64>) -> Storage {
-    let stored = &source.meta().storage;
+fn storage_in(meta: &VarMeta, chunk: Vec<u64>) -> Storage {
+    let stored = &meta.storage;
     let chunked = stored.chunk.is_some() && !chunk.is_empty();
     Storage {
         chunk: Some(Shape(chunk)),

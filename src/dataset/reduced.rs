@@ -75,9 +75,7 @@ impl<'a> Builder<'a> {
     /// Adds the results for one variable.
     pub(super) fn compute(&mut self, one: &Chosen) -> Result<()> {
         let meta = &one.meta;
-        let source = self.dataset.source(&meta.path)?;
-        let decode = decoding::decoding(meta, source.layout(), self.request.valid)?;
-        let input = LazyArray::from_source(source.clone())?.decode(decode);
+        let input = self.dataset.decoded(&meta.path, self.request.valid)?;
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !self.goes(one, *k)).collect();
         for statistic in &self.request.ops {
             let array = self.array(&input, statistic, one)?;
@@ -90,8 +88,8 @@ impl<'a> Builder<'a> {
             };
             let mut dims = self.dims_of(one, &kept);
             let mut storage = match statistic {
-                Statistic::Fold(_) => output::storage_for(source.as_ref(), &kept, array.dtype()),
-                Statistic::Order(_) => output::storage_of_lanes(source.as_ref(), &array, array.ndim() - kept.len()),
+                Statistic::Fold(_) => output::storage_for(meta, &input, &kept, array.dtype()),
+                Statistic::Order(_) => output::storage_of_lanes(meta, &array, array.ndim() - kept.len()),
             };
             let scalar = lead.as_ref().filter(|lead| lead.at.is_scalar()).map(|lead| lead.name.clone());
             if let Some(lead) = lead.filter(|lead| !lead.at.is_scalar()) {

@@ -30,8 +30,7 @@ impl Computation {
             ("the format".to_string(), format!("{format:?}")),
             ("the request".to_string(), request.to_string()),
         ];
-        for input in inputs {
-            let path = input.path();
+        for path in inputs.iter().flat_map(Dataset::paths) {
             let state = state(path).map_err(|e| Error::io("look at", e).in_file(path))?;
             all.push((format!("the input {}", path.display()), state));
         }

@@ -2,6 +2,7 @@
 
 use crate::{
     cf::references,
+    error::Result,
     source::{Group, VarMeta},
 };
 use std::collections::BTreeSet;
@@ -51,6 +52,22 @@ pub fn describing<'a>(root: &'a Group, v: &VarMeta) -> Vec<&'a VarMeta> {
         .filter_map(|name| variable(root, v.group(), &name))
         .chain(v.dims.iter().filter_map(|dim| coordinate(root, v.group(), dim)))
         .collect()
+}
+
+/// The paths of some variables, and of all that describe them.
+///
+/// # Errors
+/// The first among the variables.
+pub fn with_describing<'a>(
+    root: &'a Group,
+    named: impl Iterator<Item = Result<&'a VarMeta>>,
+) -> Result<BTreeSet<String>> {
+    let mut todo = named.collect::<Result<Vec<&VarMeta>>>()?;
+    let mut chosen: BTreeSet<String> = todo.iter().map(|v| v.path.clone()).collect();
+    while let Some(v) = todo.pop() {
+        todo.extend(describing(root, v).into_iter().filter(|next| chosen.insert(next.path.clone())));
+    }
+    Ok(chosen)
 }
 
 /// The paths of all coordinates, with their bounds and grid mappings: what xarray would not reduce.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     array::LazyArray,
     attrs::{Attrs, Value},
-    cf::decoding::{self, ENCODING, ValidRange},
+    cf::decoding::{ENCODING, ValidRange},
     dataset::{Dataset, Derived, Used},
     dtype::Scalar,
     error::{Problem, Result},
@@ -239,10 +239,7 @@ impl Binder<'_> {
         if meta.stored.dtype().is_none() {
             return wrong(span, format!("'{path}' holds no numbers: {}", meta.stored));
         }
-        let source = dataset.source(path).map_err(Failure::Input)?;
-        let decode = decoding::decoding(meta, source.layout(), ValidRange::Ignore);
-        let decode = decode.map_err(|e| Failure::Input(e.in_variable(path).in_file(dataset.path())))?;
-        let array = LazyArray::from_source(source).map_err(Failure::Input)?.decode(decode);
+        let array = dataset.decoded(path, ValidRange::Ignore).map_err(Failure::Input)?;
         // Names that were made up for axes by their place say nothing about what goes with what.
         let array = if meta.dims_named { array } else { array.without_dims() };
         let from = vec![Used { input, path: meta.path.clone() }];

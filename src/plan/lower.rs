@@ -275,7 +275,8 @@ impl Lowering {
         let reduced = reduced.to_vec();
         let inputs = distinct(&group, &mut self.ids);
         let input = match (stored(first), inputs.len()) {
-            (Some(source), 1) => Input::Stored(source),
+            // Columns of a kept axis are regular.
+            (Some(source), 1) if source.grid().cut_axis().is_none_or(|axis| reduced[axis]) => Input::Stored(source),
             _ => {
                 let grid = Grid::new(first.shape().clone(), Stream::blocks(&inputs))?;
                 self.well_read(&inputs, &grid, &grid)?

@@ -9,10 +9,13 @@ use super::{
 use crate::{
     attrs::Attrs,
     budget::Budget,
-    dtype::ByteOrder,
+    cf::decoding::is_packed,
+    dataset::Dataset,
+    dtype::{ByteOrder, Element},
     formats::whole::read_all,
-    source::{Container, Group, StoredType, VarMeta},
+    source::{Group, StoredType, VarMeta},
     units::Bytes,
+    with_dtype,
 };
 use std::io::{Result, Write};
 
@@ -33,12 +36,12 @@ pub fn info(w: &mut dyn Write, listing: &Listing) -> Result<()> {
     let bytes = listing.file_bytes.map(|n| format!(", {}", Bytes(n))).unwrap_or_default();
     writeln!(w, "{}: {}{bytes}", escape(&listing.file.display().to_string()), listing.format)?;
     for (path, group) in groups_of(listing.root, "") {
-        show_group(w, &path, group, listing.container)?;
+        show_group(w, &path, group, listing.dataset)?;
     }
     Ok(())
 }
 
-fn show_group(w: &mut dyn Write, path: &str, group: &Group, container: Option<&dyn Container>) -> Result<()> {
+fn show_group(w: &mut dyn Write, path: &str, group: &Group, dataset: Option<&Dataset>) -> Result<()> {
     let depth = if path.is_empty() { 0 } else { path.split('/').count() };
     let indent = "  ".repeat(depth.min(20));
     if depth > 0 {
@@ -61,7 +64,7 @@ fn show_group(w: &mut dyn Write, path: &str, group: &Group, container: Option<&d
         }
         writeln!(w, "{indent}{title}")?;
         for (var, role) in vars {
-            let values = if data { None } else { container.and_then(|c| first_and_last(c, var)) };
+            let values = if data { None } else { dataset.and_then(|d| first_and_last(d, var)) };
             show_variable(w, &indent, var, *role, width, values)?;
         }
     }
@@ -132,7 +135,7 @@ fn storage(var: &VarMeta) -> String {
 }
 
 /// The first and last values of a small coordinate, as stored; `None` where they cannot be read cheaply.
-fn first_and_last(container: &dyn Container, var: &VarMeta) -> Option<String> {
+fn first_and_last(dataset: &Dataset, var: &VarMeta) -> Option<String> {
     let len = var.shape.elements().ok()?;
     let (rank_max, len_max) = match var.stored {
         StoredType::Number { .. } => (1, SHOWN_VALUES_MAX),
@@ -145,15 +148,27 @@ fn first_and_last(container: &dyn Container, var: &VarMeta) -> Option<String> {
         return None;
     }
     let Some(dtype) = var.stored.dtype() else {
-        let texts = container.texts(&var.path).ok()?;
+        let texts = dataset.texts(&var.path).ok()?;
         let quoted: Vec<String> = texts.iter().map(|t| format!("'{}'", short(t, 30))).collect();
         return Some(abbreviate(&quoted, 3, " "));
     };
-    let source = container.source(&var.path).ok()?;
-    let block = read_all(source.as_ref(), &Budget::new(SHOWN_BYTES_MAX)).ok()?;
-    let n = block.bytes().len() / dtype.size();
-    let numbers: Vec<String> = (0..n).filter_map(|k| Number::at(dtype, block.bytes(), k)).map(Number::exact).collect();
-    Some(abbreviate(&numbers, 3, " "))
+    let shown = |bytes: &[u8]| {
+        let numbers = (0..bytes.len() / dtype.size()).filter_map(|k| Number::at(dtype, bytes, k)).map(Number::exact);
+        Some(abbreviate(&numbers.collect::<Vec<String>>(), 3, " "))
+    };
+    if dataset.container().is_none() {
+        if is_packed(&var.attrs) {
+            return None;
+        }
+        let numbers = dataset.numbers(&var.path).ok()?;
+        let bytes = with_dtype!(dtype, T => {
+            let all: Vec<T> = numbers.iter().map(|&x| T::from_f64(x)).collect();
+            bytemuck::cast_slice::<T, u8>(&all).to_vec()
+        });
+        return shown(&bytes);
+    }
+    let source = dataset.source(&var.path).ok()?;
+    shown(read_all(source.as_ref(), &Budget::new(SHOWN_BYTES_MAX)).ok()?.bytes())
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@ pub mod values;
 
 pub use progress::Progress;
 
-use crate::source::{Container, Group, VarMeta};
+use crate::{
+    dataset::Dataset,
+    source::{Group, VarMeta},
+};
 use std::path::Path;
 
 /// An opened file, as the three forms of `info` show it.
@@ -28,7 +31,7 @@ pub struct Listing<'a> {
     /// What it holds.
     pub root: &'a Group,
     /// Where values are read from, so that coordinates can show some; `None` shows none.
-    pub container: Option<&'a dyn Container>,
+    pub dataset: Option<&'a Dataset>,
 }
 
 /// The part a variable plays in its group, as xarray's decoding sees it.

@@ -41,7 +41,7 @@ pub fn root() -> Group {
 }
 
 pub fn listing(root: &Group) -> Listing<'_> {
-    Listing { file: Path::new("in.nc"), format: "NetCDF-4", file_bytes: Some(3000), root, container: None }
+    Listing { file: Path::new("in.nc"), format: "NetCDF-4", file_bytes: Some(3000), root, dataset: None }
 }
 
 fn codec(name: &str, level: Option<i32>, detail: &str) -> CodecMeta {

@@ -10,7 +10,7 @@ use crate::{
         strided::{self, Strided},
     },
     plan::{Leaf, Meaning, Operand},
-    shape::{ChunkIndex, Region, Shape},
+    shape::{Region, Shape},
     with_dtype,
 };
 
@@ -104,8 +104,10 @@ impl Evaluator<'_> {
         let (grid, layout) = (source.grid(), source.layout());
         let bounds = picks.bounds();
         let chunk = grid.chunk();
-        let index: Vec<u64> = bounds.start.iter().zip(chunk.iter()).map(|(s, c)| s / c).collect();
-        let in_one = (0..index.len()).all(|k| bounds.start[k] + bounds.shape[k] <= (index[k] + 1) * chunk[k]);
+        let index = grid.at(&bounds.start);
+        let here = grid.region(&index);
+        let ends = |region: &Region, k: usize| region.start[k] + region.shape[k];
+        let in_one = (0..index.len()).all(|k| ends(&bounds, k) <= ends(&here, k));
         let mut in_chunk = vec![0isize; chunk.len()];
         let mut stride = 1;
         for &axis in layout.axes.iter().rev() {
@@ -113,10 +115,10 @@ impl Evaluator<'_> {
             stride *= chunk[axis] as isize;
         }
         if in_one {
-            let way = self.chunk(at, &ChunkIndex(index.clone()), scratch)?;
+            let way = self.chunk(at, &index, scratch)?;
             self.kept[at][way].pinned += 1;
             let mut local = picks.clone();
-            local.start.iter_mut().zip(index.iter().zip(chunk.iter())).for_each(|(s, (i, c))| *s -= i * c);
+            local.start.iter_mut().zip(&here.start).for_each(|(s, first)| *s -= first);
             let (first, strides) = inside(&local, &in_chunk);
             return Ok((Lies::Kept(at, way), first, strides, work));
         }

@@ -213,7 +213,7 @@ impl Source for ZarrSource {
         let packed = self.sizes.filter(|s| s.packed && whole_files).map_or(0, |s| s.max_packed);
         let packed = usize::try_from(packed).unwrap_or(usize::MAX).min(pipeline.scratch(None).stored);
         if pipeline.codecs().is_empty() {
-            return ScratchSize { stored: packed, work: 0, state: self.filter_bytes() };
+            return ScratchSize { stored: packed, state: self.filter_bytes(), ..ScratchSize::default() };
         }
         let bound = pipeline.scratch(None);
         let max = self.sizes.filter(|_| whole_files).map(|s| usize::try_from(s.max).unwrap_or(usize::MAX));

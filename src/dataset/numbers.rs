@@ -1,0 +1,47 @@
+//! Small variables read at once: coordinates, which are looked at before anything is computed.
+
+use crate::{
+    budget::Budget,
+    cf::decoding::{ValidRange, decoding},
+    dtype::{ByteOrder, Element},
+    error::Result,
+    formats::whole::read_all,
+    kernels::decode::{Decode, Decoder, SEGMENT, Segment},
+    source::Source,
+    units::Bytes,
+    with_dtype,
+};
+
+/// The most that reading one coordinate may take, its chunks and what decodes them included.
+const COORDINATE_BYTES_MAX: Bytes = Bytes(512 << 20);
+
+/// All values of a variable, decoded, row-major.
+///
+/// # Errors
+/// When it does not hold numbers, is too large for a coordinate, or cannot be read.
+pub fn numbers(source: &dyn Source) -> Result<Vec<f64>> {
+    let decode = decoding(source.meta(), source.layout(), ValidRange::Ignore)?;
+    let block = read_all(source, &Budget::new(COORDINATE_BYTES_MAX))?;
+    Ok(decoded(block.bytes(), &Decode { order: ByteOrder::NATIVE, ..decode }))
+}
+
+/// What stored numbers in this machine's byte order mean.
+fn decoded(bytes: &[u8], decode: &Decode) -> Vec<f64> {
+    if !decode.result.is_float() {
+        return with_dtype!(decode.read_as(), T => {
+            bytes.chunks_exact(size_of::<T>()).map(|x| bytemuck::pod_read_unaligned::<T>(x).to_f64()).collect()
+        });
+    }
+    let (decoder, mut segment) = (Decoder::new(decode), Segment::new());
+    let count = bytes.len() / decode.stored.size();
+    let mut out = Vec::with_capacity(count);
+    for start in (0..count).step_by(SEGMENT) {
+        let len = SEGMENT.min(count - start);
+        if decode.result == crate::dtype::DType::F64 {
+            out.extend_from_slice(decoder.decode::<f64>(bytes, start, 1, len, &mut segment).values);
+        } else {
+            out.extend(decoder.decode::<f32>(bytes, start, 1, len, &mut segment).values.iter().map(|&x| f64::from(x)));
+        }
+    }
+    out
+}
