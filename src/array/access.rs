@@ -88,7 +88,31 @@ impl LazyArray {
             Operation::Reduce { input, reduced, .. } | Operation::Fold { input, reduced, .. } => {
                 vec![of(0, widened(region, reduced, input.shape()))]
             }
+            Operation::Grouped { .. } => self.members(region).into_iter().map(|r| of(0, r)).collect(),
         }
+    }
+
+    /// Of grouped values, those of the groups that a region of the result asks for.
+    fn members(&self, region: &Region) -> Vec<Region> {
+        let Operation::Grouped { input, groups, grouped, reduced, .. } = self.operation() else { return Vec::new() };
+        let axes: Vec<usize> = (0..input.ndim()).filter(|&k| grouped[k]).collect();
+        let place = reduced[..axes[0]].iter().filter(|r| !**r).count();
+        let mut kept = region.clone();
+        let (first, n) = (kept.start.remove(place), kept.shape.0.remove(place));
+        let whole = widened(&kept, reduced, input.shape());
+        let lengths: Shape = axes.iter().map(|&k| input.shape()[k]).collect();
+        let mut out = Vec::new();
+        groups.strips(&lengths, &Region::all(&lengths), |group, at, n_along| {
+            if (first..first + n).contains(&u64::from(group)) {
+                let mut strip = whole.clone();
+                for (&axis, &from) in axes.iter().zip(at) {
+                    (strip.start[axis], strip.shape.0[axis]) = (from, 1);
+                }
+                strip.shape.0[axes[axes.len() - 1]] = n_along;
+                out.push(strip);
+            }
+        });
+        out
     }
 
     /// Whole blocks, wherever the region touches one.

@@ -11,6 +11,7 @@
 //! | [indexing](index) | slices, integers, arrays of integers, masks, assignment of a region |
 //! | [shape](manipulate) | transpose, reshape, concat, stack, pad, roll, repeat, tile, rechunk ... |
 //! | [reductions](reduce) | `sum` to `argmax`, nan-forms, `average`, `cumsum`, `diff`, `histogram`, `sort`, own folds |
+//! | [groups](Groups) | `grouped`: any reduction of each group of positions |
 //! | [windows](Rolling) | `rolling`: any reduction of the window around each position |
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
 //! | made of these | `isclose`, `nan_to_num`, `interp`, `gradient`, `cov`, `corrcoef` |
@@ -25,6 +26,7 @@ mod derived;
 pub mod einsum;
 pub mod elementwise;
 mod factor;
+mod grouped;
 mod histogram;
 pub mod index;
 pub mod linalg;
@@ -42,6 +44,7 @@ pub use create::{Chunks, Creation, Data};
 pub use derived::{Closeness, Spacing};
 pub use einsum::Contract;
 pub use elementwise::MapOp;
+pub use grouped::{Folding, Groups};
 pub use index::Index;
 pub use linalg::MatrixNorm;
 pub use rolling::{Anchor, Rolling};
@@ -208,6 +211,19 @@ pub enum Operation {
         /// For each axis of the input, whether it is reduced.
         reduced: Vec<bool>,
     },
+    /// One value for each group of positions along some axes.
+    Grouped {
+        /// What is reduced.
+        input: LazyArray,
+        /// How.
+        fold: Folding,
+        /// Of the positions along the grouped axes, row-major.
+        groups: Groups,
+        /// For each axis of the input, whether the groups are along it.
+        grouped: Vec<bool>,
+        /// For each axis of the input, whether it is reduced, as those are.
+        reduced: Vec<bool>,
+    },
     /// The same values, computed once and held in memory while they are needed.
     Hold {
         /// The values.
@@ -358,6 +374,10 @@ impl LazyArray {
             Operation::Reduce { input, op: Op::Count | Op::ArgMin | Op::ArgMax, .. } => {
                 input.shape().elements().is_ok_and(|n| n < limit)
             }
+            Operation::Grouped { input, fold, .. } => {
+                matches!(fold.op(), Some(Op::Count | Op::ArgMin | Op::ArgMax))
+                    && input.shape().elements().is_ok_and(|n| n < limit)
+            }
             Operation::Lanes { input, axis, op: LaneOp::Statistic { statistic: OrderStatistic::NUnique, .. } } => {
                 input.shape()[*axis] < limit
             }
@@ -394,6 +414,7 @@ impl LazyArray {
             | Operation::Rechunk { input }
             | Operation::Reduce { input, .. }
             | Operation::Fold { input, .. }
+            | Operation::Grouped { input, .. }
             | Operation::Hold { input } => vec![input],
         }
     }

@@ -67,7 +67,8 @@ impl LazyArray {
         Ok((0..self.ndim()).map(|k| axes.contains(&k)).collect())
     }
 
-    fn kept(&self, reduced: &[bool]) -> (Shape, Shape, Option<Vec<String>>) {
+    /// Shape, blocks and names of the axes that are not reduced.
+    pub(super) fn kept(&self, reduced: &[bool]) -> (Shape, Shape, Option<Vec<String>>) {
         let keep = |lengths: &[u64]| lengths.iter().zip(reduced).filter(|(_, r)| !**r).map(|(n, _)| *n).collect();
         let names = |d: &[String]| d.iter().zip(reduced).filter(|(_, r)| !**r).map(|(d, _)| d.clone()).collect();
         (keep(self.shape()), keep(self.chunk()), self.dims().map(names))

@@ -381,7 +381,11 @@ fn is_dimension_coordinate(inputs: &[Dataset], used: &Used) -> bool {
 /// Whether it is a position, which is -1 where there is none.
 fn is_position(array: &LazyArray) -> bool {
     use crate::array::Operation;
-    matches!(array.operation(), Operation::Reduce { op: Op::ArgMin | Op::ArgMax, .. })
+    match array.operation() {
+        Operation::Reduce { op, .. } => matches!(op, Op::ArgMin | Op::ArgMax),
+        Operation::Grouped { fold, .. } => matches!(fold.op(), Some(Op::ArgMin | Op::ArgMax)),
+        _ => false,
+    }
 }
 
 fn of_dim<'t>(taken: &'t [(String, Taken)], dim: &'t str) -> impl Iterator<Item = &'t Taken> {

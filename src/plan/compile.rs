@@ -144,6 +144,7 @@ impl<'a> Compiler<'a> {
             | Operation::Rechunk { .. }
             | Operation::Reduce { .. }
             | Operation::Fold { .. }
+            | Operation::Grouped { .. }
             | Operation::Hold { .. } => self.program(array)?,
         })
     }
@@ -248,7 +249,7 @@ impl Fusion<'_, '_> {
                 Ok(self.operand(Leaf::Formula(formula), array, view))
             }
             Operation::Map { op, inputs } => self.step(op, inputs, array, view),
-            Operation::Reduce { .. } | Operation::Fold { .. } => {
+            Operation::Reduce { .. } | Operation::Fold { .. } | Operation::Grouped { .. } => {
                 Err(Error::unsupported("a reduction that is not held"))
             }
             _ => {

@@ -1,4 +1,4 @@
-use crate::array::{Creation, LazyArray, MapOp, Operation};
+use crate::array::{Creation, Folding, Groups, LazyArray, MapOp, Operation};
 use std::{collections::HashMap, sync::Arc};
 
 /// A number for each array: the same for arrays that are computed alike, so that equal parts of expressions are
@@ -8,6 +8,8 @@ pub struct Identities {
     /// By where the node lies; the arrays outlive this table.
     by_address: HashMap<usize, usize>,
     by_form: HashMap<String, usize>,
+    /// Those that were seen, each once.
+    groups: Vec<Groups>,
 }
 
 impl Identities {
@@ -34,7 +36,7 @@ impl Identities {
     }
 
     /// Everything that decides about the values, and about the order in which folds go through them.
-    fn form(&self, array: &LazyArray) -> String {
+    fn form(&mut self, array: &LazyArray) -> String {
         let inputs: Vec<usize> = array.inputs().iter().map(|i| self.by_address[&i.address()]).collect();
         let at = |address: *const ()| address.addr();
         let what = match array.operation() {
@@ -65,9 +67,25 @@ impl Identities {
             Operation::Rechunk { .. } => "rechunk".to_string(),
             Operation::Reduce { op, reduced, options, .. } => format!("reduce {op:?} {reduced:?} {options:?}"),
             Operation::Fold { reducer, reduced, .. } => format!("fold {} {reduced:?}", at(Arc::as_ptr(reducer).cast())),
+            Operation::Grouped { fold, groups, grouped, reduced, .. } => {
+                let how = match fold {
+                    Folding::Op { op, options } => format!("{op:?} {options:?}"),
+                    Folding::Own(reducer) => at(Arc::as_ptr(reducer).cast()).to_string(),
+                };
+                format!("grouped {how} {} {grouped:?} {reduced:?}", self.groups(groups))
+            }
             Operation::Hold { .. } => "hold".to_string(),
         };
         format!("{what} {inputs:?} {} {} {}", array.dtype(), array.shape(), array.chunk())
+    }
+
+    /// The number of some groups: the same for equal labels.
+    fn groups(&mut self, groups: &Groups) -> usize {
+        if let Some(known) = self.groups.iter().position(|g| g == groups) {
+            return known;
+        }
+        self.groups.push(groups.clone());
+        self.groups.len() - 1
     }
 }
 
@@ -85,6 +103,12 @@ mod tests {
         assert_eq!(ids.of(&a), ids.of(&b));
         assert_ne!(ids.of(&a), ids.of(&(x() * 3.0 + x().transpose())));
         assert_ne!(ids.of(&x()), ids.of(&x().rechunk(&[4, 4]).unwrap()));
+        let grouped = |labels: &[u32]| {
+            let groups = Groups::new(labels.to_vec(), 2).unwrap();
+            x().grouped(crate::kernels::fold::Op::Sum, &[0], &groups, Default::default()).unwrap()
+        };
+        assert_eq!(ids.of(&grouped(&[0, 1, 1, 0])), ids.of(&grouped(&[0, 1, 1, 0])));
+        assert_ne!(ids.of(&grouped(&[0, 1, 1, 0])), ids.of(&grouped(&[0, 1, 1, 1])));
     }
 
     #[test]

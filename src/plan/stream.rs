@@ -192,6 +192,7 @@ fn look(array: &LazyArray, axes: Axes) -> (Option<Stream>, Vec<(&LazyArray, Axes
         | Operation::MatMul { .. }
         | Operation::Reduce { .. }
         | Operation::Fold { .. }
+        | Operation::Grouped { .. }
         | Operation::Hold { .. } => (None, Vec::new()),
     }
 }

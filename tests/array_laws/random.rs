@@ -495,6 +495,9 @@ pub fn describe(array: &LazyArray, depth: usize) -> String {
         Operation::Rechunk { .. } => "rechunk".into(),
         Operation::Reduce { op, reduced, options, .. } => format!("{op} {reduced:?} {options:?}"),
         Operation::Fold { reducer, .. } => reducer.name().into(),
+        Operation::Grouped { fold, groups, grouped, reduced, .. } => {
+            format!("grouped {} {grouped:?} {reduced:?} {:?}", fold.name(), groups.labels())
+        }
         Operation::Hold { .. } => "hold".into(),
     };
     let mut out = format!("\n{}{what}: {array:?}", "  ".repeat(depth));

@@ -253,8 +253,8 @@ impl Reference<'_> {
                 close(&own, &engine, &input, *op, reduced, *options);
                 engine
             }
-            // In the order of the blocks, which is the definition of a user's fold.
-            Operation::Fold { .. } => (self.engine)(array)?,
+            // In the order of the blocks, which is the definition of a user's fold. Grouped ones have laws of their own.
+            Operation::Fold { .. } | Operation::Grouped { .. } => (self.engine)(array)?,
         })
     }
 

@@ -231,6 +231,7 @@ fn function(array: &LazyArray) -> String {
         Operation::Rechunk { .. } => "rechunk".to_string(),
         Operation::Reduce { op, .. } => op.name().to_string(),
         Operation::Fold { reducer, .. } => reducer.name().to_string(),
+        Operation::Grouped { fold, .. } => format!("grouped {}", fold.name()),
         Operation::Hold { .. } => "hold".to_string(),
     }
 }
@@ -279,7 +280,9 @@ fn formula(array: &LazyArray, inputs: &[&str]) -> String {
         Operation::View { .. } if shows_another(array) => inputs[0].to_string(),
         Operation::View { .. } if array.ndim() == 2 && function(array) == "transpose" => format!("{}.T", nested(0)),
         Operation::MatMul { .. } => format!("{}.dot({})", nested(0), inputs[1]),
-        Operation::Reduce { input, reduced, .. } | Operation::Fold { input, reduced, .. } => {
+        Operation::Reduce { input, reduced, .. }
+        | Operation::Fold { input, reduced, .. }
+        | Operation::Grouped { input, reduced, .. } => {
             format!("{}({}{})", function(array), inputs[0], along(input, reduced))
         }
         _ => format!("{}({})", function(array), inputs.join(", ")),
