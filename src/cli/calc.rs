@@ -121,7 +121,7 @@ pub(super) fn inputs(files: &[PathBuf], named: &[String], parts: &InputArgs, glo
     if all.is_empty() {
         return Err(Error::usage("no input; give a file behind the expression"));
     }
-    all.into_iter().map(|(name, path)| Ok(Input { name, dataset: parts.open(&[path], global)? })).collect()
+    all.into_iter().map(|(name, path)| Ok(Input { name, dataset: parts.open(&[path], &[], global)? })).collect()
 }
 
 /// Every function under the heading of its kind, and the constants.

@@ -114,17 +114,17 @@ impl InputArgs {
         };
         let overlap = if self.overlap == OverlapArg::Keep { Overlap::Keep } else { Overlap::Refuse };
         let broken = if self.skip_broken { Broken::Skip } else { Broken::Refuse };
-        Ok(Many { combine, overlap, broken })
+        Ok(Many { combine, overlap, broken, variables: Vec::new() })
     }
 
-    /// Files as one, and the part of them that is wanted. Names may have `*`, `?` and `[...]` in them. What is found
-    /// beside is said on stderr.
+    /// Files as one, and the part of them that is wanted. Names may have `*`, `?` and `[...]` in them; `variables` are
+    /// those that will be read, where that is known. What is found beside is said on stderr.
     ///
     /// # Errors
     /// When one cannot be opened, they do not go together, or have no such part.
-    pub fn open<P: AsRef<Path>>(&self, files: &[P], global: &Global) -> Result<Dataset> {
+    pub fn open<P: AsRef<Path>>(&self, files: &[P], variables: &[String], global: &Global) -> Result<Dataset> {
         let paths = expanded(files)?;
-        let many = self.many()?;
+        let many = Many { variables: variables.to_vec(), ..self.many()? };
         let dataset = match paths.as_slice() {
             [one] if !matches!(many.combine, Combine::New(_)) => Dataset::open(one)?,
             all => {
@@ -134,6 +134,15 @@ impl InputArgs {
             }
         };
         dataset.select(&self.selection()?)
+    }
+
+    /// The variables of several files in one, and the part of it that is wanted.
+    ///
+    /// # Errors
+    /// When one cannot be opened, they say different things by one name, or have no such part.
+    pub fn merge<P: AsRef<Path>>(&self, files: &[P]) -> Result<Dataset> {
+        let all = expanded(files)?.iter().map(Dataset::open).collect::<Result<Vec<Dataset>>>()?;
+        Dataset::merge(&all)?.select(&self.selection()?)
     }
 
     /// What goes into the identity of a run; empty where everything of one file is read.

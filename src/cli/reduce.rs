@@ -92,7 +92,7 @@ pub struct ReduceArgs {
 pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
     let request = request(args)?;
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
-    let dataset = args.input.open(&args.files, global)?;
+    let dataset = args.input.open(&args.files, &args.var, global)?;
     let mut computation = request.of(&dataset)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {

@@ -1,6 +1,9 @@
 //! What one file says beside the first: [`Reference::scan`].
 
-use super::pool::Door;
+use super::{
+    pool::{Door, Pool},
+    source::Found,
+};
 use crate::{
     attrs::Attrs,
     cf::{
@@ -43,6 +46,9 @@ pub(super) struct Reference {
     pub members: Vec<Member>,
     /// Coordinates that have to be the same: their paths and values.
     pub grid: Vec<(String, Vec<f64>)>,
+    /// Members whose chunks are looked at while files are open.
+    pub ahead: Vec<usize>,
+    pub pool: Pool,
 }
 
 /// What is kept of a file.
@@ -59,6 +65,8 @@ pub(super) struct Scanned {
     pub otherwise: Vec<(usize, Option<DType>)>,
     /// What is said differently, in words.
     pub differences: Vec<String>,
+    /// What was found of members' chunks.
+    pub ahead: Vec<Found>,
 }
 
 /// More differences of one file are not listed.
@@ -69,12 +77,13 @@ impl Reference {
     ///
     /// # Errors
     /// When it cannot be opened, or does not go with the first one.
-    pub fn scan(&self, path: &Path, held: bool) -> Result<Scanned> {
+    pub fn scan(&self, path: &Path, number: usize, held: bool) -> Result<Scanned> {
         let container = formats::open(path)?;
-        self.compare(path, container, held).map_err(|e| e.in_file(path))
+        let door = Door { number, path: path.to_path_buf(), open: held.then(|| container.clone()) };
+        self.compare(door, container).map_err(|e| e.in_file(path))
     }
 
-    fn compare(&self, path: &Path, container: Arc<dyn Container>, held: bool) -> Result<Scanned> {
+    fn compare(&self, door: Door, container: Arc<dyn Container>) -> Result<Scanned> {
         let root = container.root();
         for (name, values) in &self.grid {
             self.same_coordinate(container.as_ref(), name, values).map_err(|e| e.in_variable(name))?;
@@ -84,11 +93,13 @@ impl Reference {
         for (n, member) in self.members.iter().enumerate() {
             let name = &member.meta.path;
             let Some(meta) = root.var(name) else {
-                return Err(Error::usage(format!("it lacks a variable that {} has", self.path.display()))
-                    .in_variable(name));
+                return Err(
+                    Error::usage(format!("it lacks a variable that {} has", self.path.display())).in_variable(name)
+                );
             };
             self.same_shape(meta, member, &mut length).map_err(|e| e.in_variable(name))?;
-            let is_coordinate = self.coordinate.as_ref().is_some_and(|c| c.path == *name || c.bounds.as_ref() == Some(name));
+            let is_coordinate =
+                self.coordinate.as_ref().is_some_and(|c| c.path == *name || c.bounds.as_ref() == Some(name));
             if !is_coordinate {
                 same_units(&member.meta, meta).map_err(|e| e.in_variable(name))?;
             }
@@ -105,9 +116,14 @@ impl Reference {
         if self.coordinate.is_some() && values.len() as u64 != length {
             return Err(Error::corrupt("coordinate", format!("{} values for {length} places", values.len())));
         }
-        let differences = self.differences(path, root);
-        let door = Door { path: path.to_path_buf(), open: held.then_some(container) };
-        Ok(Scanned { door, length, values, bounds, is_coordinate_alike, otherwise, differences })
+        let differences = self.differences(&door.path, root);
+        let mut ahead = Vec::new();
+        for name in self.ahead.iter().filter(|_| length > 0).map(|n| &self.members[*n].meta.path) {
+            let source = container.source(name)?;
+            ahead.push(Found::of(source.as_ref())?);
+            self.pool.keep(&door, &name.as_str().into(), &source);
+        }
+        Ok(Scanned { door, length, values, bounds, is_coordinate_alike, otherwise, differences, ahead })
     }
 
     fn same_coordinate(&self, container: &dyn Container, name: &str, values: &[f64]) -> Result<()> {
@@ -202,7 +218,11 @@ impl Reference {
         for var in root.all_vars() {
             match self.root.var(&var.path) {
                 Some(first) => attributes(&format!("variable '{}': ", var.path), &first.attrs, &var.attrs),
-                None => more.push(format!("{}: variable '{}' is left out: the first file lacks it", path.display(), var.path)),
+                None => more.push(format!(
+                    "{}: variable '{}' is left out: the first file lacks it",
+                    path.display(),
+                    var.path
+                )),
             }
         }
         out.extend(more);
@@ -301,7 +321,8 @@ pub(super) fn coordinate(root: &Group, dim: &str) -> Result<Option<Coordinate>> 
 /// When there is none, or several.
 pub(super) fn differing(first: &dyn Container, second: &dyn Container) -> Result<String> {
     let (a, b) = (grid(first, None)?, grid(second, None)?);
-    let differs = |(path, values): &&(String, Vec<f64>)| b.iter().find(|(p, _)| p == path).is_some_and(|(_, v)| v != values);
+    let differs =
+        |(path, values): &&(String, Vec<f64>)| b.iter().find(|(p, _)| p == path).is_some_and(|(_, v)| v != values);
     let names: Vec<&str> = a.iter().filter(differs).map(|(path, _)| path.rsplit('/').next().unwrap_or(path)).collect();
     match names.as_slice() {
         [one] => Ok(one.to_string()),
