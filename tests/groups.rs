@@ -163,3 +163,23 @@ fn what_cannot_be_grouped_is_said() {
     says(&["--var", "t", "--op", "mean", "--by", "time.month", "--resample", "1d"], "cannot be used with");
     says(&["--var", "t", "--op", "mean", "--resample", "1x"], "1x");
 }
+
+#[test]
+fn files_of_groups_together_are_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, pattern) = (made(), folder.path().join("t_{}.nc"));
+    aosx(&["split", file.to_str().unwrap(), "--by", "time.year", "-o", pattern.to_str().unwrap()]).assert().success();
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["t_1999.nc", "t_2000.nc", "t_2001.nc", "t_2002.nc"]);
+    let years: Vec<f64> = names.iter().flat_map(|name| values(&folder.path().join(name), "time")).collect();
+    assert_eq!(years, values(&file, "time"));
+    let joined = folder.path().join("all.nc");
+    let all = folder.path().join("t_*.nc");
+    aosx(&["convert", all.to_str().unwrap(), "-o", joined.to_str().unwrap()]).assert().success();
+    aosx(&["diff", file.to_str().unwrap(), joined.to_str().unwrap(), "--values"]).assert().success();
+    let out =
+        aosx(&["split", file.to_str().unwrap(), "--by", "time.year,time.month", "-o", "{}{}{}.nc"]).assert().code(2);
+    assert!(String::from_utf8_lossy(&out.get_output().stderr).contains("it needs one {}"));
+}
