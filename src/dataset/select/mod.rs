@@ -92,7 +92,11 @@ impl Selection {
     /// nowhere, so that it is a mistake there.
     pub fn within(&self, dataset: &Dataset, datasets: &[Dataset]) -> Selection {
         let has = |dataset: &Dataset, name: &str| {
-            dataset.root().all_vars().iter().any(|v| v.name() == name || v.path == name || v.dims.iter().any(|d| d == name))
+            dataset
+                .root()
+                .all_vars()
+                .iter()
+                .any(|v| v.name() == name || v.path == name || v.dims.iter().any(|d| d == name))
         };
         let mut out = self.clone();
         out.wants.retain(|(name, _)| has(dataset, name) || !datasets.iter().any(|d| has(d, name)));
