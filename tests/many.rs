@@ -229,7 +229,7 @@ proptest! {
             all.iter().map(|v| v.bytes().to_vec()).collect()
         };
         let first = bits(&Session::new().threads(1));
-        prop_assert_eq!(&first, &bits(&Session::new().threads(3).memory("96MiB".parse().unwrap())));
+        prop_assert_eq!(&first, &bits(&Session::new().threads(3).memory("512MiB".parse().unwrap())));
         let exact: f64 = (0..total).map(|k| {
             let at = if axis == 0 { k * 12 } else { k * 4 };
             f64::from(whole[at as usize]) * 0.1
