@@ -3,6 +3,8 @@
 
 #[path = "array_laws/golden.rs"]
 mod golden;
+#[path = "array_laws/narrow.rs"]
+mod narrow;
 #[path = "array_laws/random.rs"]
 mod random;
 #[path = "array_laws/reblock.rs"]

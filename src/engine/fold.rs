@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     events::Event,
     kernels::{
-        cast::{cast, place},
+        cast::{cast, extract, place},
         decode::Segment,
         fold::{ChunkView, Role, ViewDim},
     },
@@ -181,13 +181,26 @@ impl<'a> Job<'a> {
         let cells = self.cells(&column)?;
         let mut rest = state.bytes_mut();
         for part in &self.fold.parts {
-            part.reducer.init(state_of(part, cells, &mut rest), cells);
+            let state = state_of(part, cells, &mut rest);
+            part.reducer.init(state, cells);
+            if let Some(slot) = part.earlier {
+                self.take_earlier(slot, &column, part.reducer.earlier(state, cells));
+            }
         }
         self.fold_run(&column, run, state.bytes_mut(), cells, worker)?;
         if let Some(state) = self.merge(number, run, state, cells)? {
             self.finish(tile, &column, cells, &state, worker)?;
         }
         Ok(())
+    }
+
+    /// The results of the pass before for the cells of a column.
+    fn take_earlier(&self, slot: usize, column: &ChunkIndex, out: &mut [u8]) {
+        let (values, shape) = (self.run.finished.values(slot), self.run.finished.shape(slot));
+        let cells = self.fold.columns.kept().region(column);
+        let last = cells.start.len();
+        let part = cells.with_new_axis(last, 0, shape[last]);
+        extract(values, shape, &part.start, out, &part.shape, size_of::<u64>());
     }
 
     fn cells(&self, column: &ChunkIndex) -> Result<usize> {
@@ -398,7 +411,7 @@ impl<'a> Job<'a> {
             let state = shared_state_of(part, cells, &mut rest);
             for (output, block) in part.outputs.iter().zip(&mut blocks) {
                 let out = &mut values[..cells * output.dtype.size()];
-                part.reducer.finish(output.op, state, cells, per_cell, out).map_err(|e| self.located(e))?;
+                part.reducer.finish(output, state, cells, per_cell, out).map_err(|e| self.located(e))?;
                 let out = store_as(out, output.dtype, output.stored, converted, cells);
                 let at: Vec<u64> = place_of.start.iter().zip(&tile.region.start).map(|(p, t)| p - t).collect();
                 place(out, &place_of.shape, block.bytes_mut(), &tile.region.shape, &at, output.stored.size());

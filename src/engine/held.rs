@@ -4,7 +4,7 @@ use crate::{
     budget::Budget,
     error::Result,
     kernels::cast::place,
-    plan::{Destination, Plan},
+    plan::Plan,
     shape::{Region, Shape},
 };
 use std::sync::Mutex;
@@ -56,12 +56,12 @@ impl Unfinished {
     pub fn of(plan: &Plan, n: usize, budget: &Budget) -> Result<Unfinished> {
         let mut slots: Vec<Option<(Mutex<Block>, Shape)>> = (0..plan.held.len()).map(|_| None).collect();
         for destination in plan.stages[n].destinations() {
-            if let Destination::Held(slot) = destination
-                && slots[*slot].is_none()
+            if let Some(slot) = destination.slot()
+                && slots[slot].is_none()
             {
-                let held = &plan.held[*slot];
+                let held = &plan.held[slot];
                 let lease = budget.lease(held.bytes(), "a result that later steps need")?;
-                slots[*slot] = Some((Mutex::new(Block::new(held.bytes() as usize, lease)), held.shape.clone()));
+                slots[slot] = Some((Mutex::new(Block::new(held.bytes() as usize, lease)), held.shape.clone()));
             }
         }
         Ok(Unfinished(slots))
