@@ -313,9 +313,9 @@ fn quantiles_of_more_values_than_fit_are_those_of_numpy() {
     let expected: Value = serde_json::from_str(include_str!("../fixtures/narrow/expected.json")).unwrap();
     for axis in ["all", "time,lat"] {
         for (op, options) in [("quantile", "--q 0.001,0.25,0.5,0.9999"), ("median", ""), ("iqr", "")] {
-            let line = format!("reduce packed.nc --var t --op {op} {options} --axis {axis} --memory 64MiB");
+            let line = format!("reduce packed.nc --var t --op {op} {options} --axis {axis} --memory 48MiB");
             let plan = printed(dir.path(), &format!("{line} --explain"));
-            assert!(plan.contains(&format!("fold {op} (bits 1 to 16 of 32 of each value)")), "{plan}");
+            assert!(plan.contains(&format!("fold {op} (bits 1 to ")) && plan.contains("of 32 of each value"), "{plan}");
             let got: Value = serde_json::from_str(&printed(dir.path(), &format!("{line} --format json"))).unwrap();
             let field = ["data", "values"].iter().find_map(|f| got.get(f)).unwrap_or_else(|| panic!("{got}"));
             let single = |values: &Value| flat(values).iter().map(|x| *x as f32).collect::<Vec<_>>();

@@ -18,12 +18,10 @@ use crate::{
     },
     plan::{Fold, Input, Part, padded},
     shape::{ChunkIndex, Region},
+    sync::{Arc, Mutex},
     units::Bytes,
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
-};
+use std::collections::{BTreeMap, HashMap};
 
 /// Runs one fold: workers take runs of chunks in order, and merge their states in order.
 pub fn run(fold: &Fold, run: &Run<'_>) -> Result<()> {

@@ -6,8 +6,8 @@ use crate::{
     kernels::cast::place,
     plan::Plan,
     shape::{Region, Shape},
+    sync::{Mutex, PoisonError},
 };
-use std::sync::Mutex;
 
 /// Results of earlier stages, which later ones read.
 #[derive(Default)]
@@ -79,7 +79,7 @@ impl Unfinished {
         finished.0.resize_with(plan.held.len(), || None);
         for (slot, result) in self.0.into_iter().enumerate() {
             if let Some((block, shape)) = result {
-                let block = block.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let block = block.into_inner().unwrap_or_else(PoisonError::into_inner);
                 finished.0[slot] = Some((block, shape));
             }
         }

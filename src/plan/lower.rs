@@ -324,10 +324,8 @@ impl Lowering {
     }
 
     fn is_barrier(&self, array: &LazyArray) -> bool {
-        let holds = matches!(
-            array.operation(),
-            Operation::Reduce { .. } | Operation::Fold { .. } | Operation::Hold { .. }
-        );
+        let holds =
+            matches!(array.operation(), Operation::Reduce { .. } | Operation::Fold { .. } | Operation::Hold { .. });
         holds || self.is_narrowed(array)
     }
 

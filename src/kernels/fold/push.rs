@@ -19,7 +19,12 @@ pub(in crate::kernels) trait Take<W: Value> {
 /// Hands on the values of chunks, one chunk after the other for each cell.
 ///
 /// Gives the same calls for every cell, in the same order, as one by one.
-pub(in crate::kernels) fn push<W: Value>(decoder: &Decoder, views: &[ChunkView<'_>], segment: &mut Segment, to: &mut impl Take<W>) {
+pub(in crate::kernels) fn push<W: Value>(
+    decoder: &Decoder,
+    views: &[ChunkView<'_>],
+    segment: &mut Segment,
+    to: &mut impl Take<W>,
+) {
     let walks: Vec<(Walk, &[u8])> = views.iter().filter_map(|v| Some((Walk::new(v)?, v.bytes))).collect();
     for together in walks.chunk_by(|a, b| a.0.same_lanes(&b.0)) {
         match together[0].0.inner {
