@@ -301,7 +301,8 @@ fn packed(dir: &Path) {
     t.attrs.set("scale_factor", Attribute::F32(vec![0.01]));
     t.attrs.set("add_offset", Attribute::F32(vec![273.15]));
     t.attrs.set("_FillValue", Attribute::I16(vec![-32768]));
-    let one = |n: u64| if n % 97 == 0 { i16::MIN } else { (n * n % 20011 % 9973 + 37 * (n % 2)) as i16 - 4000 };
+    let one =
+        |n: u64| if n.is_multiple_of(97) { i16::MIN } else { (n * n % 20011 % 9973 + 37 * (n % 2)) as i16 - 4000 };
     let bytes = (0..4096 * 1024 * 2).flat_map(|n| one(n).to_ne_bytes()).collect();
     common::create(&dir.join("packed.nc"), OutputFormat::NetCdf4, &dims, &[(t, bytes)]);
 }
