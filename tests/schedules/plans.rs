@@ -149,7 +149,7 @@ impl BlockFunction for Fails {
 fn broken(at: u64, stop: Option<Arc<AtomicBool>>, and_map: bool) -> Job {
     let x = numbers();
     let function = Arc::new(Fails { at: vec![at, at % 2, 0], stop });
-    let y = LazyArray::blocks(&[x.clone()], function, x.shape(), x.chunk(), DType::F64).unwrap();
+    let y = LazyArray::blocks(std::slice::from_ref(&x), function, x.shape(), x.chunk(), DType::F64).unwrap();
     let mean = y.reduce(Op::Mean, &[0], FoldOptions::default()).unwrap();
     match and_map {
         true => Job::new(&y - &mean, &[3, 5, 2]),
