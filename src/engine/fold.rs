@@ -14,18 +14,16 @@ use crate::{
     error::Result,
     events::Event,
     kernels::{
-        cast::{cast, place},
+        cast::{cast, extract, place},
         decode::Segment,
     },
     plan::{Fold, Input, Part, padded},
     shape::{ChunkIndex, Region},
+    sync::{Arc, Mutex},
     units::Bytes,
 };
 use push::Chunks;
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
-};
+use std::collections::{BTreeMap, HashMap};
 
 /// Runs one fold: workers take runs of chunks in order, and merge their states in order.
 pub fn run(fold: &Fold, run: &Run<'_>) -> Result<()> {
@@ -190,7 +188,11 @@ impl<'a> Job<'a> {
         for slot in &mut slots {
             let mut rest = slot.state.bytes_mut();
             for part in &self.fold.parts {
-                part.reducer.init(state_of(part, cells, &mut rest), cells);
+                let state = state_of(part, cells, &mut rest);
+                part.reducer.init(state, cells);
+                if let Some(earlier) = part.earlier {
+                    self.take_earlier(earlier, &column, part.reducer.earlier(state, cells));
+                }
             }
         }
         self.fold_run(self.fold.chunks(&column, block, run), &mut slots, cells, worker)?;
@@ -198,6 +200,15 @@ impl<'a> Job<'a> {
             self.finish(tile, self.fold.region(&column, slot.group), cells, slot, worker)?;
         }
         Ok(())
+    }
+
+    /// The results of the pass before for the cells of a column.
+    fn take_earlier(&self, slot: usize, column: &ChunkIndex, out: &mut [u8]) {
+        let (values, shape) = (self.run.finished.values(slot), self.run.finished.shape(slot));
+        let cells = self.fold.columns.kept().region(column);
+        let last = cells.start.len();
+        let part = cells.with_new_axis(last, 0, shape[last]);
+        extract(values, shape, &part.start, out, &part.shape, size_of::<u64>());
     }
 
     fn cells(&self, column: &ChunkIndex) -> Result<usize> {
@@ -329,7 +340,7 @@ impl<'a> Job<'a> {
             let state = shared_state_of(part, cells, &mut rest);
             for (output, block) in part.outputs.iter().zip(&mut blocks) {
                 let out = &mut values[..cells * output.dtype.size()];
-                part.reducer.finish(output.op, state, cells, per_cell, out).map_err(|e| self.located(e))?;
+                part.reducer.finish(output, state, cells, per_cell, out).map_err(|e| self.located(e))?;
                 let out = store_as(out, output.dtype, output.stored, converted, cells);
                 let at: Vec<u64> = place_of.start.iter().zip(&tile.region.start).map(|(p, t)| p - t).collect();
                 place(out, &place_of.shape, block.bytes_mut(), &tile.region.shape, &at, output.stored.size());

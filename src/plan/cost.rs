@@ -137,7 +137,7 @@ impl Stage {
                 Some(sink) => Ok(most.max(sink.scratch(variable)?)),
                 None => Ok(most),
             },
-            Destination::Held(_) => Ok(most),
+            Destination::Held(_) | Destination::Among { .. } => Ok(most),
             Destination::Spill(spilled) => Ok(most.max(spilled.put_scratch())),
         })
     }
@@ -188,7 +188,7 @@ impl Map {
     fn written(&self) -> u64 {
         match self.destination {
             Destination::Sink { .. } => self.pieces.shape().bytes(self.stored.size()).map_or(0, |n| n as u64),
-            Destination::Held(_) | Destination::Spill(_) => 0,
+            Destination::Held(_) | Destination::Among { .. } | Destination::Spill(_) => 0,
         }
     }
 
@@ -252,7 +252,7 @@ impl Plan {
     /// What is held for other stages while stage `n` runs, its own results included.
     pub fn held_during(&self, n: usize) -> u64 {
         let made = |slot: usize| {
-            let is = |d: &&Destination| **d == Destination::Held(slot);
+            let is = |d: &&Destination| d.slot() == Some(slot);
             self.stages.iter().position(|s| s.destinations().iter().any(is)).unwrap_or(usize::MAX)
         };
         let alive = self.held.iter().enumerate().filter(|(slot, held)| made(*slot) <= n && held.until >= n);
