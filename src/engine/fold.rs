@@ -26,6 +26,10 @@ use push::Chunks;
 use std::collections::{BTreeMap, HashMap};
 
 /// Runs one fold: workers take runs of chunks in order, and merge their states in order.
+///
+/// A run has a state for each group that it has values of, one where there are no groups. Each has memory of its own,
+/// which goes to the column with the first run that has values of the group, and is free once the last one is merged.
+/// Why that cannot come to a halt is said at [`Need::least`](crate::plan::Need::least).
 pub fn run(fold: &Fold, run: &Run<'_>) -> Result<()> {
     let job = Job {
         fold,
@@ -43,10 +47,13 @@ struct Job<'a> {
     fold: &'a Fold,
     run: &'a Run<'a>,
     order: Mutex<Order>,
-    columns: Mutex<HashMap<(u64, usize), Arc<Mutex<Column>>>>,
+    columns: Mutex<HashMap<Number, Arc<Mutex<Column>>>>,
     tiles: Mutex<HashMap<u64, Arc<Tile>>>,
     outcome: Outcome<'a>,
 }
+
+/// Which column, and which block of its groups.
+type Number = (u64, usize);
 
 /// Where the next task comes from: tile by tile, column by column, run by run.
 #[derive(Default)]
@@ -290,7 +297,7 @@ impl<'a> Job<'a> {
     }
 
     /// Adds a run's states to its column in the order of runs. Gives those that no later run adds to.
-    fn merge(&self, number: (u64, usize), run: u64, slots: Vec<Slot>, cells: usize) -> Result<Vec<Slot>> {
+    fn merge(&self, number: Number, run: u64, slots: Vec<Slot>, cells: usize) -> Result<Vec<Slot>> {
         let (block, runs) = (number.1, self.fold.runs(number.1));
         if runs == 1 {
             return Ok(slots);

@@ -47,6 +47,12 @@ impl Need {
     }
 
     /// The least in which the stage can run: one worker, one chunk at a time.
+    ///
+    /// It is enough whatever the number of threads. Tasks take their memory in order, and who has a task ends it with
+    /// what it holds: to merge, the states of a run go over to its column as they are, or are added to those that are
+    /// there and freed. So while a task waits, those before it end. Then the tiles before its own are written, the
+    /// columns before its own are finished, and of its own column there are only the states that a later run adds to,
+    /// which `column` counts beside the run's.
     pub fn least(&self) -> u64 {
         self.column.saturating_add(self.per_worker(1)).saturating_add(self.tile)
     }

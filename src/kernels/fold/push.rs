@@ -25,6 +25,13 @@ pub(in crate::kernels) fn push<W: Value>(
     segment: &mut Segment,
     to: &mut impl Take<W>,
 ) {
+    // One short run of a few values: a list of it would cost more than what is done.
+    if let [view] = views
+        && let Some(walk) = Walk::new(view)
+        && let Inner::Run { .. } = walk.inner
+    {
+        return push_runs(decoder, &walk, view.bytes, segment, to);
+    }
     let walks: Vec<(Walk, &[u8])> = views.iter().filter_map(|v| Some((Walk::new(v)?, v.bytes))).collect();
     for together in walks.chunk_by(|a, b| a.0.same_lanes(&b.0)) {
         match together[0].0.inner {
@@ -60,7 +67,7 @@ fn push_runs<W: Value>(decoder: &Decoder, walk: &Walk, bytes: &[u8], segment: &m
             for from in (0..len).step_by(SEGMENT) {
                 let some = SEGMENT.min(len - from);
                 let x = decoder.decode::<W>(bytes, element + from * stride, stride, some, segment);
-                to.run(cell, x, Indices { first, skipped: from as u64, parts });
+                to.run(cell, x, Indices { first, skipped: from as u64, parts: parts.all() });
             }
         });
     }
