@@ -4,6 +4,7 @@ use super::{
     Computation, Dataset, KeepDims, Reduction, Wanted, output,
     reduction::{Chosen, Statistic},
     scope,
+    weights::Found,
 };
 use crate::{
     array::{Anchor, LazyArray, Rolling},
@@ -77,8 +78,9 @@ impl<'a> Builder<'a> {
         let meta = &one.meta;
         let input = self.dataset.decoded(&meta.path, self.request.valid)?;
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !self.goes(one, *k)).collect();
+        let weights = self.weights_of(one)?;
         for statistic in &self.request.ops {
-            let array = self.array(&input, statistic, one)?;
+            let array = self.array(&input, statistic, one, weights.as_ref())?;
             let lead = self.lead(statistic, one.meta.group())?;
             let several = self.request.ops.len() > 1;
             let path = if several { format!("{}_{}", meta.path, statistic.name()) } else { meta.path.clone() };
@@ -97,7 +99,7 @@ impl<'a> Builder<'a> {
                 dims.insert(0, lead.dimension());
             }
             storage.chunk = storage.chunk.map(|chunk| with_ones(&chunk, &ones));
-            let mut attrs = self.result_attrs(one, statistic, array.dtype());
+            let mut attrs = self.result_attrs(one, statistic, array.dtype(), weights.as_ref());
             if let Some(name) = scalar {
                 let mut names = references::named(&attrs, "coordinates");
                 names.push(name);
@@ -119,8 +121,17 @@ impl<'a> Builder<'a> {
         self.request.rolling.is_none() && one.axes.contains(&k)
     }
 
-    fn array(&self, input: &LazyArray, statistic: &Statistic, one: &Chosen) -> Result<LazyArray> {
+    fn array(
+        &self,
+        input: &LazyArray,
+        statistic: &Statistic,
+        one: &Chosen,
+        weights: Option<&Found>,
+    ) -> Result<LazyArray> {
         let axes: Vec<i64> = one.axes.iter().map(|&k| k as i64).collect();
+        if let Some(weights) = weights {
+            return weights.array(input, statistic, &axes, self.request.options);
+        }
         match (statistic, self.request.rolling) {
             (Statistic::Fold(op), None) => input.reduce(*op, &axes, self.request.options_of(*op, one)?),
             (Statistic::Fold(op), Some(window)) => input.rolling(one.axes[0], window, *op, self.request.options),
@@ -177,7 +188,7 @@ impl<'a> Builder<'a> {
         .collect()
     }
 
-    fn result_attrs(&self, one: &Chosen, statistic: &Statistic, dtype: DType) -> Attrs {
+    fn result_attrs(&self, one: &Chosen, statistic: &Statistic, dtype: DType, weights: Option<&Found>) -> Attrs {
         let mut attrs = Attrs::new();
         match dtype {
             DType::F32 => attrs.set("_FillValue", Value::F32(vec![f32::NAN])),
@@ -190,6 +201,7 @@ impl<'a> Builder<'a> {
         }
         let dims: Vec<String> = one.axes.iter().map(|&k| one.meta.dims[k].clone()).collect();
         match (statistic, self.request.rolling) {
+            _ if weights.is_some() => weights.into_iter().for_each(|w| w.describe(&mut attrs, statistic, one)),
             (Statistic::Fold(op), None) => cell_methods::reduced(&mut attrs, *op, &dims),
             (Statistic::Fold(op), Some(window)) => cell_methods::rolled(&mut attrs, *op, &dims, &window_text(window)),
             (Statistic::Order(order), _) => cell_methods::ordered(&mut attrs, order, &dims),

@@ -1,6 +1,6 @@
 //! What `aosx reduce` is asked for: [`Reduction`].
 
-use super::{Computation, Dataset, reduced::Builder, scope};
+use super::{Computation, Dataset, Weights, reduced::Builder, scope};
 use crate::{
     array::Rolling,
     cf::decoding::ValidRange,
@@ -87,6 +87,8 @@ pub struct Reduction {
     pub valid: ValidRange,
     /// One value for each window along the one axis, which stays, instead of one for all.
     pub rolling: Option<Rolling>,
+    /// What each value counts; none means that all count the same.
+    pub weights: Option<Weights>,
 }
 
 /// A variable and the positions of its axes that are reduced, or that the windows move along.
@@ -106,6 +108,7 @@ impl Reduction {
             keep_dims: KeepDims::No,
             valid: ValidRange::Ignore,
             rolling: None,
+            weights: None,
         }
     }
 
@@ -119,7 +122,7 @@ impl Reduction {
     ///
     /// # Errors
     /// When a variable or dimension is not there, or does not hold numbers; when windows are to move along several
-    /// dimensions, or have no such operation.
+    /// dimensions, or have no such operation; when there are no such weights, or no such operation with weights.
     pub fn of(&self, dataset: &Dataset) -> Result<Computation> {
         let chosen = self.choose(dataset).map_err(|e| e.in_file(dataset.path()))?;
         let mut builder = Builder::new(dataset, self, &chosen);

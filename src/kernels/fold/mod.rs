@@ -22,9 +22,12 @@ mod sum;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod weighted;
 
 pub use custom::{CustomFold, Reducer, erased};
 pub use op::Op;
+pub(crate) use weighted::check_weights;
+pub use weighted::{WeightTable, check_weighted, weighted, weighted_dtype};
 
 use super::decode::{Decode, Decoded, Decoder, Segment, Value, Work};
 use crate::{dtype::DType, error::Result};
