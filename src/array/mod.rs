@@ -12,6 +12,7 @@
 //! | [shape](manipulate) | transpose, reshape, concat, stack, pad, roll, repeat, tile, rechunk ... |
 //! | [reductions](reduce) | `sum` to `argmax`, nan-forms, `average`, `cumsum`, `diff`, `histogram`, `sort`, own folds |
 //! | [groups](Groups) | `grouped`: any reduction of each group of positions |
+//! | [weights](AxisWeights) | `weighted_by`: sum, mean, var, std; `quantile_by`; a missing value takes its weight out |
 //! | [windows](Rolling) | `rolling`: any reduction of the window around each position |
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
 //! | made of these | `isclose`, `nan_to_num`, `interp`, `gradient`, `cov`, `corrcoef` |
@@ -36,6 +37,7 @@ pub mod reduce;
 pub mod reshape;
 mod rolling;
 mod view;
+mod weighted;
 
 pub use access::Access;
 pub use blocks::{BlockFunction, BlockInfo, BlockInput, Boundary};
@@ -49,6 +51,7 @@ pub use index::Index;
 pub use linalg::MatrixNorm;
 pub use rolling::{Anchor, Rolling};
 pub use view::{Along, Picks, View};
+pub use weighted::{AxisWeights, Products};
 
 use crate::{
     dtype::DType,

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     kernels::{
         fold::FoldOptions,
-        lanes::{LaneOp, LaneOptions, Method, OneOrMany, OrderStatistic, Quantiles},
+        lanes::{LaneOp, LaneOptions, LaneWeights, Method, OneOrMany, OrderStatistic, Quantiles},
     },
     shape::Shape,
 };
@@ -60,24 +60,69 @@ impl LazyArray {
             OrderStatistic::Quantile { at, .. } if !at.is_scalar() => Some(at.len() as u64),
             _ => None,
         };
-        let out = if n == 0 {
-            let shape: Vec<u64> = lead.into_iter().chain(kept.iter().map(|&k| self.shape()[k])).collect();
+        if n == 0 {
             let none = match statistic {
                 OrderStatistic::NUnique if options.min_count == 0 => Scalar::Int(0),
                 OrderStatistic::NUnique => Scalar::Int(-1),
                 _ => Scalar::Float(f64::NAN),
             };
-            LazyArray::full(&shape, &*shape, none, statistic.result_dtype(self.dtype()))?
-        } else {
-            let (lanes, at) = match *axes {
-                [axis] => (self.without_dims(), axis as i64),
-                _ => (self.with_lanes_last(&kept, &axes, n)?, kept.len() as i64),
-            };
-            let out = lanes.lanes(LaneOp::Statistic { statistic, options }, at)?;
-            if lead.is_some() { out.moveaxis(&[at], &[0])? } else { out.squeeze(&[at])? }
+            return self.of_no_lanes(&kept, lead, none, statistic.result_dtype(self.dtype()));
+        }
+        self.of_lanes(&axes, LaneOp::Statistic { statistic, options }, lead.is_some())
+    }
+
+    /// Quantiles of weighted values, as `xarray`'s `weighted(..).quantile`: `weights` has one for each position along
+    /// `axes`, row-major in ascending order of the axes. Several quantiles make a first dimension, `quantile`.
+    ///
+    /// *Missing*: what is missing takes its weight out; NaN where no value counts.
+    ///
+    /// # Errors
+    /// When an axis is out of range or named twice, a weight is NaN, or there are not as many weights as positions.
+    pub fn weighted_quantile(
+        &self,
+        at: Quantiles,
+        weights: Vec<f64>,
+        axes: &[i64],
+        options: impl Into<LaneOptions>,
+    ) -> Result<LazyArray> {
+        let mut axes = self.axes(axes)?;
+        axes.sort_unstable();
+        let kept: Vec<usize> = (0..self.ndim()).filter(|k| !axes.contains(k)).collect();
+        let lengths: Shape = axes.iter().map(|&k| self.shape()[k]).collect();
+        if lengths.elements()? != weights.len() as u64 {
+            let n = weights.len();
+            return Err(Error::usage(format!("{n} weights for positions along axes of lengths {lengths}")));
+        }
+        let lead = (!at.is_scalar()).then_some(at.len() as u64);
+        let op = LaneOp::WeightedQuantile { at, weights: LaneWeights::new(weights)?, options: options.into() };
+        if lengths.contains(&0) {
+            return self.of_no_lanes(&kept, lead, Scalar::Float(f64::NAN), op.result_dtype(self.dtype())?);
+        }
+        self.of_lanes(&axes, op, lead.is_some())
+    }
+
+    /// One value everywhere, where lanes have no values.
+    fn of_no_lanes(&self, kept: &[usize], lead: Option<u64>, none: Scalar, dtype: DType) -> Result<LazyArray> {
+        let shape: Vec<u64> = lead.into_iter().chain(kept.iter().map(|&k| self.shape()[k])).collect();
+        self.named_as_kept(LazyArray::full(&shape, &*shape, none, dtype)?, kept, lead.is_some())
+    }
+
+    /// A function of lanes of all values along `axes`, which are sorted; its results make the first dimension, or none.
+    fn of_lanes(&self, axes: &[usize], op: LaneOp, leads: bool) -> Result<LazyArray> {
+        let kept: Vec<usize> = (0..self.ndim()).filter(|k| !axes.contains(k)).collect();
+        let n: u64 = axes.iter().map(|&k| self.shape()[k]).product();
+        let (lanes, at) = match *axes {
+            [axis] => (self.without_dims(), axis as i64),
+            _ => (self.with_lanes_last(&kept, axes, n)?, kept.len() as i64),
         };
+        let out = lanes.lanes(op, at)?;
+        let out = if leads { out.moveaxis(&[at], &[0])? } else { out.squeeze(&[at])? };
+        self.named_as_kept(out, &kept, leads)
+    }
+
+    fn named_as_kept(&self, out: LazyArray, kept: &[usize], leads: bool) -> Result<LazyArray> {
         let Some(names) = self.dims() else { return Ok(out) };
-        let lead = lead.map(|_| QUANTILE);
+        let lead = leads.then_some(QUANTILE);
         out.with_dims(&lead.into_iter().chain(kept.iter().map(|&k| names[k].as_str())).collect::<Vec<_>>())
     }
 

@@ -57,6 +57,33 @@ pub fn rolled(attrs: &mut Attrs, op: Op, dims: &[String], window: &str) {
     follow(attrs, op);
 }
 
+/// As [`reduced`] of weighted values: how they are is a comment. A sum is in units of both, and a count is the sum of the
+/// weights.
+pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], how: &str, weight: Option<&str>) {
+    gain(attrs, method(op), dims, Some(how));
+    match op {
+        Op::Count => {
+            for name in FLAGS.iter().chain(&["standard_name", "long_name", "calendar"]) {
+                attrs.remove(name);
+            }
+            attrs.set("long_name", format!("sum of weights ({how})"));
+            attrs.set("units", weight.unwrap_or("1"));
+        }
+        Op::Sum => {
+            follow(attrs, op);
+            if let (Some(weight), Some(units)) = (weight, attrs.text("units")) {
+                let product = match units.trim() {
+                    "" | "1" => weight.to_string(),
+                    units => format!("{units} {weight}"),
+                };
+                attrs.set("units", product);
+                attrs.remove("standard_name");
+            }
+        }
+        _ => follow(attrs, op),
+    }
+}
+
 /// As [`reduced`] by a statistic of order.
 pub fn ordered(attrs: &mut Attrs, statistic: &OrderStatistic, dims: &[String]) {
     gain(attrs, order_method(statistic), dims, None);
@@ -194,6 +221,22 @@ mod tests {
         let mut attrs = Attrs::new();
         rolled(&mut attrs, Op::Mean, &["time".to_string()], "window of 3 values");
         assert_eq!(attrs.text("cell_methods"), Some("time: mean (window of 3 values)"));
+    }
+
+    #[test]
+    fn weights_are_a_comment_and_a_factor() {
+        let after = |op, weight| {
+            let mut attrs = Attrs::new();
+            [("units", "K"), ("standard_name", "air_temperature")].iter().for_each(|(n, v)| attrs.set(n, *v));
+            weighted(&mut attrs, op, &["area".to_string()], "weighted by area", weight);
+            ["cell_methods", "units", "standard_name"].map(|n| attrs.text(n).unwrap_or("-").to_string())
+        };
+        let m2 = Some("m2");
+        assert_eq!(after(Op::Mean, m2), ["area: mean (weighted by area)", "K", "air_temperature"]);
+        assert_eq!(after(Op::Sum, m2), ["area: sum (weighted by area)", "K m2", "-"]);
+        assert_eq!(after(Op::Sum, None), ["area: sum (weighted by area)", "K", "air_temperature"]);
+        assert_eq!(after(Op::Var, m2), ["area: variance (weighted by area)", "K2", "air_temperature"]);
+        assert_eq!(after(Op::Count, m2), ["-", "m2", "-"]);
     }
 
     #[test]

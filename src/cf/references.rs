@@ -47,6 +47,11 @@ pub fn retain(attrs: &mut Attrs, gone: impl Fn(&str, &str) -> bool) {
     }
 }
 
+/// The variable that measures cells: the name for `area` of `cell_measures`.
+pub fn measure(attrs: &Attrs, what: &str) -> Option<String> {
+    measures(attrs).into_iter().find(|(key, _)| key.trim_end_matches(':') == what).map(|(_, name)| name)
+}
+
 /// The measures with what is measured: `("area:", "areacella")`.
 fn measures(attrs: &Attrs) -> Vec<(String, String)> {
     let words: Vec<&str> = attrs.text("cell_measures").unwrap_or_default().split_whitespace().collect();
@@ -75,6 +80,8 @@ mod tests {
         a.set("grid_mapping", "crs: x y");
         a.set("bounds", "time_bnds");
         assert_eq!(all(&a), ["lat2", "lon2", "height", "time_bnds", "crs", "x", "y", "areacella", "volcello"]);
+        assert_eq!(measure(&a, "volume").as_deref(), Some("volcello"));
+        assert_eq!(measure(&a, "vol"), None);
         a.set("formula_terms", "b: b ps: ps");
         retain(&mut a, |attribute, n| n == "lon2" || n == "areacella" || (attribute, n) == ("formula_terms", "ps"));
         assert_eq!(a.text("coordinates"), Some("lat2 height"));

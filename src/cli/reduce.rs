@@ -12,7 +12,7 @@ use crate::{
         decoding::ValidRange,
         time::{BinOptions, Calendar, Frequency, Origin, PartialDate, Side},
     },
-    dataset::{Axes, By, Computation, Dataset, KeepDims, Reduction, Statistic, Why},
+    dataset::{Axes, By, Computation, Dataset, KeepDims, Reduction, Statistic, Weights, Why},
     error::{Error, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
@@ -28,7 +28,7 @@ use std::{
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --var t --op mean --by time.month -o clim.nc\n  aosx reduce in.nc --var t --op mean --resample 1d -o daily.nc\n  aosx reduce in.nc --op max --axis time --explain"
+    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --var t --op mean --by time.month -o clim.nc\n  aosx reduce in.nc --var t --op mean --resample 1d -o daily.nc\n  aosx reduce in.nc --var t --op mean --axis lat,lon --weights area -o series.nc\n  aosx reduce in.nc --op max --axis time --explain"
 )]
 pub struct ReduceArgs {
     /// NetCDF, HDF5 or Zarr files; several are joined along time. Patterns go in quotes: 'run*/t_*.nc'
@@ -47,6 +47,10 @@ pub struct ReduceArgs {
     /// How a quantile between two values is read: NumPy's methods, as linear, nearest, weibull, median_unbiased
     #[arg(long, default_value = "linear")]
     pub method: String,
+    /// What each value counts: cos-lat; area (cell_measures, bounds, or the cells of a regular or Gaussian grid);
+    /// cell_measures; or a variable of the file. For sum, mean, var, std, count (the sum of weights), quantile, median
+    #[arg(long, value_name = "W", conflicts_with = "rolling")]
+    pub weights: Option<String>,
     /// Windows of N values along the one dimension, which stays
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub rolling: Option<u64>,
@@ -121,6 +125,9 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
     let mut named = args.var.clone();
     if !named.is_empty() {
         named.extend(request.by.iter().map(|by| by.variable().to_string()));
+        if let Some(Weights::Variable(path)) = &request.weights {
+            named.push(path.clone());
+        }
     }
     let dataset = args.input.open(&args.files, &named, global)?;
     if let Some(every) = &args.resample {
@@ -190,6 +197,7 @@ fn request(args: &ReduceArgs) -> Result<Reduction> {
     if let Some(by) = &args.by {
         request.by = By::list(by)?;
     }
+    request.weights = args.weights.as_deref().map(Weights::from_name).transpose()?;
     request.rolling = args.rolling.map(|length| Rolling { length, anchor });
     Ok(request)
 }

@@ -43,7 +43,7 @@ impl Builder<'_> {
             if let Some(lead) = lead.filter(|lead| !lead.at.is_scalar()) {
                 dims.insert(0, lead.dimension());
             }
-            let mut attrs = self.result_attrs(one, statistic, array.dtype());
+            let mut attrs = self.result_attrs(one, statistic, array.dtype(), None);
             let beside = grouping.cells.as_ref().filter(|cells| is_beside(cells, grouping));
             self.name_coordinates(
                 &mut attrs,

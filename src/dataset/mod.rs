@@ -1,6 +1,7 @@
 //! [`Dataset`]: a file, or many, or a part of it, with variables, coordinates and dimensions, and what can be asked of it.
 
 mod adapted;
+mod areas;
 mod carried;
 mod computation;
 mod conversion;
@@ -19,6 +20,7 @@ mod reduction;
 mod run;
 mod scope;
 mod select;
+mod weights;
 
 pub use computation::{Computation, LeftOut, Range, Text, TextFrom, Wanted, Why};
 pub use conversion::Conversion;
@@ -30,6 +32,7 @@ pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};
 pub use reduction::{Axes, KeepDims, Reduction, Statistic};
 pub use select::{Inexact, Selection, Want};
+pub use weights::Weights;
 
 use crate::{
     array::LazyArray,

@@ -6,6 +6,7 @@ use super::{
     output,
     reduction::{Chosen, Statistic},
     scope,
+    weights::Found,
 };
 use crate::{
     array::{Anchor, LazyArray, Rolling},
@@ -89,8 +90,9 @@ impl<'a> Builder<'a> {
         let meta = &one.meta;
         let input = self.dataset.decoded(&meta.path, self.request.valid)?;
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !self.goes(one, *k)).collect();
+        let weights = self.weights_of(one)?;
         for statistic in &self.request.ops {
-            let array = self.array(&input, statistic, one)?;
+            let array = self.array(&input, statistic, one, weights.as_ref())?;
             let lead = self.lead(statistic, one.meta.group())?;
             let path = self.result_path(meta, statistic);
             let mut ones: Vec<bool> = match self.request.keep_dims {
@@ -108,7 +110,7 @@ impl<'a> Builder<'a> {
                 dims.insert(0, lead.dimension());
             }
             storage.chunk = storage.chunk.map(|chunk| with_ones(&chunk, &ones));
-            let mut attrs = self.result_attrs(one, statistic, array.dtype());
+            let mut attrs = self.result_attrs(one, statistic, array.dtype(), weights.as_ref());
             self.name_coordinates(&mut attrs, scalar.iter().map(String::as_str));
             let shape = with_ones(array.shape(), &ones);
             let out = VarMeta { storage, ..native(path.clone(), array.dtype(), shape, attrs) };
@@ -150,8 +152,17 @@ impl<'a> Builder<'a> {
         self.request.rolling.is_none() && one.axes.contains(&k)
     }
 
-    fn array(&self, input: &LazyArray, statistic: &Statistic, one: &Chosen) -> Result<LazyArray> {
+    fn array(
+        &self,
+        input: &LazyArray,
+        statistic: &Statistic,
+        one: &Chosen,
+        weights: Option<&Found>,
+    ) -> Result<LazyArray> {
         let axes: Vec<i64> = one.axes.iter().map(|&k| k as i64).collect();
+        if let Some(weights) = weights {
+            return weights.array(input, statistic, &axes, self.request.options);
+        }
         match (statistic, self.request.rolling) {
             (Statistic::Fold(op), None) => input.reduce(*op, &axes, self.request.options_of(*op, one)?),
             (Statistic::Fold(op), Some(window)) => input.rolling(one.axes[0], window, *op, self.request.options),
@@ -208,7 +219,13 @@ impl<'a> Builder<'a> {
         .collect()
     }
 
-    pub(super) fn result_attrs(&self, one: &Chosen, statistic: &Statistic, dtype: DType) -> Attrs {
+    pub(super) fn result_attrs(
+        &self,
+        one: &Chosen,
+        statistic: &Statistic,
+        dtype: DType,
+        weights: Option<&Found>,
+    ) -> Attrs {
         let mut attrs = Attrs::new();
         match dtype {
             DType::F32 => attrs.set("_FillValue", Value::F32(vec![f32::NAN])),
@@ -221,6 +238,7 @@ impl<'a> Builder<'a> {
         }
         let dims: Vec<String> = one.axes.iter().map(|&k| one.meta.dims[k].clone()).collect();
         match (statistic, self.request.rolling) {
+            _ if weights.is_some() => weights.into_iter().for_each(|w| w.describe(&mut attrs, statistic, one)),
             (Statistic::Fold(op), None) => match repeated(self.grouping) {
                 Some((dim, over)) => cell_methods::repeated(&mut attrs, *op, &dims, dim, over),
                 None => cell_methods::reduced(&mut attrs, *op, &dims),

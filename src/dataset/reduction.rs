@@ -1,6 +1,6 @@
 //! What `aosx reduce` is asked for: [`Reduction`].
 
-use super::{By, Computation, Dataset, Grouping, reduced::Builder, scope};
+use super::{By, Computation, Dataset, Grouping, Weights, reduced::Builder, scope};
 use crate::{
     array::Rolling,
     cf::decoding::ValidRange,
@@ -90,6 +90,8 @@ pub struct Reduction {
     /// One value for each group along the axes that these run along, instead of one for all. Those axes are reduced
     /// whether they are named or not.
     pub by: Vec<By>,
+    /// What each value counts; none means that all count the same.
+    pub weights: Option<Weights>,
 }
 
 /// A variable and the positions of its axes that are reduced, or that the windows move along.
@@ -110,6 +112,7 @@ impl Reduction {
             valid: ValidRange::Ignore,
             rolling: None,
             by: Vec::new(),
+            weights: None,
         }
     }
 
@@ -123,13 +126,16 @@ impl Reduction {
     ///
     /// # Errors
     /// When a variable or dimension is not there, or does not hold numbers; when windows are to move along several
-    /// dimensions, or have no such operation.
+    /// dimensions, or have no such operation; when there are no such weights, or no such operation with weights.
     pub fn of(&self, dataset: &Dataset) -> Result<Computation> {
         if self.by.is_empty() {
             return self.computed(dataset, None);
         }
         if self.rolling.is_some() || self.keep_dims == KeepDims::Yes {
             return Err(Error::usage("groups have neither windows nor kept dimensions"));
+        }
+        if self.weights.is_some() {
+            return Err(Error::usage("groups have no weights yet; reduce with weights first, and then by groups"));
         }
         let grouping = Grouping::of(dataset, &self.by)?;
         let mut request = self.clone();

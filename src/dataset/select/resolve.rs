@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     array::LazyArray,
+    cf::horizontal::is_longitude,
     dataset::{Dataset, scope},
     dtype::DType,
     error::{Error, Problem, Result},
@@ -161,7 +162,11 @@ impl<'a> Resolving<'a> {
         if let Some(times) = Times::of(&coordinate.attrs, &values) {
             return Ok(Labels::Times(times));
         }
-        Ok(Labels::Numbers { values, single: stored == DType::F32, circle: is_longitude(coordinate) })
+        Ok(Labels::Numbers {
+            values,
+            single: stored == DType::F32,
+            circle: is_longitude(coordinate.name(), &coordinate.attrs),
+        })
     }
 
     /// What lies inside a range of a coordinate of two dimensions.
@@ -224,14 +229,6 @@ fn labels_of<'a>(root: &'a Group, group: &str, name: &str) -> Option<&'a VarMeta
         (found.stored == StoredType::Char && found.dims.len() == 2 && found.dims[0] == name).then_some(found)
     };
     scope::coordinate(root, group, name).or_else(words)
-}
-
-fn is_longitude(coordinate: &VarMeta) -> bool {
-    const UNITS: [&str; 6] = ["degrees_east", "degree_east", "degree_E", "degrees_E", "degreeE", "degreesE"];
-    let attrs = &coordinate.attrs;
-    attrs.text("units").is_some_and(|u| UNITS.contains(&u))
-        || attrs.text("standard_name") == Some("longitude")
-        || (attrs.text("units").is_none() && ["lon", "longitude"].contains(&coordinate.name()))
 }
 
 /// Positions by Python's rules, on an axis of `len`.

@@ -22,11 +22,14 @@ mod sum;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod weighted;
 
 pub use custom::{CustomFold, Reducer, erased};
 pub use op::Op;
 pub(in crate::kernels) use planes::Indices;
 pub(in crate::kernels) use push::{Take, check, push};
+pub(crate) use weighted::check_weights;
+pub use weighted::{WeightTable, check_weighted, weighted, weighted_dtype};
 
 use super::decode::{Decode, Decoded, Decoder, Segment, Value, Work};
 use crate::{dtype::DType, error::Result};

@@ -15,12 +15,14 @@ mod statistic;
 mod take;
 #[cfg(test)]
 mod tests;
+mod weighted;
 
 pub use cumulate::Onward;
 pub use narrow::Narrow;
 pub use op::{LaneOp, Order};
 pub use statistic::{LaneOptions, Method, OneOrMany, OrderStatistic, Quantiles};
 pub use take::take_along;
+pub use weighted::LaneWeights;
 
 use crate::dtype::DType;
 
@@ -61,6 +63,9 @@ pub fn lanes(
         // Of no values too there are results, missing ones.
         return select::statistic(statistic, *options, dtype, src, lanes, out, scratch);
     }
+    if let LaneOp::WeightedQuantile { at, weights, options } = op {
+        return weighted::quantiles(at, weights, *options, dtype, src, lanes, out, scratch);
+    }
     match *op {
         LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd | LaneOp::CumMax | LaneOp::CumMin => {
             cumulate::whole(op, dtype, src, lanes, out)
@@ -70,7 +75,7 @@ pub fn lanes(
         LaneOp::ArgSort { order } => sort::indices(order, dtype, src, lanes, result, out, scratch),
         LaneOp::ArgTopK { order, .. } => sort::indices(order, dtype, src, lanes, result, out, scratch),
         LaneOp::Rank => rank::rank(dtype, src, lanes, out, scratch),
-        LaneOp::Statistic { .. } => unreachable!("statistics are computed above"),
+        LaneOp::Statistic { .. } | LaneOp::WeightedQuantile { .. } => unreachable!("statistics are computed above"),
     }
 }
 

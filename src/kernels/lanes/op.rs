@@ -2,7 +2,8 @@
 
 use super::{
     select, sort,
-    statistic::{LaneOptions, OrderStatistic},
+    statistic::{LaneOptions, OrderStatistic, Quantiles},
+    weighted::{self, LaneWeights},
 };
 use crate::{
     dtype::{DType, NumberKind},
@@ -70,6 +71,16 @@ pub enum LaneOp {
         /// What becomes of missing values.
         options: LaneOptions,
     },
+    /// Quantiles of weighted values, of type 7 by the effective sample size (`xarray`'s `weighted(..).quantile`). Values of
+    /// weight 0 are left out.
+    WeightedQuantile {
+        /// Which.
+        at: Quantiles,
+        /// One for each position of the axis.
+        weights: LaneWeights,
+        /// What becomes of missing values.
+        options: LaneOptions,
+    },
 }
 
 impl LaneOp {
@@ -88,6 +99,7 @@ impl LaneOp {
             LaneOp::ArgTopK { .. } => "argtopk",
             LaneOp::Rank => "rank",
             LaneOp::Statistic { statistic, .. } => statistic.name(),
+            LaneOp::WeightedQuantile { .. } => "weighted quantile",
         }
     }
 
@@ -105,6 +117,7 @@ impl LaneOp {
             LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } => DType::I64,
             LaneOp::Rank => DType::F64,
             LaneOp::Statistic { statistic, .. } => statistic.result_dtype(input),
+            LaneOp::WeightedQuantile { .. } if input.kind() != NumberKind::Float => DType::F64,
             LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd => match input.kind() {
                 NumberKind::Bool | NumberKind::Signed => DType::I64,
                 NumberKind::Unsigned => DType::U64,
@@ -126,6 +139,7 @@ impl LaneOp {
         match self {
             LaneOp::TopK { k, .. } | LaneOp::ArgTopK { k, .. } => n.min(*k),
             LaneOp::Statistic { statistic, .. } => statistic.result_len(),
+            LaneOp::WeightedQuantile { at, .. } => at.len() as u64,
             _ => n,
         }
     }
@@ -135,6 +149,7 @@ impl LaneOp {
         match self {
             LaneOp::Sort { .. } | LaneOp::TopK { .. } => sort::scratch_bytes(dtype.size(), n),
             LaneOp::Statistic { statistic, .. } => select::scratch_bytes(statistic, dtype, n),
+            LaneOp::WeightedQuantile { .. } => weighted::scratch_bytes(n),
             LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } | LaneOp::Rank => {
                 sort::scratch_bytes(sort::ranked_bytes(dtype, n), n)
             }

@@ -1,0 +1,215 @@
+//! Weighted reductions: which [`Weights`] a variable has, and what becomes of it with them.
+
+use super::{
+    Dataset,
+    areas::{Along, Horizontal, axes_in},
+    reduced::Builder,
+    reduction::{Chosen, Statistic},
+    scope,
+};
+use crate::{
+    array::{AxisWeights, LazyArray},
+    attrs::Attrs,
+    cf::{cell_methods, decoding::ValidRange, references},
+    error::{Error, Problem, Result, closest},
+    kernels::{
+        fold::FoldOptions,
+        lanes::{Method, OrderStatistic, Quantiles},
+    },
+    source::VarMeta,
+};
+use std::fmt;
+
+/// More weights than this are not read at once.
+const KNOWN_MAX: u64 = 1 << 26;
+
+/// What each value counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Weights {
+    /// The cosine of its latitude.
+    CosLat,
+    /// The area of its cell: a measure that the variable names, what its coordinates' bounds enclose (parallels and
+    /// meridians, or great circles between the corners of cells), or the rectangles around the coordinates of a regular or
+    /// Gaussian grid, which end halfway between them and at the poles.
+    Area,
+    /// The measure of area that the variable names, and nothing else.
+    CellMeasures,
+    /// A variable of the file, along some of the dimensions of what is reduced.
+    Variable(String),
+}
+
+impl Weights {
+    /// By what the command line calls it: `cos-lat`, `area`, `cell_measures`, or a variable.
+    ///
+    /// # Errors
+    /// When there is no name.
+    pub fn from_name(name: &str) -> Result<Weights> {
+        match name.trim() {
+            "" => Err(Error::usage("which weights? give cos-lat, area, cell_measures, or a variable")),
+            "cos-lat" | "cos_lat" | "coslat" => Ok(Weights::CosLat),
+            "area" => Ok(Weights::Area),
+            "cell_measures" | "cell-measures" => Ok(Weights::CellMeasures),
+            path => Ok(Weights::Variable(path.to_string())),
+        }
+    }
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Weights::CosLat => "cos-lat",
+            Weights::Area => "area",
+            Weights::CellMeasures => "cell_measures",
+            Weights::Variable(path) => path,
+        })
+    }
+}
+
+/// The weights of one variable.
+pub(super) struct Found {
+    pub weights: AxisWeights,
+    /// Its horizontal axes, where it counts by how much of the Earth.
+    horizontal: Vec<usize>,
+    /// The units of the weights.
+    units: Option<String>,
+    /// What they are, in words.
+    name: String,
+}
+
+impl Dataset {
+    /// What each value of a variable counts.
+    pub(super) fn weights(&self, meta: &VarMeta, weights: &Weights) -> Result<Found> {
+        let name = weights.to_string();
+        match weights {
+            Weights::CosLat => {
+                let Along { values, axes, lengths } = Horizontal::of(self, meta)?.latitudes()?;
+                if let Some(bad) = values.iter().find(|lat| lat.abs() > 90.0 + 1e-6) {
+                    return Err(Error::usage(format!("{bad} is no latitude in degrees")));
+                }
+                let cosines = values.into_iter().map(|lat| lat.to_radians().cos()).collect();
+                let weights = AxisWeights::new(cosines, &axes, &lengths)?;
+                Ok(Found { weights, horizontal: Vec::new(), units: None, name })
+            }
+            Weights::Area => match self.measure_of_area(meta)? {
+                Some(found) => Ok(found),
+                None => {
+                    let horizontal = Horizontal::of(self, meta)?;
+                    let Along { values, axes, lengths } = horizontal.areas()?;
+                    let weights = AxisWeights::new(values, &axes, &lengths)?;
+                    Ok(Found { weights, horizontal: horizontal.axes(), units: Some("m2".to_string()), name })
+                }
+            },
+            Weights::CellMeasures => self.measure_of_area(meta)?.ok_or_else(|| {
+                Error::usage(match references::named(&meta.attrs, "cell_measures").is_empty() {
+                    true => "it has no 'cell_measures'; give --weights area, or the name of a variable",
+                    false => "its 'cell_measures' name no area that is in the file; give --weights area",
+                })
+            }),
+            Weights::Variable(path) => {
+                let v = scope::variable(self.root(), meta.group(), path);
+                let v = match v {
+                    Some(v) => v,
+                    None => self.variable(path)?,
+                };
+                self.named(v, meta)
+            }
+        }
+    }
+
+    /// The area that the variable names as a measure of its cells, if that is in the file.
+    fn measure_of_area(&self, meta: &VarMeta) -> Result<Option<Found>> {
+        let name = references::measure(&meta.attrs, "area");
+        let Some(v) = name.and_then(|name| scope::variable(self.root(), meta.group(), &name)) else { return Ok(None) };
+        let found = self.named(v, meta)?;
+        Ok(Some(Found { horizontal: found.weights.axes().to_vec(), ..found }))
+    }
+
+    /// The values of a variable as weights.
+    fn named(&self, v: &VarMeta, meta: &VarMeta) -> Result<Found> {
+        if v.stored.dtype().is_none() {
+            return Err(Error::from(Problem::NotNumeric { dtype: v.stored.to_string() }).in_variable(&v.path));
+        }
+        let Some(axes) = axes_in(v, meta) else {
+            let odd = v.dims.iter().find(|dim| !meta.dims.contains(dim));
+            return Err(match odd {
+                Some(dim) => {
+                    let known = closest(dim, meta.dims.iter().map(String::as_str));
+                    let problem = Problem::NoSuchDimension { name: dim.clone(), known };
+                    Error::usage(format!("the weights '{}' have another dimension: {}", v.path, Error::from(problem)))
+                }
+                None => Error::usage(format!(
+                    "the weights '{}' have shape {}, along {}, which does not fit {}",
+                    v.path,
+                    v.shape,
+                    v.dims.join(", "),
+                    meta.shape
+                )),
+            });
+        };
+        let units = v.attrs.text("units").map(|u| u.trim().to_string()).filter(|u| !["", "1"].contains(&u.as_str()));
+        let weights = if v.shape.elements()? <= KNOWN_MAX {
+            AxisWeights::new(self.numbers(&v.path)?, &axes, &v.shape).map_err(|e| e.in_variable(&v.path))?
+        } else {
+            AxisWeights::lazy(self.decoded(&v.path, ValidRange::Ignore)?, &axes)?
+        };
+        Ok(Found { weights, horizontal: Vec::new(), units, name: v.path.clone() })
+    }
+}
+
+impl Found {
+    /// The weighted result for all values along `axes`.
+    ///
+    /// # Errors
+    /// When the statistic has no meaning with weights.
+    pub(super) fn array(
+        &self,
+        input: &LazyArray,
+        statistic: &Statistic,
+        axes: &[i64],
+        options: FoldOptions,
+    ) -> Result<LazyArray> {
+        let quantile = |at: Quantiles| input.without_dims().quantile_by(at, &self.weights, axes, options);
+        match statistic {
+            Statistic::Fold(op) => input.weighted_by(*op, &self.weights, axes, options),
+            Statistic::Order(OrderStatistic::Quantile { at, method: Method::Linear }) => quantile(at.clone()),
+            Statistic::Order(OrderStatistic::Median) => quantile(Quantiles::new(0.5)?),
+            Statistic::Order(OrderStatistic::Quantile { method, .. }) => {
+                Err(Error::usage(format!("no quantile by the method '{method}' with weights; there is 'linear'")))
+            }
+            Statistic::Order(order) => Err(Error::usage(format!(
+                "no {order} with weights; there are sum, mean, var, std, count (the sum of weights), quantile, median"
+            ))),
+        }
+    }
+
+    /// Rewrites a variable's attributes for its weighted reduction over its `axes`.
+    pub(super) fn describe(&self, attrs: &mut Attrs, statistic: &Statistic, one: &Chosen) {
+        // CF 7.3: `area` stands for the horizontal dimensions where it is areas that count.
+        let both = !self.horizontal.is_empty() && self.horizontal.iter().all(|k| one.axes.contains(k));
+        let mut dims: Vec<String> = Vec::new();
+        for &k in &one.axes {
+            let name = if both && self.horizontal.contains(&k) { "area" } else { one.meta.dims[k].as_str() };
+            if dims.iter().all(|dim| dim != name) {
+                dims.push(name.to_string());
+            }
+        }
+        match statistic {
+            Statistic::Fold(op) => {
+                let how = format!("weighted by {}", self.name);
+                cell_methods::weighted(attrs, *op, &dims, &how, self.units.as_deref());
+            }
+            Statistic::Order(order) => cell_methods::ordered(attrs, order, &dims),
+        }
+    }
+}
+
+impl Builder<'_> {
+    /// The weights of a variable, where the request has any.
+    pub(super) fn weights_of(&self, one: &Chosen) -> Result<Option<Found>> {
+        let Some(weights) = &self.request.weights else { return Ok(None) };
+        if self.request.rolling.is_some() {
+            return Err(Error::usage("no weights of windows; leave out --weights or --rolling"));
+        }
+        self.dataset.weights(&one.meta, weights).map(Some)
+    }
+}
