@@ -95,9 +95,7 @@ pub fn main() -> ExitCode {
         match &args.command {
             Command::Info(args) => info::run(args, global, &mut out),
             Command::Calc(calc) => calc::run(calc, global, &session, &mut out),
-            Command::Convert(convert) | Command::Select(convert) => {
-                convert::run(convert, global, &session, &mut out)
-            }
+            Command::Convert(convert) | Command::Select(convert) => convert::run(convert, global, &session, &mut out),
             Command::Diff(diff) => return diff::run(diff, global, &session, &mut out),
             Command::Graph(args) => graph::run(args, global, &mut out),
             Command::Reduce(reduce) => reduce::run(reduce, global, &session, &mut out),

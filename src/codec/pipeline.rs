@@ -41,7 +41,12 @@ impl Pipeline {
         let (steps, between) = self.between();
         let state = self.lengths_before().map(|(codec, n)| codec.undo_state_bytes(n)).sum();
         // The second step writes where the stored bytes were.
-        ScratchSize { stored: if steps > 1 { stored_max.max(between) } else { stored_max }, work: between, state, piece: 0 }
+        ScratchSize {
+            stored: if steps > 1 { stored_max.max(between) } else { stored_max },
+            work: between,
+            state,
+            piece: 0,
+        }
     }
 
     /// The scratch that [`encode`](Pipeline::encode) needs.

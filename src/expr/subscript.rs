@@ -37,9 +37,7 @@ impl Binder<'_> {
                     let named = Expr { kind: ExprKind::Name(dim.name.clone()), span: dim.span };
                     axis(&named, x)? as usize
                 }
-                (None, Some(dim)) => {
-                    axis(&Expr { kind: ExprKind::Name(dim.clone()), span: item.span }, x)? as usize
-                }
+                (None, Some(dim)) => axis(&Expr { kind: ExprKind::Name(dim.clone()), span: item.span }, x)? as usize,
                 (None, None) if Some(k) == ellipsis => {
                     // It stands for as many as the others leave.
                     next += (rank + 1).saturating_sub(positional);

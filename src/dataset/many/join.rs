@@ -148,7 +148,12 @@ fn put_in_order(scanned: &mut [Scanned], coordinate: &Coordinate, how: &Many, fi
             return Err(Error::usage(text).in_variable(&coordinate.path).in_file(&pair[1].door.path));
         }
         if step.is_some_and(|step| apart > GAP * step) {
-            findings.gaps.push(format!("{}: a gap between {} ({a}) and {} ({b})", coordinate.path, shown(end), shown(begin)));
+            findings.gaps.push(format!(
+                "{}: a gap between {} ({a}) and {} ({b})",
+                coordinate.path,
+                shown(end),
+                shown(begin)
+            ));
         }
     }
     Ok(())
@@ -191,7 +196,8 @@ fn together(
     let mut joined = HashMap::new();
     let new = if let Combine::New(name) = &how.combine { Some(name.as_str()) } else { None };
     for (n, member) in reference.members.iter().enumerate() {
-        let others = scanned.iter().flat_map(|one| one.otherwise.iter().filter(|(k, _)| *k == n).map(|(_, result)| *result));
+        let others =
+            scanned.iter().flat_map(|one| one.otherwise.iter().filter(|(k, _)| *k == n).map(|(_, result)| *result));
         let decoded = decoded_type(member, &others.collect::<Vec<_>>());
         let Some(meta) = var_mut(&mut root, &member.meta.path) else { continue };
         become_joined(meta, member, length, new, decoded);

@@ -71,7 +71,8 @@ impl Source for Known {
 
     fn read(&self, _: &ChunkIndex, _: &mut Scratch, out: &mut [u8]) -> Result<()> {
         let (have, want) = (self.bytes.len(), out.len());
-        let to = out.get_mut(..have).ok_or_else(|| Error::corrupt("chunk", format!("{have} bytes do not fit {want}")))?;
+        let to =
+            out.get_mut(..have).ok_or_else(|| Error::corrupt("chunk", format!("{have} bytes do not fit {want}")))?;
         to.copy_from_slice(&self.bytes);
         Ok(())
     }

@@ -84,11 +84,13 @@ impl Reference {
         for (n, member) in self.members.iter().enumerate() {
             let name = &member.meta.path;
             let Some(meta) = root.var(name) else {
-                return Err(Error::usage(format!("it lacks a variable that {} has", self.path.display()))
-                    .in_variable(name));
+                return Err(
+                    Error::usage(format!("it lacks a variable that {} has", self.path.display())).in_variable(name)
+                );
             };
             self.same_shape(meta, member, &mut length).map_err(|e| e.in_variable(name))?;
-            let is_coordinate = self.coordinate.as_ref().is_some_and(|c| c.path == *name || c.bounds.as_ref() == Some(name));
+            let is_coordinate =
+                self.coordinate.as_ref().is_some_and(|c| c.path == *name || c.bounds.as_ref() == Some(name));
             if !is_coordinate {
                 same_units(&member.meta, meta).map_err(|e| e.in_variable(name))?;
             }
@@ -202,7 +204,11 @@ impl Reference {
         for var in root.all_vars() {
             match self.root.var(&var.path) {
                 Some(first) => attributes(&format!("variable '{}': ", var.path), &first.attrs, &var.attrs),
-                None => more.push(format!("{}: variable '{}' is left out: the first file lacks it", path.display(), var.path)),
+                None => more.push(format!(
+                    "{}: variable '{}' is left out: the first file lacks it",
+                    path.display(),
+                    var.path
+                )),
             }
         }
         out.extend(more);
@@ -301,7 +307,8 @@ pub(super) fn coordinate(root: &Group, dim: &str) -> Result<Option<Coordinate>> 
 /// When there is none, or several.
 pub(super) fn differing(first: &dyn Container, second: &dyn Container) -> Result<String> {
     let (a, b) = (grid(first, None)?, grid(second, None)?);
-    let differs = |(path, values): &&(String, Vec<f64>)| b.iter().find(|(p, _)| p == path).is_some_and(|(_, v)| v != values);
+    let differs =
+        |(path, values): &&(String, Vec<f64>)| b.iter().find(|(p, _)| p == path).is_some_and(|(_, v)| v != values);
     let names: Vec<&str> = a.iter().filter(differs).map(|(path, _)| path.rsplit('/').next().unwrap_or(path)).collect();
     match names.as_slice() {
         [one] => Ok(one.to_string()),

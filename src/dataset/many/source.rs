@@ -197,7 +197,8 @@ impl Joined {
         out: &mut [u8],
     ) -> Result<()> {
         let (bytes, have) = (source.chunk_bytes(), piece.len());
-        let piece = piece.get_mut(..bytes).ok_or_else(|| Error::corrupt("chunk", format!("{bytes} bytes for {have}")))?;
+        let piece =
+            piece.get_mut(..bytes).ok_or_else(|| Error::corrupt("chunk", format!("{bytes} bytes for {have}")))?;
         let element = form.stored.element_bytes().unwrap_or(1);
         let mut inner = vec![0isize; form.chunk.len()];
         let mut step = 1;

@@ -63,8 +63,10 @@ impl Times {
     }
 
     fn inside(&self, from: Option<Instant>, to: Option<Instant>, text: &str) -> Result<Vec<u64>> {
-        let is_in = |at: &Option<Instant>| at.is_some_and(|at| from.is_none_or(|f| at >= f) && to.is_none_or(|t| at < t));
-        let found: Vec<u64> = (0..self.instants.len()).filter(|&k| is_in(&self.instants[k])).map(|k| k as u64).collect();
+        let is_in =
+            |at: &Option<Instant>| at.is_some_and(|at| from.is_none_or(|f| at >= f) && to.is_none_or(|t| at < t));
+        let found: Vec<u64> =
+            (0..self.instants.len()).filter(|&k| is_in(&self.instants[k])).map(|k| k as u64).collect();
         if !found.is_empty() {
             return Ok(found);
         }

@@ -310,13 +310,7 @@ pub const TABLE: &[Function] = &[
     ),
     row(Statistic, "regress", &[], PAIR, "By how much x changes with a unit of y, by least squares."),
     row(Statistic, "slope", &[], ALONG, "The trend: change with a unit of the coordinate, or a step without one."),
-    row(
-        Statistic,
-        "spell_count",
-        &[],
-        SPELLS,
-        "How many times a condition is true for n or more values in a row.",
-    ),
+    row(Statistic, "spell_count", &[], SPELLS, "How many times a condition is true for n or more values in a row."),
     row(Statistic, "spells", &[], SPELLS, "How many values lie in spells of n or more in a row."),
     row(
         Statistic,
