@@ -5,7 +5,7 @@ use crate::{
     attrs::Attrs,
     budget::Budget,
     codec::{Scratch, ScratchSize},
-    dataset::{Computation, Dataset, Range},
+    dataset::{Computation, Dataset, Range, TextFrom},
     delayed::{Graph, Inputs, Kind, Task, TaskId, named},
     dtype::DType,
     engine::{Client, Executor, Held, MemorySink, Values},
@@ -372,8 +372,13 @@ impl Session {
             write_range(range, sink, executor)?;
         }
         for text in &computation.texts {
-            let input = inputs.get(text.input).ok_or_else(|| Error::usage(format!("no input for '{}'", text.path)))?;
-            sink.write_texts(&text.path, &input.texts(&text.from)?)?;
+            match &text.from {
+                TextFrom::Said(texts) => sink.write_texts(&text.path, texts)?,
+                TextFrom::Input { input, path } => {
+                    let none = || Error::usage(format!("no input for '{}'", text.path));
+                    sink.write_texts(&text.path, &inputs.get(*input).ok_or_else(none)?.texts(path)?)?;
+                }
+            }
         }
         Ok(())
     }

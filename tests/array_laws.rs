@@ -3,6 +3,8 @@
 
 #[path = "array_laws/golden.rs"]
 mod golden;
+#[path = "array_laws/grouped.rs"]
+mod grouped;
 #[path = "array_laws/random.rs"]
 mod random;
 #[path = "array_laws/reblock.rs"]

@@ -36,6 +36,21 @@ pub fn reduced(attrs: &mut Attrs, op: Op, dims: &[String]) {
     follow(attrs, op);
 }
 
+/// As [`reduced`], by groups that take the same part of several periods (CF 7.4): `time: mean within years time: mean over
+/// years`. What is not the same of parts and of wholes is said plainly.
+pub fn repeated(attrs: &mut Attrs, op: Op, dims: &[String], dim: &str, over: &str) {
+    if !matches!(op, Op::Mean | Op::Sum | Op::Min | Op::Max) {
+        return reduced(attrs, op, dims);
+    }
+    let (own, others): (Vec<String>, Vec<String>) = dims.iter().cloned().partition(|d| d == dim);
+    gain(attrs, method(op), &others, None);
+    if let Some(method) = method(op) {
+        gain(attrs, Some(&format!("{method} within {over}")), &own, None);
+        gain(attrs, Some(&format!("{method} over {over}")), &own, None);
+    }
+    follow(attrs, op);
+}
+
 /// As [`reduced`] of windows along one dimension. There is no word for them; so what they are is a comment.
 pub fn rolled(attrs: &mut Attrs, op: Op, dims: &[String], window: &str) {
     gain(attrs, method(op), dims, Some(window));
@@ -142,6 +157,20 @@ mod tests {
         assert_eq!(a.text("cell_methods"), Some("time: mean"));
         let a = after(Op::Std, &["lat", "lon"], &[("cell_methods", "time: mean")]);
         assert_eq!(a.text("cell_methods"), Some("time: mean lat: lon: standard_deviation"));
+    }
+
+    #[test]
+    fn a_climatology_says_within_and_over_what() {
+        let after = |op, dims: &[&str]| {
+            let mut attrs = Attrs::new();
+            let dims: Vec<String> = dims.iter().map(|d| d.to_string()).collect();
+            repeated(&mut attrs, op, &dims, "time", "years");
+            attrs.text("cell_methods").unwrap_or_default().to_string()
+        };
+        assert_eq!(after(Op::Mean, &["time"]), "time: mean within years time: mean over years");
+        let both = "lat: maximum time: maximum within years time: maximum over years";
+        assert_eq!(after(Op::Max, &["time", "lat"]), both);
+        assert_eq!(after(Op::Std, &["time"]), "time: standard_deviation");
     }
 
     #[test]

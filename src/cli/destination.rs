@@ -167,8 +167,10 @@ fn coords(meta: &VarMeta, results: &Results) -> Vec<(String, Vec<String>)> {
         let coordinate = results.variable(&path).or_else(|| results.variable(dim))?;
         // A scalar may be called like a dimension of another variable.
         let coordinate = Some(coordinate).filter(|c| c.dims.len() == 1 && c.dims[0] == *dim)?;
-        let data = results.values(&coordinate.path)?;
-        let labels = values::labels(coordinate.stored.dtype()?, &data);
+        let labels = match coordinate.stored.dtype() {
+            Some(dtype) => values::labels(dtype, &results.values(&coordinate.path)?),
+            None => results.texts(&coordinate.path)?,
+        };
         Some((dim.clone(), labels))
     };
     meta.dims.iter().filter_map(labels).collect()

@@ -8,8 +8,11 @@ use super::{
 };
 use crate::{
     array::{Anchor, Rolling},
-    cf::decoding::ValidRange,
-    dataset::{Axes, Computation, KeepDims, Reduction, Statistic, Why},
+    cf::{
+        decoding::ValidRange,
+        time::{BinOptions, Calendar, Frequency, Origin, PartialDate, Side},
+    },
+    dataset::{Axes, By, Computation, Dataset, KeepDims, Reduction, Statistic, Why},
     error::{Error, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
@@ -25,7 +28,7 @@ use std::{
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --op max --axis time --explain"
+    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --var t --op mean --by time.month -o clim.nc\n  aosx reduce in.nc --var t --op mean --resample 1d -o daily.nc\n  aosx reduce in.nc --op max --axis time --explain"
 )]
 pub struct ReduceArgs {
     /// NetCDF, HDF5 or Zarr files; several are joined along time. Patterns go in quotes: 'run*/t_*.nc'
@@ -50,8 +53,30 @@ pub struct ReduceArgs {
     /// The result of a window stands at its middle [default: at its last value]
     #[arg(long, requires = "rolling")]
     pub center: bool,
+    /// One value for each group, instead of one for all: by a part of a date, time.month (year, season, dayofyear, hour
+    /// ...), seasons of your own, 'time.season(JJAS,NDJFM)', the values of a variable or raster, basin, or bins,
+    /// 'lat(-90,-30,30,90)'; several at once make a dimension each, time.year,time.month
+    #[arg(long, value_name = "WHAT")]
+    pub by: Option<String>,
+    /// One value for each bin of time: 6h, 1d, 5d, 1mo, '1q(DJF)', 1y ...
+    #[arg(long, value_name = "EVERY", conflicts_with = "by")]
+    pub resample: Option<String>,
+    /// Which end of a bin belongs to it [default: left; for frequencies named by their last day, right]
+    #[arg(long, value_name = "END", requires = "resample")]
+    pub closed: Option<End>,
+    /// Which end of a bin names it [default: as --closed]
+    #[arg(long, value_name = "END", requires = "resample")]
+    pub label: Option<End>,
+    /// Where bins of a fixed length are counted from: start-day, start, epoch, end, end-day or a date
+    #[arg(long, value_name = "WHERE", requires = "resample")]
+    pub origin: Option<String>,
     /// Dimensions by name or position, as time or lat,lon or 0; or all
-    #[arg(long, value_delimiter = ',', required = true, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        required_unless_present_any = ["by", "resample"],
+        allow_hyphen_values = true
+    )]
     pub axis: Vec<String>,
     /// Which parts are reduced.
     #[command(flatten)]
@@ -90,9 +115,12 @@ pub struct ReduceArgs {
 /// # Errors
 /// As [`Reduction::of`] and [`Session::write`].
 pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
-    let request = request(args)?;
+    let mut request = request(args)?;
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
     let dataset = args.input.open(&args.files, global)?;
+    if let Some(every) = &args.resample {
+        request.by = vec![every_time(args, every, &dataset)?];
+    }
     let mut computation = request.of(&dataset)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
@@ -154,8 +182,74 @@ fn request(args: &ReduceArgs) -> Result<Reduction> {
     request.keep_dims = if args.keepdims { KeepDims::Yes } else { KeepDims::No };
     request.valid = if args.valid_range { ValidRange::Apply } else { ValidRange::Ignore };
     let anchor = if args.center { Anchor::Center } else { Anchor::Last };
+    if let Some(by) = &args.by {
+        request.by = top_level(by).into_iter().map(By::parse).collect::<Result<_>>()?;
+    }
     request.rolling = args.rolling.map(|length| Rolling { length, anchor });
     Ok(request)
+}
+
+/// The parts between commas that are in no brackets.
+fn top_level(text: &str) -> Vec<&str> {
+    let (mut depth, mut from, mut out) = (0i32, 0, Vec::new());
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                out.push(&text[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push(&text[from..]);
+    out
+}
+
+/// The bins of time that `--resample` says, along the one axis that has dates.
+fn every_time(args: &ReduceArgs, every: &str, dataset: &Dataset) -> Result<By> {
+    let root = dataset.root();
+    let is_time = |dim: &str| {
+        let coordinate = root.all_vars().into_iter().find(|v| v.dims == [dim] && v.name() == dim);
+        coordinate.filter(|c| c.attrs.text("units").is_some_and(|units| units.contains(" since ")))
+    };
+    let mut dims: Vec<&str> = root.all_vars().iter().flat_map(|v| v.dims.iter().map(String::as_str)).collect();
+    dims.sort_unstable();
+    dims.dedup();
+    dims.retain(|dim| args.axis.is_empty() || args.axis.iter().any(|a| a == "all" || a.trim() == *dim));
+    let found: Vec<_> = dims.into_iter().filter_map(is_time).collect();
+    let [time] = found.as_slice() else {
+        let what = match found.len() {
+            0 => "no dimension that is reduced has a coordinate of time, as 'days since 1990-01-01'",
+            _ => "several dimensions have a coordinate of time; name one with --axis",
+        };
+        return Err(Error::usage(format!("--resample {every}: {what}")).in_file(dataset.path()));
+    };
+    let side = |end: Option<End>| end.map(|end| if end == End::Left { Side::Left } else { Side::Right });
+    let origin = match args.origin.as_deref() {
+        None => None,
+        Some("start-day") => Some(Origin::StartDay),
+        Some("start") => Some(Origin::Start),
+        Some("epoch") => Some(Origin::Epoch),
+        Some("end") => Some(Origin::End),
+        Some("end-day") => Some(Origin::EndDay),
+        Some(date) => {
+            let calendar = Calendar::named(time.attrs.text("calendar")).map_err(|e| e.in_file(dataset.path()))?;
+            Some(Origin::At(PartialDate::parse(date)?.range(calendar)?.0))
+        }
+    };
+    let options = BinOptions { closed: side(args.closed), label: side(args.label), origin, offset: 0 };
+    Ok(By::Every { coordinate: time.path.clone(), frequency: Frequency::parse(every)?, options })
+}
+
+/// An end of a bin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum End {
+    /// Its beginning
+    Left,
+    /// Its end
+    Right,
 }
 
 /// The operation of that name, with what other arguments say about it.

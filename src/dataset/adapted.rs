@@ -55,7 +55,7 @@ impl Computation {
     fn leave_out_texts(&mut self) {
         for text in std::mem::take(&mut self.texts) {
             remove(&mut self.schema, &text.path);
-            self.left_out.push(LeftOut { path: text.from, why: Why::NoType });
+            self.left_out.push(LeftOut { path: text.path, why: Why::NoType });
         }
     }
 }

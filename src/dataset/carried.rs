@@ -1,7 +1,7 @@
 //! What an output has beside its results: coordinates, and what describes the variables.
 
 use super::{
-    KeepDims, LeftOut, Range, Text, Wanted, Why, output,
+    KeepDims, LeftOut, Range, Text, TextFrom, Wanted, Why, output,
     reduced::{Builder, dimension, key, native, writable},
     reduction::Chosen,
     scope,
@@ -66,7 +66,9 @@ impl<'a> Builder<'a> {
             let (ones, stored) = (vec![false; v.dims.len()], array.dtype());
             self.done.wanted.push(Wanted { path: v.path.clone(), array, ones, stored });
         } else {
-            self.done.texts.push(Text { path: v.path.clone(), input: 0, from: v.path.clone() });
+            self.done
+                .texts
+                .push(Text { path: v.path.clone(), from: TextFrom::Input { input: 0, path: v.path.clone() } });
         }
         let root = self.root();
         output::insert(&mut self.done.schema, root, meta, &dims);
@@ -79,7 +81,7 @@ impl<'a> Builder<'a> {
         for one in chosen {
             for &k in &one.axes {
                 let dim = key(self.root(), &one.meta, k);
-                if !self.gone.contains(&dim) || !done.insert(dim) {
+                if !self.gone.contains(&dim) || self.is_grouped(&one.meta.dims[k]) || !done.insert(dim) {
                     continue;
                 }
                 if let Some(coordinate) = self.reducible_coordinate(one.meta.group(), &one.meta.dims[k]) {

@@ -26,15 +26,27 @@ pub struct Range {
     pub array: LazyArray,
 }
 
-/// A variable of strings that is copied.
+/// A variable of strings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
     /// Its path in the output.
     pub path: String,
-    /// Which of the inputs has it.
-    pub input: usize,
-    /// Its path there.
-    pub from: String,
+    /// Where the strings come from.
+    pub from: TextFrom,
+}
+
+/// Where strings come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextFrom {
+    /// They are copied.
+    Input {
+        /// Which of the inputs has them.
+        input: usize,
+        /// Their path there.
+        path: String,
+    },
+    /// They are these.
+    Said(Vec<String>),
 }
 
 /// Why the output lacks a variable.
@@ -64,7 +76,7 @@ pub struct Computation {
     pub wanted: Vec<Wanted>,
     /// Reduced coordinates.
     pub ranges: Vec<Range>,
-    /// Variables of strings, which are copied.
+    /// Variables of strings.
     pub texts: Vec<Text>,
     /// The results asked for, to be shown first.
     pub results: Vec<String>,

@@ -1,7 +1,7 @@
 //! What `aosx convert` computes: a whole file, or some of its variables, as it is.
 
 use super::{
-    Computation, Dataset, Layout, LeftOut, Text, Wanted, Why,
+    Computation, Dataset, Layout, LeftOut, Text, TextFrom, Wanted, Why,
     encoded::{attribute_as, retype},
     output,
     reduced::dimension,
@@ -117,7 +117,7 @@ impl Conversion {
         }
         let dims: Vec<_> = (0..v.dims.len()).map(|k| dimension(root, v, k)).collect();
         if v.stored.element_bytes().is_none() {
-            done.texts.push(Text { path: v.path.clone(), input: 0, from: v.path.clone() });
+            done.texts.push(Text { path: v.path.clone(), from: TextFrom::Input { input: 0, path: v.path.clone() } });
             output::insert(&mut done.schema, root, meta, &dims);
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! What `aosx calc` computes: named lazy arrays, and the schema and copies that they become.
 
-use super::{Computation, Dataset, Layout, LeftOut, Text, Wanted, Why, output, reduced::dimension, scope};
+use super::{Computation, Dataset, Layout, LeftOut, Text, TextFrom, Wanted, Why, output, reduced::dimension, scope};
 use crate::{
     array::{Index, LazyArray},
     attrs::{Attrs, Value},
@@ -319,7 +319,10 @@ impl<'a> Builder<'a> {
                 let (ones, stored) = (vec![false; array.ndim()], array.dtype());
                 self.done.wanted.push(Wanted { path: to.clone(), array, ones, stored });
             }
-            None => self.done.texts.push(Text { path: to.clone(), input: used.input, from: v.path.clone() }),
+            None => self
+                .done
+                .texts
+                .push(Text { path: to.clone(), from: TextFrom::Input { input: used.input, path: v.path.clone() } }),
         }
         self.carried.push(Carried { used, taken, to });
         Ok(())

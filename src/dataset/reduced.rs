@@ -1,7 +1,9 @@
 //! The results of a reduction: their arrays, shapes and attributes.
 
 use super::{
-    Computation, Dataset, KeepDims, Reduction, Wanted, output,
+    Computation, Dataset, Grouping, KeepDims, Reduction, Wanted,
+    grouped::repeated,
+    output,
     reduction::{Chosen, Statistic},
     scope,
 };
@@ -24,15 +26,15 @@ use std::collections::BTreeSet;
 pub(super) type DimKey = (Option<String>, String);
 
 /// The dimension that several quantiles make, or the scalar coordinate that one makes.
-struct Lead {
-    name: String,
+pub(super) struct Lead {
+    pub name: String,
     /// The group that has it.
     home: String,
-    at: Quantiles,
+    pub at: Quantiles,
 }
 
 impl Lead {
-    fn dimension(&self) -> (Option<String>, Dimension) {
+    pub(super) fn dimension(&self) -> (Option<String>, Dimension) {
         (Some(self.home.clone()), Dimension { name: self.name.clone(), len: self.at.len() as u64, unlimited: false })
     }
 }
@@ -44,11 +46,18 @@ pub(super) struct Builder<'a> {
     chosen: BTreeSet<String>,
     /// Dimensions that no output variable has any more.
     pub gone: BTreeSet<DimKey>,
+    /// The groups that values are reduced by, if they are.
+    grouping: Option<&'a Grouping>,
     pub done: Computation,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(dataset: &'a Dataset, request: &'a Reduction, chosen: &[Chosen]) -> Builder<'a> {
+    pub(super) fn new(
+        dataset: &'a Dataset,
+        request: &'a Reduction,
+        chosen: &[Chosen],
+        grouping: Option<&'a Grouping>,
+    ) -> Builder<'a> {
         let root = dataset.root();
         let keys = |pick: bool| -> BTreeSet<DimKey> {
             chosen
@@ -65,7 +74,7 @@ impl<'a> Builder<'a> {
         let schema = Group { attrs: root.attrs.clone(), ..Group::default() };
         let done = Computation::new(schema);
         let chosen = chosen.iter().map(|c| c.meta.path.clone()).collect();
-        Builder { dataset, request, chosen, gone, done }
+        Builder { dataset, request, chosen, gone, grouping, done }
     }
 
     pub(super) fn root(&self) -> &'a Group {
@@ -74,14 +83,16 @@ impl<'a> Builder<'a> {
 
     /// Adds the results for one variable.
     pub(super) fn compute(&mut self, one: &Chosen) -> Result<()> {
+        if let Some(grouping) = self.grouping {
+            return self.compute_groups(one, grouping);
+        }
         let meta = &one.meta;
         let input = self.dataset.decoded(&meta.path, self.request.valid)?;
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !self.goes(one, *k)).collect();
         for statistic in &self.request.ops {
             let array = self.array(&input, statistic, one)?;
             let lead = self.lead(statistic, one.meta.group())?;
-            let several = self.request.ops.len() > 1;
-            let path = if several { format!("{}_{}", meta.path, statistic.name()) } else { meta.path.clone() };
+            let path = self.result_path(meta, statistic);
             let mut ones: Vec<bool> = match self.request.keep_dims {
                 KeepDims::Yes => (0..meta.dims.len()).map(|k| self.goes(one, k)).collect(),
                 KeepDims::No => vec![false; kept.len()],
@@ -98,11 +109,7 @@ impl<'a> Builder<'a> {
             }
             storage.chunk = storage.chunk.map(|chunk| with_ones(&chunk, &ones));
             let mut attrs = self.result_attrs(one, statistic, array.dtype());
-            if let Some(name) = scalar {
-                let mut names = references::named(&attrs, "coordinates");
-                names.push(name);
-                attrs.set("coordinates", names.join(" "));
-            }
+            self.name_coordinates(&mut attrs, scalar.iter().map(String::as_str));
             let shape = with_ones(array.shape(), &ones);
             let out = VarMeta { storage, ..native(path.clone(), array.dtype(), shape, attrs) };
             let root = self.root();
@@ -112,6 +119,30 @@ impl<'a> Builder<'a> {
             self.done.wanted.push(Wanted { path, array, ones, stored });
         }
         Ok(())
+    }
+
+    /// The path of a result.
+    pub(super) fn result_path(&self, meta: &VarMeta, statistic: &Statistic) -> String {
+        let several = self.request.ops.len() > 1;
+        if several { format!("{}_{}", meta.path, statistic.name()) } else { meta.path.clone() }
+    }
+
+    /// Names coordinates that are no dimensions.
+    pub(super) fn name_coordinates<'n>(&self, attrs: &mut Attrs, more: impl Iterator<Item = &'n str>) {
+        let mut names = references::named(attrs, "coordinates");
+        for name in more.filter(|name| !name.is_empty()) {
+            if !names.iter().any(|n| n == name) {
+                names.push(name.to_string());
+            }
+        }
+        if !names.is_empty() {
+            attrs.set("coordinates", names.join(" "));
+        }
+    }
+
+    /// Whether groups run along a dimension.
+    pub(super) fn is_grouped(&self, dim: &str) -> bool {
+        self.grouping.is_some_and(|grouping| grouping.dims.iter().any(|d| d == dim))
     }
 
     /// Whether a dimension is reduced.
@@ -135,7 +166,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The coordinate of quantiles, which it adds where it is not there yet.
-    fn lead(&mut self, statistic: &Statistic, group: &str) -> Result<Option<Lead>> {
+    pub(super) fn lead(&mut self, statistic: &Statistic, group: &str) -> Result<Option<Lead>> {
         let Statistic::Order(OrderStatistic::Quantile { at, .. }) = statistic else { return Ok(None) };
         let taken = |name: &str| {
             let root = self.root();
@@ -177,7 +208,7 @@ impl<'a> Builder<'a> {
         .collect()
     }
 
-    fn result_attrs(&self, one: &Chosen, statistic: &Statistic, dtype: DType) -> Attrs {
+    pub(super) fn result_attrs(&self, one: &Chosen, statistic: &Statistic, dtype: DType) -> Attrs {
         let mut attrs = Attrs::new();
         match dtype {
             DType::F32 => attrs.set("_FillValue", Value::F32(vec![f32::NAN])),
@@ -190,7 +221,10 @@ impl<'a> Builder<'a> {
         }
         let dims: Vec<String> = one.axes.iter().map(|&k| one.meta.dims[k].clone()).collect();
         match (statistic, self.request.rolling) {
-            (Statistic::Fold(op), None) => cell_methods::reduced(&mut attrs, *op, &dims),
+            (Statistic::Fold(op), None) => match repeated(self.grouping) {
+                Some((dim, over)) => cell_methods::repeated(&mut attrs, *op, &dims, dim, over),
+                None => cell_methods::reduced(&mut attrs, *op, &dims),
+            },
             (Statistic::Fold(op), Some(window)) => cell_methods::rolled(&mut attrs, *op, &dims, &window_text(window)),
             (Statistic::Order(order), _) => cell_methods::ordered(&mut attrs, order, &dims),
         }
@@ -217,18 +251,11 @@ impl<'a> Builder<'a> {
             references::retain(&mut attrs, |attribute, name| attribute == "cell_measures" && !is_here(name));
         }
         if self.request.keep_dims == KeepDims::No {
-            let mut names = references::named(&attrs, "coordinates");
-            for &k in &one.axes {
-                if self.gone.contains(&key(self.root(), &one.meta, k))
-                    && let Some(coordinate) = self.reducible_coordinate(one.meta.group(), &one.meta.dims[k])
-                    && !names.iter().any(|n| n == coordinate.name())
-                {
-                    names.push(coordinate.name().to_string());
-                }
-            }
-            if !names.is_empty() {
-                attrs.set("coordinates", names.join(" "));
-            }
+            let scalars = one.axes.iter().filter(|&&k| {
+                self.gone.contains(&key(self.root(), &one.meta, k)) && !self.is_grouped(&one.meta.dims[k])
+            });
+            let named = scalars.filter_map(|&k| self.reducible_coordinate(one.meta.group(), &one.meta.dims[k]));
+            self.name_coordinates(&mut attrs, named.map(VarMeta::name));
         }
         attrs
     }

@@ -1,6 +1,6 @@
 //! What `aosx reduce` is asked for: [`Reduction`].
 
-use super::{Computation, Dataset, reduced::Builder, scope};
+use super::{By, Computation, Dataset, Grouping, reduced::Builder, scope};
 use crate::{
     array::Rolling,
     cf::decoding::ValidRange,
@@ -87,6 +87,9 @@ pub struct Reduction {
     pub valid: ValidRange,
     /// One value for each window along the one axis, which stays, instead of one for all.
     pub rolling: Option<Rolling>,
+    /// One value for each group along the axes that these run along, instead of one for all. Those axes are reduced
+    /// whether they are named or not.
+    pub by: Vec<By>,
 }
 
 /// A variable and the positions of its axes that are reduced, or that the windows move along.
@@ -106,6 +109,7 @@ impl Reduction {
             keep_dims: KeepDims::No,
             valid: ValidRange::Ignore,
             rolling: None,
+            by: Vec::new(),
         }
     }
 
@@ -121,8 +125,28 @@ impl Reduction {
     /// When a variable or dimension is not there, or does not hold numbers; when windows are to move along several
     /// dimensions, or have no such operation.
     pub fn of(&self, dataset: &Dataset) -> Result<Computation> {
-        let chosen = self.choose(dataset).map_err(|e| e.in_file(dataset.path()))?;
-        let mut builder = Builder::new(dataset, self, &chosen);
+        if self.by.is_empty() {
+            return self.computed(dataset, None);
+        }
+        if self.rolling.is_some() || self.keep_dims == KeepDims::Yes {
+            return Err(Error::usage("groups have neither windows nor kept dimensions"));
+        }
+        let grouping = Grouping::of(dataset, &self.by)?;
+        let mut request = self.clone();
+        if let Axes::Named(names) = &mut request.axes {
+            let more = grouping.dims.iter().filter(|dim| !names.contains(dim)).cloned().collect::<Vec<_>>();
+            names.extend(more);
+        }
+        request.computed(dataset, Some(&grouping))
+    }
+
+    fn computed(&self, dataset: &Dataset, grouping: Option<&Grouping>) -> Result<Computation> {
+        let mut chosen = self.choose(dataset).map_err(|e| e.in_file(dataset.path()))?;
+        if let Some(grouping) = grouping.filter(|_| self.variables.is_empty()) {
+            let is_among = |meta: &VarMeta| self.by.iter().any(|by| by.variable() == meta.path);
+            chosen.retain(|c| grouping.dims.iter().all(|dim| c.meta.dims.contains(dim)) && !is_among(&c.meta));
+        }
+        let mut builder = Builder::new(dataset, self, &chosen, grouping);
         for one in &chosen {
             builder.compute(one).map_err(|e| e.in_variable(&one.meta.path).in_file(dataset.path()))?;
         }

@@ -36,7 +36,7 @@ impl Computation {
         }
         declared(&self.schema, "", &mut all);
         for text in &self.texts {
-            all.push((format!("where the strings '{}' come from", text.path), format!("{} {}", text.input, text.from)));
+            all.push((format!("where the strings '{}' come from", text.path), format!("{:?}", text.from)));
         }
         Ok(RunIdentity(all))
     }

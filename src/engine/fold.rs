@@ -1,3 +1,5 @@
+mod push;
+
 use super::{
     Outcome, Run,
     eval::Evaluator,
@@ -14,12 +16,12 @@ use crate::{
     kernels::{
         cast::{cast, place},
         decode::Segment,
-        fold::{ChunkView, Role, ViewDim},
     },
     plan::{Fold, Input, Part, padded},
     shape::{ChunkIndex, Region},
     units::Bytes,
 };
+use push::Chunks;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
@@ -43,7 +45,7 @@ struct Job<'a> {
     fold: &'a Fold,
     run: &'a Run<'a>,
     order: Mutex<Order>,
-    columns: Mutex<HashMap<u64, Arc<Mutex<Column>>>>,
+    columns: Mutex<HashMap<(u64, usize), Arc<Mutex<Column>>>>,
     tiles: Mutex<HashMap<u64, Arc<Tile>>>,
     outcome: Outcome<'a>,
 }
@@ -52,24 +54,31 @@ struct Job<'a> {
 #[derive(Default)]
 struct Order {
     tile: u64,
-    columns: Vec<ChunkIndex>,
+    columns: Vec<(ChunkIndex, usize)>,
     run: u64,
 }
 
-/// One run of one column, with the memory for its state.
+/// One run of one column, with the memory for its states.
 struct Task {
     tile: u64,
     column: ChunkIndex,
+    block: usize,
     run: u64,
+    slots: Vec<Slot>,
+}
+
+/// The state of one group of a column; without groups, that of the column.
+struct Slot {
+    group: u32,
     state: Block,
 }
 
 /// The runs of one column that are folded and not yet merged.
 #[derive(Default)]
 struct Column {
-    merged: Option<Block>,
+    merged: HashMap<u32, Block>,
     next: u64,
-    waiting: BTreeMap<u64, Block>,
+    waiting: BTreeMap<u64, Vec<Slot>>,
 }
 
 /// A block of the output on its way to the sink.
@@ -80,7 +89,7 @@ struct Tile {
 
 struct TileState {
     blocks: Vec<Block>,
-    columns_left: u64,
+    slots_left: u64,
 }
 
 /// What one worker holds from beginning to end.
@@ -135,57 +144,58 @@ impl<'a> Job<'a> {
             }
             self.begin_tile(order.tile)?;
             let region = self.fold.tiles.region(&self.fold.tiles.index(order.tile));
-            order.columns = self.fold.columns.kept().overlapping(&region).collect();
+            order.columns = self.fold.columns_of(&region);
             order.columns.reverse();
             order.tile += 1;
         }
-        let state = self.run.executor.budget.lease(self.run.crew.need.state, "a partial result")?;
-        self.outcome.check()?;
-        let Some(column) = order.columns.last().cloned() else { return Ok(None) };
+        let Some((column, block)) = order.columns.last().cloned() else { return Ok(None) };
         let (tile, run) = (order.tile - 1, order.run);
+        let groups = self.fold.slots(block, run);
+        let bytes = self.fold.state_bytes(self.cells(&column)?);
+        let mut lease = self.run.executor.budget.lease((bytes * groups.len()) as u64, "a partial result")?;
+        self.outcome.check()?;
         order.run += 1;
-        if order.run == self.fold.columns.runs() {
+        if order.run == self.fold.runs(block) {
             order.run = 0;
             order.columns.pop();
         }
-        Ok(Some(Task { tile, column, run, state: Block::new(self.run.crew.need.state as usize, state) }))
-    }
-
-    fn outputs(&self) -> impl Iterator<Item = &'a crate::plan::Output> {
-        self.fold.parts.iter().flat_map(|part| &part.outputs)
+        let slot = |&group: &u32| Slot { group, state: Block::new(bytes, lease.split(bytes as u64)) };
+        Ok(Some(Task { tile, column, block, run, slots: groups.iter().map(slot).collect() }))
     }
 
     /// Whether an earlier run has written all that comes of a tile.
     fn is_written(&self, tile: u64) -> bool {
         let region = self.fold.tiles.region(&self.fold.tiles.index(tile));
-        self.outputs().all(|output| is_written(&output.destination, &output.pieces, &region, self.run.sink))
+        self.fold.outputs().all(|output| is_written(&output.destination, &output.pieces, &region, self.run.sink))
     }
 
     fn begin_tile(&self, number: u64) -> Result<()> {
         let region = self.fold.tiles.region(&self.fold.tiles.index(number));
         let mut lease = self.run.executor.budget.lease(self.run.crew.need.tile, "a tile of the output")?;
         let mut blocks = Vec::new();
-        for output in self.outputs() {
+        for output in self.fold.outputs() {
             let bytes = region.shape.bytes(output.stored.size())?;
             blocks.push(Block::new(bytes, lease.split(bytes as u64)));
         }
-        let columns_left = self.fold.columns.kept().overlapping(&region).count() as u64;
-        let state = Mutex::new(TileState { blocks, columns_left });
+        let slots_left = self.fold.slots_of(&region);
+        let state = Mutex::new(TileState { blocks, slots_left });
         lock(&self.tiles).insert(number, Arc::new(Tile { region, state }));
         Ok(())
     }
 
     fn step(&self, task: Task, worker: &mut Worker<'a>) -> Result<()> {
-        let Task { tile, column, run, mut state } = task;
+        let Task { tile, column, block, run, mut slots } = task;
         let number = self.fold.columns.kept().number(&column);
         let cells = self.cells(&column)?;
-        let mut rest = state.bytes_mut();
-        for part in &self.fold.parts {
-            part.reducer.init(state_of(part, cells, &mut rest), cells);
+        for slot in &mut slots {
+            let mut rest = slot.state.bytes_mut();
+            for part in &self.fold.parts {
+                part.reducer.init(state_of(part, cells, &mut rest), cells);
+            }
         }
-        self.fold_run(&column, run, state.bytes_mut(), cells, worker)?;
-        if let Some(state) = self.merge(number, run, state, cells)? {
-            self.finish(tile, &column, cells, &state, worker)?;
+        self.fold_run(self.fold.chunks(&column, block, run), &mut slots, cells, worker)?;
+        for slot in self.merge((number, block), run, slots, cells)? {
+            self.finish(tile, self.fold.region(&column, slot.group), cells, slot, worker)?;
         }
         Ok(())
     }
@@ -197,16 +207,14 @@ impl<'a> Job<'a> {
     /// Reads, decodes and folds the chunks of one run, a few at a time.
     fn fold_run(
         &self,
-        column: &ChunkIndex,
-        run: u64,
-        state: &mut [u8],
+        mut chunks: impl Iterator<Item = ChunkIndex>,
+        slots: &mut [Slot],
         cells: usize,
         worker: &mut Worker<'a>,
     ) -> Result<()> {
         let grid = self.fold.input.grid();
         let chunk_bytes = self.run.crew.need.chunk as usize;
         let mut batch: Vec<Region> = Vec::with_capacity(self.run.crew.batch);
-        let mut chunks = self.fold.columns.run(column, run);
         loop {
             batch.clear();
             for out in worker.chunks.bytes_mut().chunks_exact_mut(chunk_bytes.max(1)).take(self.run.crew.batch) {
@@ -230,8 +238,8 @@ impl<'a> Job<'a> {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.push(&batch, &worker.chunks, chunk_bytes, state, cells, &mut worker.segment)
-                .map_err(|e| self.located(e))?;
+            let chunks = Chunks { places: &batch, data: worker.chunks.bytes(), each: chunk_bytes };
+            self.push(&chunks, slots, cells, &mut worker.segment).map_err(|e| self.located(e))?;
         }
     }
 
@@ -261,82 +269,6 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Folds chunks that lie one behind the other in `data`. Those that are cut at an edge have other shapes than
-    /// their neighbours, and are folded on their own.
-    fn push(
-        &self,
-        places: &[Region],
-        data: &Block,
-        chunk_bytes: usize,
-        state: &mut [u8],
-        cells: usize,
-        segment: &mut Segment,
-    ) -> Result<()> {
-        let mut from = 0;
-        while from < places.len() {
-            let alike = places[from..].iter().take_while(|p| p.shape == places[from].shape).count();
-            let dims = self.dims(&places[from]);
-            let mut rest = &mut *state;
-            for part in &self.fold.parts {
-                let state = state_of(part, cells, &mut rest);
-                let within = match &self.fold.input {
-                    Input::Stored(_) => 0..chunk_bytes,
-                    Input::Computed(_) => self.roots(&places[from]).nth(part.root).unwrap_or_default(),
-                };
-                let views: Vec<ChunkView> = (from..from + alike)
-                    .map(|k| ChunkView {
-                        bytes: &data.bytes()[k * chunk_bytes..(k + 1) * chunk_bytes][within.clone()],
-                        dims: &dims,
-                        first_index: self.first_index(&places[k]),
-                    })
-                    .collect();
-                part.reducer.push(&part.decode, state, cells, &views, segment)?;
-            }
-            from += alike;
-        }
-        Ok(())
-    }
-
-    /// How the elements of a chunk lie, slowest first, and where each goes.
-    fn dims(&self, place: &Region) -> Vec<ViewDim> {
-        let (grid, reduced) = (self.fold.input.grid(), self.fold.columns.reduced());
-        let in_order: Vec<usize>;
-        // A stored chunk is whole even at the edge; a computed one is as large as what it holds.
-        let (axes, whole) = match &self.fold.input {
-            Input::Stored(source) => (&source.layout().axes, grid.chunk()),
-            Input::Computed(_) => {
-                in_order = (0..reduced.len()).collect();
-                (&in_order, &place.shape)
-            }
-        };
-        let cell_strides = strides_of(&place.shape, |axis| !reduced[axis]);
-        let index_strides = strides_of(grid.shape(), |axis| reduced[axis]);
-        let mut stride = 1;
-        let mut dims: Vec<ViewDim> = axes
-            .iter()
-            .rev()
-            .map(|&axis| {
-                let role = if reduced[axis] {
-                    Role::Reduced { index_stride: index_strides[axis] }
-                } else {
-                    Role::Kept { cell_stride: cell_strides[axis] as usize }
-                };
-                let dim = ViewDim { len: place.shape[axis] as usize, stride, role };
-                stride *= whole[axis] as usize;
-                dim
-            })
-            .collect();
-        dims.reverse();
-        dims
-    }
-
-    /// The place of a chunk's first element among the values of its cell.
-    fn first_index(&self, place: &Region) -> u64 {
-        let reduced = self.fold.columns.reduced();
-        let strides = strides_of(self.fold.input.grid().shape(), |axis| reduced[axis]);
-        (0..reduced.len()).filter(|&axis| reduced[axis]).map(|axis| place.start[axis] * strides[axis]).sum()
-    }
-
     fn tell(&self, chunk_bytes: usize) {
         let Input::Stored(source) = &self.fold.input else { return };
         self.run.executor.observer.on(&Event::Chunk {
@@ -346,53 +278,52 @@ impl<'a> Job<'a> {
         });
     }
 
-    /// Adds a run's state to its column in the order of runs. Gives the column's state with its last run.
-    fn merge(&self, number: u64, run: u64, state: Block, cells: usize) -> Result<Option<Block>> {
-        let runs = self.fold.columns.runs();
+    /// Adds a run's states to its column in the order of runs. Gives those that no later run adds to.
+    fn merge(&self, number: (u64, usize), run: u64, slots: Vec<Slot>, cells: usize) -> Result<Vec<Slot>> {
+        let (block, runs) = (number.1, self.fold.runs(number.1));
         if runs == 1 {
-            return Ok(Some(state));
+            return Ok(slots);
         }
         let column = lock(&self.columns).entry(number).or_default().clone();
         let mut column = lock(&column);
-        column.waiting.insert(run, state);
+        column.waiting.insert(run, slots);
+        let mut ended = Vec::new();
         loop {
             let next = column.next;
-            let Some(state) = column.waiting.remove(&next) else { break };
-            match &mut column.merged {
-                None => column.merged = Some(state),
-                Some(merged) => {
+            let Some(slots) = column.waiting.remove(&next) else { break };
+            for Slot { group, mut state } in slots {
+                if let Some(mut merged) = column.merged.remove(&group) {
                     let (mut into, mut from) = (merged.bytes_mut(), state.bytes());
                     for part in &self.fold.parts {
                         let into = state_of(part, cells, &mut into);
                         part.reducer.merge(into, shared_state_of(part, cells, &mut from), cells)?;
                     }
+                    state = merged;
+                }
+                if self.fold.ends(block, next, group) {
+                    ended.push(Slot { group, state });
+                } else {
+                    column.merged.insert(group, state);
                 }
             }
             column.next += 1;
         }
         if column.next < runs {
             // After a failure nobody merges what waits here; it must not keep memory that others wait for.
-            return self.outcome.check().map(|()| None);
+            self.outcome.check()?;
+        } else {
+            lock(&self.columns).remove(&number);
         }
-        lock(&self.columns).remove(&number);
-        Ok(column.merged.take())
+        Ok(ended)
     }
 
-    /// Turns a column's state into values of its tile, and writes the tile when it was the last.
-    fn finish(
-        &self,
-        number: u64,
-        column: &ChunkIndex,
-        cells: usize,
-        state: &Block,
-        worker: &mut Worker<'a>,
-    ) -> Result<()> {
+    /// Turns a group's state into values of its tile, and writes the tile when it was the last.
+    fn finish(&self, number: u64, place_of: Region, cells: usize, slot: Slot, worker: &mut Worker<'a>) -> Result<()> {
         let Some(tile) = lock(&self.tiles).get(&number).cloned() else { return self.outcome.check() };
-        let place_of = self.fold.columns.kept().region(column);
-        let per_cell = self.fold.columns.per_cell();
+        let per_cell = self.fold.per_cell(slot.group);
         let (values, converted) = worker.result.bytes_mut().split_at_mut(8 * cells.max(1));
         let mut guard = lock(&tile.state);
-        let mut rest = state.bytes();
+        let mut rest = slot.state.bytes();
         let mut blocks = guard.blocks.iter_mut();
         for part in &self.fold.parts {
             let state = shared_state_of(part, cells, &mut rest);
@@ -405,12 +336,13 @@ impl<'a> Job<'a> {
             }
         }
         drop(blocks);
-        guard.columns_left -= 1;
-        if guard.columns_left > 0 {
+        drop(slot);
+        guard.slots_left -= 1;
+        if guard.slots_left > 0 {
             return Ok(());
         }
         lock(&self.tiles).remove(&number);
-        for (output, block) in self.outputs().zip(&guard.blocks) {
+        for (output, block) in self.fold.outputs().zip(&guard.blocks) {
             let finished = Finished {
                 destination: &output.destination,
                 pieces: &output.pieces,
@@ -448,15 +380,4 @@ fn store_as<'a>(values: &'a [u8], from: DType, to: DType, converted: &'a mut [u8
     let out = &mut converted[..cells * to.size()];
     cast(values, from, out, to);
     out
-}
-
-/// Row-major strides among the axes that `counts` picks; zero for the others.
-fn strides_of(shape: &[u64], counts: impl Fn(usize) -> bool) -> Vec<u64> {
-    let mut strides = vec![0; shape.len()];
-    let mut next = 1;
-    for axis in (0..shape.len()).rev().filter(|&axis| counts(axis)) {
-        strides[axis] = next;
-        next *= shape[axis];
-    }
-    strides
 }

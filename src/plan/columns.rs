@@ -96,7 +96,7 @@ impl Columns {
 }
 
 /// Where part `k` of `n` nearly equal parts of `total` begins.
-fn part(total: u64, n: u64, k: u64) -> u64 {
+pub(super) fn part(total: u64, n: u64, k: u64) -> u64 {
     (u128::from(total) * u128::from(k) / u128::from(n)) as u64
 }
 

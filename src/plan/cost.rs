@@ -1,4 +1,4 @@
-use super::{Destination, Fold, Input, Map, Output, Plan, Runs, Stage};
+use super::{Destination, Fold, Input, Map, Open, Output, Plan, Runs, Stage};
 use crate::{
     codec::ScratchSize,
     error::{Error, Result},
@@ -30,12 +30,12 @@ pub struct Need {
     pub chunk: u64,
     /// Bytes beside the decoded chunk that each worker holds.
     pub result: u64,
-    /// Held by each run: the state of one column.
+    /// Held by each run: the states of the groups that it has values of; without groups, one state.
     pub state: u64,
+    /// The most that the states of a run and of the column that it is merged into take together.
+    pub column: u64,
     /// Held by each tile of the output until it is written.
     pub tile: u64,
-    /// How many states one worker alone must hold: its own, and the column's.
-    pub states: u64,
 }
 
 impl Need {
@@ -48,13 +48,13 @@ impl Need {
 
     /// The least in which the stage can run: one worker, one chunk at a time.
     pub fn least(&self) -> u64 {
-        self.state.saturating_mul(self.states).saturating_add(self.per_worker(1)).saturating_add(self.tile)
+        self.column.saturating_add(self.per_worker(1)).saturating_add(self.tile)
     }
 
     /// What `workers` hold with `batch` chunks each when none of them waits for another.
     pub fn with(&self, workers: u64, batch: u64) -> u64 {
         let each = self.per_worker(batch).saturating_add(self.state);
-        let shared = self.state.saturating_mul(self.states - 1).saturating_add(self.tile);
+        let shared = self.column.saturating_sub(self.state).saturating_add(self.tile);
         workers.saturating_mul(each).saturating_add(shared)
     }
 }
@@ -105,6 +105,14 @@ impl Stage {
             cost.decoded = cost.decoded.saturating_add(source.meta().decoded_bytes().unwrap_or(0));
             cost.chunks = cost.chunks.saturating_add(source.grid().chunks());
         }
+        if let Stage::Fold(fold) = self
+            && let Some(grouping) = &fold.grouping
+        {
+            // What is in no group is not read, and what several passes need is read by each.
+            let (all, read) = (fold.columns.chunks().max(1), grouping.reads());
+            let part = |n: u64| (u128::from(n) * u128::from(read) / u128::from(all)).min(u64::MAX.into()) as u64;
+            (cost.stored, cost.decoded, cost.chunks) = (part(cost.stored), part(cost.decoded), part(cost.chunks));
+        }
         cost
     }
 
@@ -136,22 +144,18 @@ impl Stage {
 }
 
 impl Fold {
-    fn outputs(&self) -> impl Iterator<Item = &Output> {
-        self.parts.iter().flat_map(|p| &p.outputs)
-    }
-
     fn written(&self) -> u64 {
-        let cells = self.columns.kept().shape().elements().unwrap_or(0);
+        let cells = self.tiles.shape().elements().unwrap_or(0);
         let sunk = self.outputs().filter(|o| matches!(o.destination, Destination::Sink { .. }));
         sunk.map(|o| cells.saturating_mul(o.stored.size() as u64)).sum()
     }
 
-    /// Bytes of the states of all parts for a column of so many cells.
+    /// Bytes of the states of all parts for one group of a column of so many cells.
     pub fn state_bytes(&self, cells: usize) -> usize {
         self.parts.iter().map(|p| super::padded(p.reducer.state_bytes(cells) as u64) as usize).sum()
     }
 
-    fn need(&self, sink: ScratchSize) -> Result<Need> {
+    pub(super) fn need(&self, sink: ScratchSize) -> Result<Need> {
         let cells = self.columns.cells();
         if cells as u64 > CELLS_MAX {
             return Err(Error::corrupt("chunk shape", format!("{} cells in one block of the output", cells)));
@@ -162,14 +166,20 @@ impl Fold {
         // Converting and cutting a result takes a column's cells twice, at eight bytes at most.
         let pieces = self.outputs().map(|o| o.pieces.chunk().elements().unwrap_or(0).min(tile_cells)).max();
         let result = 16 * (cells as u64).max(1) + pieces.unwrap_or(0).saturating_mul(8);
+        let slots = match &self.grouping {
+            Some(grouping) => grouping.open(),
+            None if self.columns.runs() > 1 => Open { run: 1, column: 2 },
+            None => Open { run: 1, column: 1 },
+        };
+        let state = self.state_bytes(cells) as u64;
         Ok(Need {
             worker: self.input.scratch().max(sink),
             work: self.input.work_bytes(self.input.grid().chunk()),
             chunk: self.input.block_bytes(),
             result: result.saturating_add(SEGMENT_BYTES),
-            state: self.state_bytes(cells) as u64,
+            state: state.saturating_mul(slots.run),
+            column: state.saturating_mul(slots.column),
             tile,
-            states: if self.columns.runs() > 1 { 2 } else { 1 },
         })
     }
 }
@@ -222,8 +232,8 @@ impl Map {
             chunk: raw,
             result: self.buffers()?.iter().fold(0, |a, &b| a.saturating_add(b)),
             state: 0,
+            column: 0,
             tile: 0,
-            states: 1,
         })
     }
 }

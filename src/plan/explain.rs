@@ -21,7 +21,7 @@ pub fn explain(plan: &Plan, sink: Option<&dyn Sink>, workers: u64, limit: Bytes)
         peak = peak.max(need.with(workers, 1).saturating_add(held).min(limit.0).max(least));
         // Writing to a String cannot fail.
         let _ = match stage {
-            Stage::Fold(fold) => write_fold(&mut out, plan, fold, need.state),
+            Stage::Fold(fold) => write_fold(&mut out, plan, fold),
             Stage::Map(map) => write_map(&mut out, plan, map),
         };
     }
@@ -51,8 +51,8 @@ fn spilled(plan: &Plan) -> String {
     }
 }
 
-fn write_fold(out: &mut String, plan: &Plan, fold: &Fold, state: u64) -> std::fmt::Result {
-    for output in fold.parts.iter().flat_map(|p| &p.outputs) {
+fn write_fold(out: &mut String, plan: &Plan, fold: &Fold) -> std::fmt::Result {
+    for output in fold.outputs() {
         write_output(out, plan, output)?;
     }
     let names: Vec<String> = match &fold.input {
@@ -62,16 +62,29 @@ fn write_fold(out: &mut String, plan: &Plan, fold: &Fold, state: u64) -> std::fm
     let axes: Vec<&str> =
         names.iter().zip(fold.columns.reduced()).filter(|(_, r)| **r).map(|(d, _)| d.as_str()).collect();
     let ops: Vec<String> = fold.parts.iter().flat_map(|p| ops(&p.reducer)).collect();
-    writeln!(
-        out,
-        "└─ fold {} over {}: {} columns of {} blocks, {} runs each; a state of {}",
-        ops.join(", "),
-        if axes.is_empty() { "nothing".to_string() } else { axes.join(", ") },
-        fold.columns.kept().chunks(),
-        fold.columns.chunks(),
-        fold.columns.runs(),
-        Bytes(state),
-    )?;
+    let over = if axes.is_empty() { "nothing".to_string() } else { axes.join(", ") };
+    let (columns, chunks) = (fold.columns.kept().chunks(), fold.columns.chunks());
+    let state = Bytes(fold.state_bytes(fold.columns.cells()) as u64);
+    write!(out, "└─ fold {} over {over}", ops.join(", "))?;
+    match &fold.grouping {
+        None => writeln!(
+            out,
+            ": {columns} columns of {chunks} blocks, {} runs each; a state of {state}",
+            fold.columns.runs()
+        )?,
+        Some(grouping) => {
+            let (open, reads) = (grouping.open(), grouping.reads());
+            writeln!(
+                out,
+                " by {} groups: {columns} columns of {chunks} blocks, {} passes that read {reads} of them; \
+                 {} states in a run, {} with its column's, each of {state}",
+                grouping.groups().count(),
+                grouping.blocks(),
+                open.run,
+                open.column,
+            )?;
+        }
+    }
     match &fold.input {
         Input::Stored(source) => {
             let decode = &fold.parts[0].decode;

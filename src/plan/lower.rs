@@ -6,11 +6,11 @@ use super::{
     tiles,
 };
 use crate::{
-    array::{LazyArray, Operation},
+    array::{Folding, Groups, LazyArray, Operation},
     dtype::DType,
     error::Result,
     grid::Grid,
-    kernels::fold::{FoldOptions, Folds, Op, Reducer},
+    kernels::fold::{FoldOptions, Folds, Op},
     shape::Shape,
     source::{Origin, Sink, Source},
     units::Bytes,
@@ -100,9 +100,12 @@ pub(super) struct Lowering {
 }
 
 /// What is folded, without where it goes.
-enum Reduction<'a> {
-    Op(Op, FoldOptions),
-    Custom(&'a Arc<dyn Reducer>),
+struct Reduction<'a> {
+    input: &'a LazyArray,
+    reduced: &'a [bool],
+    /// The groups, and the axes that they are along.
+    groups: Option<(&'a Groups, &'a [bool])>,
+    how: Folding,
 }
 
 impl Lowering {
@@ -223,16 +226,16 @@ impl Lowering {
         let mut groups: Vec<(Vec<usize>, Vec<Barrier>)> = Vec::new();
         for barrier in barriers {
             let sources = match reduction(&barrier.array) {
-                Some((input, ..)) => self.sources(input),
+                Some(reduction) => self.sources(reduction.input),
                 None => Vec::new(),
             };
             let fits = |(read, group): &&mut (Vec<usize>, Vec<Barrier>)| {
-                let (Some((a, ra, _)), Some((b, rb, _))) = (reduction(&group[0].array), reduction(&barrier.array))
-                else {
+                let (Some(a), Some(b)) = (reduction(&group[0].array), reduction(&barrier.array)) else {
                     return false;
                 };
-                let alike = a.shape() == b.shape() && a.chunk() == b.chunk() && ra == rb;
-                alike && (a.is(b) || sources.iter().any(|s| read.contains(s)))
+                let along = |r: &Reduction<'_>| (r.input.shape().clone(), r.input.chunk().clone(), r.reduced.to_vec());
+                let alike = along(&a) == along(&b) && a.groups == b.groups;
+                alike && (a.input.is(b.input) || sources.iter().any(|s| read.contains(s)))
             };
             match groups.iter_mut().find(fits) {
                 Some((read, group)) => {
@@ -266,13 +269,12 @@ impl Lowering {
     }
 
     fn stage(&mut self, group: Vec<Barrier>, targets: &[Target]) -> Result<()> {
-        let Some((first, reduced, _)) = reduction(&group[0].array) else {
+        let Some(Reduction { input: first, reduced, groups, .. }) = reduction(&group[0].array) else {
             let Operation::Hold { input } = group[0].array.operation() else {
                 unreachable!("only holds do not reduce")
             };
             return self.hold(input, &group[0]);
         };
-        let reduced = reduced.to_vec();
         let inputs = distinct(&group, &mut self.ids);
         let input = match (stored(first), inputs.len()) {
             // Columns of a kept axis are regular.
@@ -282,10 +284,12 @@ impl Lowering {
                 self.well_read(&inputs, &grid, &grid)?
             }
         };
-        let columns = Columns::new(input.grid(), &reduced)?;
+        let columns = Columns::new(input.grid(), reduced)?;
+        // What is held is taken in blocks of any size along the groups.
+        let held = Grid::new(group[0].array.shape().clone(), held_pieces(columns.kept(), &group[0].array))?;
         let mut parts: Vec<(Part, Option<FoldOptions>)> = Vec::new();
         for barrier in &group {
-            let Some((array, _, how)) = reduction(&barrier.array) else { continue };
+            let Some(Reduction { input: array, how, .. }) = reduction(&barrier.array) else { continue };
             let root = inputs.iter().position(|i| self.ids.of(i) == self.ids.of(array)).unwrap_or(0);
             let decode = match input {
                 Input::Stored(_) => array.meaning(),
@@ -293,9 +297,9 @@ impl Lowering {
                     crate::kernels::decode::Decode::plain(array.dtype(), crate::dtype::ByteOrder::NATIVE)
                 }
             };
-            let outputs = outputs(barrier, &how, targets, columns.kept())?;
+            let outputs = outputs(barrier, how.op(), targets, &held)?;
             match how {
-                Reduction::Op(op, options) => {
+                Folding::Op { op, options } => {
                     let same = |p: &&mut (Part, Option<FoldOptions>)| p.0.root == root && p.1 == Some(options);
                     if let Some((part, _)) = parts.iter_mut().find(same) {
                         let mut ops: Vec<Op> = part.outputs.iter().filter_map(|o| o.op).collect();
@@ -309,16 +313,22 @@ impl Lowering {
                         parts.push((Part { root, decode, reducer, outputs }, Some(options)));
                     }
                 }
-                Reduction::Custom(reducer) => {
-                    let reducer = Reducers::Custom(reducer.clone());
+                Folding::Own(reducer) => {
+                    let reducer = Reducers::Custom(reducer);
                     parts.push((Part { root, decode, reducer, outputs }, None));
                 }
             }
         }
         let parts: Vec<Part> = parts.into_iter().map(|(part, _)| part).collect();
-        let pieces: Vec<&Grid> = parts.iter().flat_map(|p| &p.outputs).map(|o| &o.pieces).collect();
-        let tiles = tiles::tiles(columns.kept(), &pieces, 1, u64::MAX)?;
-        self.stages.push(Stage::Fold(Box::new(Fold { input, parts, columns, tiles })));
+        let mut fold = Fold { input, parts, tiles: columns.kept().clone(), columns, grouping: None };
+        match groups {
+            Some((groups, along)) => fold = fold.by_groups(groups, along, self.limit.0)?,
+            None => {
+                let pieces: Vec<&Grid> = fold.outputs().map(|o| &o.pieces).collect();
+                fold.tiles = tiles::tiles(fold.columns.kept(), &pieces, 1, u64::MAX)?;
+            }
+        }
+        self.stages.push(Stage::Fold(Box::new(fold)));
         Ok(())
     }
 
@@ -424,16 +434,32 @@ fn is_one_job(input: &Input, tiles: &Grid, limit: Bytes) -> bool {
 }
 
 fn is_barrier(array: &LazyArray) -> bool {
-    matches!(array.operation(), Operation::Reduce { .. } | Operation::Fold { .. } | Operation::Hold { .. })
+    matches!(array.operation(), Operation::Hold { .. }) || reduction(array).is_some()
 }
 
 /// What a fold reduces, along which axes, and how.
-fn reduction(array: &LazyArray) -> Option<(&LazyArray, &[bool], Reduction<'_>)> {
-    match array.operation() {
-        Operation::Reduce { input, op, reduced, options } => Some((bare(input), reduced, Reduction::Op(*op, *options))),
-        Operation::Fold { input, reducer, reduced } => Some((bare(input), reduced, Reduction::Custom(reducer))),
-        _ => None,
+fn reduction(array: &LazyArray) -> Option<Reduction<'_>> {
+    let (input, reduced, groups, how) = match array.operation() {
+        Operation::Reduce { input, op, reduced, options } => {
+            (input, reduced, None, Folding::Op { op: *op, options: *options })
+        }
+        Operation::Fold { input, reducer, reduced } => (input, reduced, None, Folding::Own(reducer.clone())),
+        Operation::Grouped { input, fold, groups, grouped, reduced } => {
+            (input, reduced, Some((groups, &**grouped)), fold.clone())
+        }
+        _ => return None,
+    };
+    Some(Reduction { input: bare(input), reduced, groups, how })
+}
+
+/// The smallest pieces of a result in which it is put into memory.
+fn held_pieces(kept: &Grid, array: &LazyArray) -> Shape {
+    let mut pieces = kept.chunk().clone();
+    if let Operation::Grouped { grouped, reduced, .. } = array.operation() {
+        let first = grouped.iter().position(|g| *g).unwrap_or(0);
+        pieces.0.insert(reduced[..first].iter().filter(|r| !**r).count(), 1);
     }
+    pieces
 }
 
 /// The array without views that only say other names for its dimensions.
@@ -459,7 +485,7 @@ fn stored(array: &LazyArray) -> Option<Arc<dyn Source>> {
 fn distinct(group: &[Barrier], ids: &mut Identities) -> Vec<LazyArray> {
     let mut seen = Vec::new();
     let mut out = Vec::new();
-    for (input, ..) in group.iter().filter_map(|b| reduction(&b.array)) {
+    for Reduction { input, .. } in group.iter().filter_map(|b| reduction(&b.array)) {
         let id = ids.of(input);
         if !seen.contains(&id) {
             seen.push(id);
@@ -469,16 +495,12 @@ fn distinct(group: &[Barrier], ids: &mut Identities) -> Vec<LazyArray> {
     out
 }
 
-fn outputs(barrier: &Barrier, how: &Reduction<'_>, targets: &[Target], kept: &Grid) -> Result<Vec<Output>> {
-    let op = match how {
-        Reduction::Op(op, _) => Some(*op),
-        Reduction::Custom(_) => None,
-    };
+fn outputs(barrier: &Barrier, op: Option<Op>, targets: &[Target], held: &Grid) -> Result<Vec<Output>> {
     let dtype = barrier.array.dtype();
     let mut out = Vec::new();
     if let Some(slot) = barrier.slot {
         let destination = Destination::Held(slot);
-        out.push(Output { op, destination, pieces: kept.clone(), dtype, stored: dtype });
+        out.push(Output { op, destination, pieces: held.clone(), dtype, stored: dtype });
     }
     for &n in &barrier.targets {
         let target = &targets[n];
@@ -498,9 +520,5 @@ fn without(pieces: &Grid, ones: &[bool]) -> Result<Grid> {
 
 /// What a held result is, for people.
 fn name(array: &LazyArray) -> String {
-    match array.operation() {
-        Operation::Reduce { op, .. } => op.name().to_string(),
-        Operation::Fold { reducer, .. } => reducer.name().to_string(),
-        _ => "hold".to_string(),
-    }
+    reduction(array).map_or_else(|| "hold".to_string(), |r| r.how.name().to_string())
 }

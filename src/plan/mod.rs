@@ -2,15 +2,17 @@
 //! here.
 //!
 //! A [`Plan`] is a list of [`Stage`]s, each one pass. A [`Map`] computes an array block by block; a [`Fold`] computes
-//! arrays block by block and reduces them as it goes, walking the blocks in *columns* (see [`Columns`]). Results go to
-//! the sink, or are held for later stages: `t - mean(t, time)` is a fold whose result is held, and a map.
+//! arrays block by block and reduces them as it goes, walking the blocks in *columns* (see [`Columns`], and
+//! [`Grouping`] for those by groups). Results go to the sink, or are held for later stages: `t - mean(t, time)` is a fold whose result is held, and a map.
 
 mod columns;
 mod compile;
 mod cost;
 mod effort;
 mod explain;
+mod fold;
 mod formula;
+mod grouping;
 mod identity;
 mod lower;
 mod reblock;
@@ -24,6 +26,7 @@ pub use formula::{
     Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, SEGMENT_BYTES, Step,
     input_block, padded,
 };
+pub use grouping::{Grouping, Open};
 pub use identity::Identities;
 pub use lower::{Target, lower, lower_within};
 pub use stream::{Runs, Stream};
@@ -108,6 +111,8 @@ pub struct Fold {
     pub parts: Vec<Part>,
     /// Which blocks make which block of the output.
     pub columns: Columns,
+    /// Which of them have values of which group; `None` where all values are of one.
+    pub grouping: Option<Grouping>,
     /// The blocks of the output that are written at once.
     pub tiles: Grid,
 }
@@ -140,7 +145,7 @@ pub struct Output {
     pub op: Option<Op>,
     /// Where it goes.
     pub destination: Destination,
-    /// The pieces that the destination takes, over the kept axes.
+    /// The pieces that the destination takes, over the axes of the result.
     pub pieces: Grid,
     /// The type that is computed.
     pub dtype: DType,
@@ -232,7 +237,7 @@ impl Stage {
     /// Where its results go.
     pub fn destinations(&self) -> Vec<&Destination> {
         match self {
-            Stage::Fold(fold) => fold.parts.iter().flat_map(|p| &p.outputs).map(|o| &o.destination).collect(),
+            Stage::Fold(fold) => fold.outputs().map(|o| &o.destination).collect(),
             Stage::Map(map) => vec![&map.destination],
         }
     }

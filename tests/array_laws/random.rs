@@ -1,7 +1,7 @@
 //! Random arrays and expressions, each from a list of numbers: shorter lists and smaller numbers give simpler ones.
 
 use aosx::{
-    array::{Anchor, Boundary, Index, LazyArray, MapOp, Operation, Rolling},
+    array::{Anchor, Boundary, Folding, Groups, Index, LazyArray, MapOp, Operation, Rolling},
     dtype::{DType, Scalar},
     error::Result,
     kernels::{
@@ -229,7 +229,7 @@ impl Draw<'_> {
     pub fn grown(&mut self, pool: &[LazyArray]) -> Result<LazyArray> {
         let back = self.below(3).min(pool.len() as u64 - 1) as usize;
         let a = &pool[pool.len() - 1 - back];
-        match self.below(44) {
+        match self.below(46) {
             0..=2 => a.unary(self.one_of(Unary::ALL)),
             3..=7 => {
                 let b = self.partner(a, pool)?;
@@ -442,8 +442,20 @@ impl Draw<'_> {
                     )
                 }
             },
+            44 | 45 => self.grouped(a),
             _ => Ok(a.hold()),
         }
+    }
+
+    fn grouped(&mut self, a: &LazyArray) -> Result<LazyArray> {
+        let (axes, also): (Vec<i64>, Vec<i64>) = self.axes(a).into_iter().partition(|_| self.below(3) != 2);
+        let positions: u64 = axes.iter().map(|&k| a.shape()[k as usize]).product();
+        let count = self.below(6) as u32;
+        let labels = (0..positions).map(|_| self.below(u64::from(count) + 1) as u32);
+        let labels = labels.map(|g| if g < count { g } else { Groups::NONE }).collect();
+        let options = FoldOptions { ddof: 0.0, keep_missing: self.flag(), min_count: self.one_of(&[0, 0, 2]) };
+        let fold = Folding::Op { op: self.one_of(&Op::ALL[..]), options };
+        a.grouped_by(fold, &axes, &Groups::new(labels, count)?, &also)
     }
 
     /// Arrays made of `leaves` and of each other.

@@ -253,8 +253,17 @@ impl Reference<'_> {
                 close(&own, &engine, &input, *op, reduced, *options);
                 engine
             }
-            // In the order of the blocks, which is the definition of a user's fold. Grouped ones have laws of their own.
-            Operation::Fold { .. } | Operation::Grouped { .. } => (self.engine)(array)?,
+            // In the order of the blocks, which is the definition of a user's fold.
+            Operation::Fold { .. } => (self.engine)(array)?,
+            Operation::Grouped { input, fold, .. } => {
+                let input = self.of(input)?;
+                let own = super::grouped::grouped_whole(&input, array).transpose()?;
+                let rounds = matches!(fold.op(), Some(Op::Sum | Op::Prod | Op::Mean | Op::Var | Op::Std));
+                match own {
+                    Some(own) if !rounds => own,
+                    _ => (self.engine)(array)?,
+                }
+            }
         })
     }
 
@@ -379,7 +388,13 @@ fn created(creation: &Creation, dtype: DType, shape: &Shape) -> Whole {
 }
 
 /// A reduction of everything in one chunk.
-fn reduced_whole(input: &Whole, op: Op, reduced: &[bool], options: FoldOptions, array: &LazyArray) -> Result<Whole> {
+pub fn reduced_whole(
+    input: &Whole,
+    op: Op,
+    reduced: &[bool],
+    options: FoldOptions,
+    array: &LazyArray,
+) -> Result<Whole> {
     let folds = Folds::new(&[op], &Decode::plain(input.dtype, ByteOrder::NATIVE), options);
     let strides = |wanted: bool| {
         let mut next = 1;

@@ -170,7 +170,7 @@ impl Calendar {
     }
 
     /// The months from the start of 1970 to that of an instant's month.
-    pub(super) fn month_number(self, instant: Instant) -> i64 {
+    pub(crate) fn month_number(self, instant: Instant) -> i64 {
         let (year, month, _) = self.civil(instant.day());
         (year - 1970) * 12 + i64::from(month) - 1
     }
@@ -179,7 +179,7 @@ impl Calendar {
     ///
     /// # Errors
     /// When that is further away than 292,000 years.
-    pub(super) fn month_start(self, number: i64) -> Result<Instant> {
+    pub(crate) fn month_start(self, number: i64) -> Result<Instant> {
         let year = 1970 + number.div_euclid(12);
         let found = (year.unsigned_abs() < YEARS_MAX).then(|| {
             let day = self.day_number(year, number.rem_euclid(12) as u8 + 1, 1);

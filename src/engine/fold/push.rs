@@ -1,0 +1,215 @@
+//! Hands chunks to the reductions: all of a chunk to one state, or strips of it to those of their groups.
+
+use super::{Job, Slot, state_of};
+use crate::{
+    engine::BATCH_CHUNKS,
+    error::Result,
+    kernels::{
+        decode::Segment,
+        fold::{ChunkView, Role, ViewDim},
+    },
+    plan::{Grouping, Input, Part},
+    shape::Region,
+};
+
+/// Chunks in hand.
+pub struct Chunks<'c> {
+    /// Where they lie.
+    pub places: &'c [Region],
+    /// Their bytes, one behind the other.
+    pub data: &'c [u8],
+    /// How many of those each has.
+    pub each: usize,
+}
+
+/// How the elements of a chunk lie.
+struct Lie {
+    /// Slowest first.
+    dims: Vec<ViewDim>,
+    /// Which axis each of them is.
+    axes: Vec<usize>,
+    /// The place of the first element among the values of its cell.
+    first_index: u64,
+}
+
+/// Part of a chunk whose values are all of one group.
+#[derive(Clone, Copy, Default)]
+struct Strip {
+    /// Which of the chunks in hand.
+    chunk: usize,
+    /// The first element, and its place among the values of its cell.
+    element: usize,
+    index: u64,
+}
+
+/// Strips of one group and of one form, which are folded together.
+struct Strips {
+    group: u32,
+    dims: Vec<ViewDim>,
+    waiting: [Strip; BATCH_CHUNKS as usize],
+    len: usize,
+}
+
+impl Job<'_> {
+    /// Folds chunks that lie one behind the other, each value into the state of its group.
+    pub(super) fn push(
+        &self,
+        chunks: &Chunks<'_>,
+        slots: &mut [Slot],
+        cells: usize,
+        segment: &mut Segment,
+    ) -> Result<()> {
+        let mut strips = Strips { group: 0, dims: Vec::new(), waiting: Default::default(), len: 0 };
+        for (chunk, place) in chunks.places.iter().enumerate() {
+            let lie = self.lie(place);
+            let mut outcome = Ok(());
+            let mut next = |group: u32, dims: &[ViewDim], strip: Strip| {
+                if outcome.is_ok() && !strips.take(group, dims, strip) {
+                    outcome = self.push_strips(&strips, chunks, slots, cells, segment);
+                    strips.begin(group, dims, strip);
+                }
+            };
+            match &self.fold.grouping {
+                Some(grouping) => lie.strips(grouping, place, |group, dims, element, index| {
+                    next(group, dims, Strip { chunk, element, index });
+                }),
+                // Those that are cut at an edge have other shapes than their neighbours, and are folded on their own.
+                None => next(0, &lie.dims, Strip { chunk, element: 0, index: lie.first_index }),
+            }
+            outcome?;
+        }
+        self.push_strips(&strips, chunks, slots, cells, segment)
+    }
+
+    /// Folds strips of one group, where this pass is about that group.
+    fn push_strips(
+        &self,
+        strips: &Strips,
+        chunks: &Chunks<'_>,
+        slots: &mut [Slot],
+        cells: usize,
+        segment: &mut Segment,
+    ) -> Result<()> {
+        let (Ok(slot), 1..) = (slots.binary_search_by_key(&strips.group, |s| s.group), strips.len) else {
+            return Ok(());
+        };
+        let mut rest = slots[slot].state.bytes_mut();
+        for part in &self.fold.parts {
+            let state = state_of(part, cells, &mut rest);
+            let mut views = [ChunkView { bytes: &[], dims: &strips.dims, first_index: 0 }; BATCH_CHUNKS as usize];
+            for (view, strip) in views.iter_mut().zip(strips.waiting()) {
+                let chunk = &chunks.data[strip.chunk * chunks.each..(strip.chunk + 1) * chunks.each];
+                let within = self.within(part, &chunks.places[strip.chunk], chunks.each);
+                let from = strip.element * part.decode.stored.size();
+                (view.bytes, view.first_index) = (&chunk[within][from..], strip.index);
+            }
+            part.reducer.push(&part.decode, state, cells, &views[..strips.len], segment)?;
+        }
+        Ok(())
+    }
+
+    /// Where in a block's bytes the values that a part reduces lie.
+    fn within(&self, part: &Part, place: &Region, each: usize) -> std::ops::Range<usize> {
+        match &self.fold.input {
+            Input::Stored(_) => 0..each,
+            Input::Computed(_) => self.roots(place).nth(part.root).unwrap_or_default(),
+        }
+    }
+
+    /// How the elements of a chunk lie, and where each goes.
+    fn lie(&self, place: &Region) -> Lie {
+        let (grid, reduced) = (self.fold.input.grid(), self.fold.columns.reduced());
+        // A stored chunk is whole even at the edge; a computed one is as large as what it holds.
+        let (axes, whole) = match &self.fold.input {
+            Input::Stored(source) => (source.layout().axes.clone(), grid.chunk()),
+            Input::Computed(_) => ((0..reduced.len()).collect(), &place.shape),
+        };
+        let cell_strides = strides_of(&place.shape, |axis| !reduced[axis]);
+        let index_strides = strides_of(grid.shape(), |axis| reduced[axis]);
+        let mut stride = 1;
+        let mut dims: Vec<ViewDim> = axes
+            .iter()
+            .rev()
+            .map(|&axis| {
+                let role = if reduced[axis] {
+                    Role::Reduced { index_stride: index_strides[axis] }
+                } else {
+                    Role::Kept { cell_stride: cell_strides[axis] as usize }
+                };
+                let dim = ViewDim { len: place.shape[axis] as usize, stride, role };
+                stride *= whole[axis] as usize;
+                dim
+            })
+            .collect();
+        dims.reverse();
+        let first_index = index_strides.iter().zip(&place.start).map(|(stride, start)| stride * start).sum();
+        Lie { dims, axes, first_index }
+    }
+}
+
+impl Lie {
+    /// Calls `each(group, dims, first element, its index)` for all that is in one group.
+    fn strips(self, grouping: &Grouping, place: &Region, mut each: impl FnMut(u32, &[ViewDim], usize, u64)) {
+        let Lie { mut dims, axes, first_index } = self;
+        let along: Vec<usize> = (0..axes.len()).filter(|&axis| grouping.grouped()[axis]).collect();
+        let part = Region {
+            start: along.iter().map(|&axis| place.start[axis]).collect(),
+            shape: along.iter().map(|&axis| place.shape[axis]).collect(),
+        };
+        // Where each grouped axis is among the dimensions, and its strides.
+        let steps: Vec<(usize, usize, u64)> = along
+            .iter()
+            .filter_map(|&axis| {
+                let at = axes.iter().position(|&a| a == axis)?;
+                let Role::Reduced { index_stride } = dims[at].role else { return None };
+                Some((at, dims[at].stride, index_stride))
+            })
+            .collect();
+        steps.iter().for_each(|&(at, ..)| dims[at].len = 1);
+        let Some(&(last, ..)) = steps.last() else { return };
+        grouping.groups().strips(grouping.lengths(), &part, |group, from, n| {
+            dims[last].len = n as usize;
+            let (mut element, mut index) = (0, first_index);
+            for ((&(_, stride, index_stride), from), start) in steps.iter().zip(from).zip(&part.start) {
+                element += (from - start) as usize * stride;
+                index += (from - start) * index_stride;
+            }
+            each(group, &dims, element, index);
+        });
+    }
+}
+
+impl Strips {
+    /// Adds a strip, if there is room and it is like those that wait.
+    fn take(&mut self, group: u32, dims: &[ViewDim], strip: Strip) -> bool {
+        let fits = self.len < self.waiting.len() && self.group == group && self.dims == dims;
+        if fits {
+            self.waiting[self.len] = strip;
+            self.len += 1;
+        }
+        fits
+    }
+
+    /// Begins anew with a strip.
+    fn begin(&mut self, group: u32, dims: &[ViewDim], strip: Strip) {
+        self.group = group;
+        self.dims.clear();
+        self.dims.extend_from_slice(dims);
+        (self.waiting[0], self.len) = (strip, 1);
+    }
+
+    fn waiting(&self) -> &[Strip] {
+        &self.waiting[..self.len]
+    }
+}
+
+/// Row-major strides among the axes that `counts` picks; zero for the others.
+fn strides_of(shape: &[u64], counts: impl Fn(usize) -> bool) -> Vec<u64> {
+    let mut strides = vec![0; shape.len()];
+    let mut next = 1;
+    for axis in (0..shape.len()).rev().filter(|&axis| counts(axis)) {
+        strides[axis] = next;
+        next *= shape[axis];
+    }
+    strides
+}
