@@ -30,7 +30,7 @@ pub struct CalcArgs {
     /// One more file, by a name of your own
     #[arg(long = "in", value_name = "NAME=FILE")]
     pub named: Vec<String>,
-    /// Which parts are read: of every file
+    /// Which parts are read: of every file that has the dimension
     #[command(flatten)]
     pub input: InputArgs,
     /// Write to this file: .nc is NetCDF-4, .zarr is Zarr v3 [default: print]
@@ -121,7 +121,9 @@ pub(super) fn inputs(files: &[PathBuf], named: &[String], parts: &InputArgs, glo
     if all.is_empty() {
         return Err(Error::usage("no input; give a file behind the expression"));
     }
-    all.into_iter().map(|(name, path)| Ok(Input { name, dataset: parts.open(&[path], global)? })).collect()
+    let whole = all.iter().map(|(_, path)| parts.whole(&[path], &[], global)).collect::<Result<Vec<Dataset>>>()?;
+    let datasets = parts.each(&whole)?;
+    Ok(all.into_iter().zip(datasets).map(|((name, _), dataset)| Input { name, dataset }).collect())
 }
 
 /// Every function under the heading of its kind, and the constants.

@@ -9,7 +9,7 @@ use super::{
     layout::{self, LayoutArgs},
 };
 use crate::{
-    dataset::Conversion,
+    dataset::{Conversion, Dataset},
     error::{Error, Result},
     session::Session,
 };
@@ -52,16 +52,34 @@ pub struct ConvertArgs {
 /// # Errors
 /// As [`Conversion::of`] and [`Session::write`].
 pub fn run(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
+    copy(args, |input| input.open(&args.files, &args.var, global), global, session, out)
+}
+
+/// Runs it with the variables of all files in one.
+///
+/// # Errors
+/// As [`run`], and when files say different things by one name.
+pub fn merge(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
+    copy(args, |input| input.merge(&args.files), global, session, out)
+}
+
+fn copy(
+    args: &ConvertArgs,
+    open: impl Fn(&InputArgs) -> Result<Dataset>,
+    global: &Global,
+    session: &Session,
+    out: &mut dyn Write,
+) -> Result<()> {
     let Destination::File(path, format) = Destination::of(Some(&args.output), args.format.as_deref())? else {
         return Err(Error::usage("convert writes a file; give -o FILE"));
     };
     let layout = args.layout.parse(Some(format))?;
     let variables = args.var.iter().map(|v| v.trim().to_string()).collect();
-    let dataset = args.input.open(&args.files, global)?;
+    let dataset = open(&args.input)?;
     let request = Conversion { variables, layout, format };
     let mut computation = request.of(&dataset)?;
     // A copy of the same values has the same history.
-    if request.layout.changes_values() || !args.input.request().is_empty() {
+    if request.layout.changes_values() || !args.input.request().is_empty() || dataset.paths().len() > 1 {
         history::append(&mut computation.schema.attrs);
     }
     if args.explain {

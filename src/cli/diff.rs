@@ -48,7 +48,8 @@ pub fn run(args: &DiffArgs, global: &Global, session: &Session, out: &mut dyn Wr
     if !is_tolerance(args.rtol) || !is_tolerance(args.atol) {
         return Err(Error::usage("--rtol and --atol are numbers from 0"));
     }
-    let (a, b) = (args.input.open(&[&args.first], global)?, args.input.open(&[&args.second], global)?);
+    let (a, b) =
+        (args.input.open(&[&args.first], &args.var, global)?, args.input.open(&[&args.second], &args.var, global)?);
     let extent = match (args.metadata, args.values) {
         (true, _) => Extent::Metadata,
         (_, true) => Extent::Values,

@@ -33,7 +33,7 @@ pub struct InfoArgs {
 /// # Errors
 /// When the file cannot be opened, has no such variable, or `out` refuses.
 pub fn run(args: &InfoArgs, global: &Global, out: &mut dyn Write) -> Result<()> {
-    let dataset = args.input.open(&args.files, global)?;
+    let dataset = args.input.open(&args.files, &[], global)?;
     let mut only = None;
     if let Some(names) = &args.var {
         let wanted = names.iter().map(|n| path_of(dataset.root(), n).map_err(|e| e.in_file(dataset.path())));

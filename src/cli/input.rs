@@ -114,26 +114,49 @@ impl InputArgs {
         };
         let overlap = if self.overlap == OverlapArg::Keep { Overlap::Keep } else { Overlap::Refuse };
         let broken = if self.skip_broken { Broken::Skip } else { Broken::Refuse };
-        Ok(Many { combine, overlap, broken })
+        Ok(Many { combine, overlap, broken, variables: Vec::new() })
     }
 
-    /// Files as one, and the part of them that is wanted. Names may have `*`, `?` and `[...]` in them. What is found
-    /// beside is said on stderr.
+    /// Files as one, and the part of them that is wanted.
     ///
     /// # Errors
-    /// When one cannot be opened, they do not go together, or have no such part.
-    pub fn open<P: AsRef<Path>>(&self, files: &[P], global: &Global) -> Result<Dataset> {
+    /// As [`whole`](InputArgs::whole), and when they have no such part.
+    pub fn open<P: AsRef<Path>>(&self, files: &[P], variables: &[String], global: &Global) -> Result<Dataset> {
+        self.whole(files, variables, global)?.select(&self.selection()?)
+    }
+
+    /// Files as one. Names may have `*`, `?` and `[...]` in them; `variables` are
+    /// those that will be read, where that is known. What is found beside is said on stderr.
+    ///
+    /// # Errors
+    /// When one cannot be opened, or they do not go together.
+    pub fn whole<P: AsRef<Path>>(&self, files: &[P], variables: &[String], global: &Global) -> Result<Dataset> {
         let paths = expanded(files)?;
-        let many = self.many()?;
-        let dataset = match paths.as_slice() {
-            [one] if !matches!(many.combine, Combine::New(_)) => Dataset::open(one)?,
-            all => {
-                let (dataset, findings) = open_many(all, &many)?;
-                tell(&findings, global);
-                dataset
-            }
-        };
-        dataset.select(&self.selection()?)
+        let many = Many { variables: variables.to_vec(), ..self.many()? };
+        if let ([one], Combine::Time | Combine::ByCoords) = (paths.as_slice(), &many.combine) {
+            return Dataset::open(one);
+        }
+        let (dataset, findings) = open_many(&paths, &many)?;
+        tell(&findings, global);
+        Ok(dataset)
+    }
+
+    /// The variables of several files in one, and the part of it that is wanted.
+    ///
+    /// # Errors
+    /// When one cannot be opened, they say different things by one name, or have no such part.
+    pub fn merge<P: AsRef<Path>>(&self, files: &[P]) -> Result<Dataset> {
+        let all = expanded(files)?.iter().map(Dataset::open).collect::<Result<Vec<Dataset>>>()?;
+        Dataset::merge(&all)?.select(&self.selection()?)
+    }
+
+    /// The part of each of several datasets that is wanted, of those dimensions that it has.
+    ///
+    /// # Errors
+    /// When one has no such part, or none has a dimension.
+    pub fn each(&self, datasets: &[Dataset]) -> Result<Vec<Dataset>> {
+        let selection = self.selection()?;
+        datasets.iter().map(|dataset| dataset.select(&selection.within(dataset, datasets))).collect()
     }
 
     /// What goes into the identity of a run; empty where everything of one file is read.

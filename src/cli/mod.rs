@@ -10,6 +10,7 @@ pub mod info;
 pub mod input;
 pub mod layout;
 pub mod reduce;
+pub mod split;
 
 use crate::{
     error::{Class, Error, Problem},
@@ -75,11 +76,17 @@ enum Command {
     Reduce(reduce::ReduceArgs),
     Calc(calc::CalcArgs),
     Convert(convert::ConvertArgs),
+    Split(split::SplitArgs),
     /// Copy parts of a file: some variables, ranges of coordinates, positions
     #[command(
         after_help = "Examples:\n  aosx select in.nc --sel time=1991-01:2020-12 --sel lat=30:60 --sel lon=-10:40 -o europe.nc\n  aosx select in.nc --sel lev=860 --sel-method nearest --var t,u -o t860.nc\n  aosx select in.nc --isel time=0:10:2 -o some.zarr"
     )]
     Select(convert::ConvertArgs),
+    /// Put the variables of several files into one; what several have, as coordinates, has to be the same
+    #[command(
+        after_help = "Examples:\n  aosx merge t.nc u.nc -o tu.nc\n  aosx merge orography.nc t.nc -o all.zarr --isel time=0"
+    )]
+    Merge(convert::ConvertArgs),
     Diff(diff::DiffArgs),
     Graph(graph::GraphArgs),
 }
@@ -96,6 +103,8 @@ pub fn main() -> ExitCode {
             Command::Info(args) => info::run(args, global, &mut out),
             Command::Calc(calc) => calc::run(calc, global, &session, &mut out),
             Command::Convert(convert) | Command::Select(convert) => convert::run(convert, global, &session, &mut out),
+            Command::Merge(merge) => convert::merge(merge, global, &session, &mut out),
+            Command::Split(split) => split::run(split, global, &session),
             Command::Diff(diff) => return diff::run(diff, global, &session, &mut out),
             Command::Graph(args) => graph::run(args, global, &mut out),
             Command::Reduce(reduce) => reduce::run(reduce, global, &session, &mut out),

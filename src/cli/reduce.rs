@@ -117,7 +117,12 @@ pub struct ReduceArgs {
 pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
     let mut request = request(args)?;
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
-    let dataset = args.input.open(&args.files, global)?;
+    // What groups are made by is read too.
+    let mut named = args.var.clone();
+    if !named.is_empty() {
+        named.extend(request.by.iter().map(|by| by.variable().to_string()));
+    }
+    let dataset = args.input.open(&args.files, &named, global)?;
     if let Some(every) = &args.resample {
         request.by = vec![every_time(args, every, &dataset)?];
     }
@@ -183,28 +188,10 @@ fn request(args: &ReduceArgs) -> Result<Reduction> {
     request.valid = if args.valid_range { ValidRange::Apply } else { ValidRange::Ignore };
     let anchor = if args.center { Anchor::Center } else { Anchor::Last };
     if let Some(by) = &args.by {
-        request.by = top_level(by).into_iter().map(By::parse).collect::<Result<_>>()?;
+        request.by = By::list(by)?;
     }
     request.rolling = args.rolling.map(|length| Rolling { length, anchor });
     Ok(request)
-}
-
-/// The parts between commas that are in no brackets.
-fn top_level(text: &str) -> Vec<&str> {
-    let (mut depth, mut from, mut out) = (0i32, 0, Vec::new());
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                out.push(&text[from..at]);
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    out.push(&text[from..]);
-    out
 }
 
 /// The bins of time that `--resample` says, along the one axis that has dates.

@@ -11,6 +11,7 @@ mod grouped;
 pub mod grouping;
 mod layout;
 mod many;
+mod merged;
 mod numbers;
 mod output;
 mod reduced;
@@ -38,6 +39,7 @@ use crate::{
     formats,
     source::{Container, Group, Layout as Order, Source, VarMeta},
 };
+use merged::Merged;
 use select::Selected;
 use std::{
     path::{Path, PathBuf},
@@ -57,6 +59,8 @@ enum Held {
     Stored { container: Arc<dyn Container>, paths: Arc<[PathBuf]> },
     /// Parts of another.
     Selected(Arc<Selected>),
+    /// Several.
+    Merged(Arc<Merged>),
 }
 
 impl Dataset {
@@ -90,6 +94,14 @@ impl Dataset {
         Ok(Dataset(Held::Selected(Arc::new(selected))))
     }
 
+    /// The variables of several datasets in one. What several have, as coordinates, has to be the same.
+    ///
+    /// # Errors
+    /// When there is none, a dimension has two lengths, or a variable of one name says different things.
+    pub fn merge(datasets: &[Dataset]) -> Result<Dataset> {
+        Ok(Dataset(Held::Merged(Arc::new(Merged::new(datasets)?))))
+    }
+
     /// Where it lies: the first of its files.
     pub fn path(&self) -> &Path {
         self.paths().first().map_or(Path::new(""), PathBuf::as_path)
@@ -100,6 +112,7 @@ impl Dataset {
         match &self.0 {
             Held::Stored { paths, .. } => paths,
             Held::Selected(selected) => selected.of().paths(),
+            Held::Merged(merged) => merged.paths(),
         }
     }
 
@@ -108,6 +121,7 @@ impl Dataset {
         match &self.0 {
             Held::Stored { container, .. } => container.format(),
             Held::Selected(selected) => selected.of().format(),
+            Held::Merged(merged) => merged.having("").format(),
         }
     }
 
@@ -115,7 +129,7 @@ impl Dataset {
     pub fn container(&self) -> Option<&Arc<dyn Container>> {
         match &self.0 {
             Held::Stored { container, .. } => Some(container),
-            Held::Selected(_) => None,
+            Held::Selected(_) | Held::Merged(_) => None,
         }
     }
 
@@ -124,6 +138,7 @@ impl Dataset {
         match &self.0 {
             Held::Stored { container, .. } => container.root(),
             Held::Selected(selected) => selected.root(),
+            Held::Merged(merged) => merged.root(),
         }
     }
 
@@ -154,6 +169,7 @@ impl Dataset {
         let array = match &self.0 {
             Held::Stored { container, .. } => container.source(&meta.path).and_then(LazyArray::from_source),
             Held::Selected(selected) => selected.array(meta),
+            Held::Merged(merged) => merged.having(&meta.path).array(&meta.path),
         };
         array.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
@@ -178,6 +194,7 @@ impl Dataset {
         let source = match &self.0 {
             Held::Stored { container, .. } => container.source(&meta.path),
             Held::Selected(_) => Err(Error::usage("a selection has arrays, and no chunks of its own")),
+            Held::Merged(merged) => merged.having(&meta.path).source(&meta.path),
         };
         source.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
@@ -191,6 +208,7 @@ impl Dataset {
         let numbers = match &self.0 {
             Held::Stored { container, .. } => container.source(&meta.path).and_then(|s| numbers::numbers(s.as_ref())),
             Held::Selected(selected) => selected.numbers(meta),
+            Held::Merged(merged) => merged.having(&meta.path).numbers(&meta.path),
         };
         numbers.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
@@ -204,6 +222,7 @@ impl Dataset {
         let texts = match &self.0 {
             Held::Stored { container, .. } => container.texts(&meta.path),
             Held::Selected(selected) => selected.texts(meta),
+            Held::Merged(merged) => merged.having(&meta.path).texts(&meta.path),
         };
         texts.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }

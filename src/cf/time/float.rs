@@ -49,7 +49,7 @@ pub(super) fn ratio(n: i128, d: u64) -> f64 {
     // does it.
     let shift = magnitude.leading_zeros();
     let (wide, d) = (magnitude << shift, u128::from(d));
-    let quotient = wide / d | u128::from(!wide.is_multiple_of(d));
+    let quotient = (wide / d) | u128::from(!wide.is_multiple_of(d));
     let nearest = quotient as f64 * 2f64.powi(-(shift as i32));
     if n < 0 { -nearest } else { nearest }
 }
@@ -89,10 +89,10 @@ fn to_64_bits(value: u128) -> (u128, i32) {
 /// The magnitude of a finite float as a whole number times a power of two.
 fn parts(value: f64) -> (u64, i32) {
     let bits = value.to_bits();
-    let (exponent, fraction) = ((bits >> 52 & 0x7ff) as i32, bits & ((1 << 52) - 1));
+    let (exponent, fraction) = (((bits >> 52) & 0x7ff) as i32, bits & ((1 << 52) - 1));
     match exponent {
         0 => (fraction, -1074),
-        e => (fraction | 1 << 52, e - 1075),
+        e => (fraction | (1 << 52), e - 1075),
     }
 }
 

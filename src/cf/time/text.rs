@@ -25,8 +25,7 @@ pub(super) fn read(text: &str) -> Result<Written, String> {
     let mut at = Cursor { rest: text.trim() };
     let mut date = at.date()?;
     let spaced = at.skip_blanks();
-    let separated = spaced || at.take_one_of("Tt_").is_some();
-    if separated && at.digit_follows() {
+    if at.take_one_of("Tt_").is_some() || (spaced && at.digit_follows()) {
         at.time(&mut date)?;
         at.skip_blanks();
     }
@@ -201,7 +200,7 @@ mod tests {
             ("12345678901-01-01", "nine digits"),
             ("1990-", "month"),
             ("1990-123", "month"),
-            ("1990-01-01T", "left over"),
+            ("1990-01-01T", "hour"),
             ("1990-01-01 12:", "minute"),
             ("1990-01-01 12:00 5:00", "left over"),
             ("1990-01-01-06:00", "left over"),

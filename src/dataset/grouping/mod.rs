@@ -91,6 +91,14 @@ impl By {
         }
     }
 
+    /// Reads several with commas between them.
+    ///
+    /// # Errors
+    /// As [`parse`](By::parse).
+    pub fn list(text: &str) -> Result<Vec<By>> {
+        top_level(text).into_iter().map(By::parse).collect()
+    }
+
     /// The variable that it looks at.
     pub fn variable(&self) -> &str {
         match self {
@@ -98,6 +106,24 @@ impl By {
             By::Values(variable) | By::Bins { variable, .. } => variable,
         }
     }
+}
+
+/// The parts between commas that are in no brackets.
+fn top_level(text: &str) -> Vec<&str> {
+    let (mut depth, mut from, mut out) = (0i32, 0, Vec::new());
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                out.push(&text[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push(&text[from..]);
+    out
 }
 
 /// Groups of positions along dimensions of a dataset, and the coordinates that name them.
@@ -245,6 +271,7 @@ mod tests {
         assert_eq!(By::parse("time.month").unwrap(), part("time", Part::Month));
         assert_eq!(By::parse(" g/time.dayofyear ").unwrap(), part("g/time", Part::DayOfYear));
         assert_eq!(By::parse("basin").unwrap(), By::Values("basin".into()));
+        assert_eq!(By::list("time.year, lat(0,1),basin").unwrap().len(), 3);
         let bins = By::Bins { variable: "lat".into(), edges: vec![-90.0, -30.5, 30.0] };
         assert_eq!(By::parse("lat(-90, -30.5, 30)").unwrap(), bins);
         assert!(matches!(By::parse("time.season(JJAS,NDJFM)").unwrap(), By::Seasons { .. }));

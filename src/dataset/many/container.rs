@@ -2,7 +2,7 @@
 
 use super::{
     known::Known,
-    source::{Files, How, Joined, origin},
+    source::{Files, Found, How, Joined, origin},
 };
 use crate::{
     error::{Error, Result},
@@ -23,6 +23,9 @@ pub(super) struct JoinedFiles {
     pub joined: HashMap<String, How>,
     /// Variables whose values were read when files were joined.
     pub known: HashMap<String, Vec<f64>>,
+    /// What was found of variables' chunks while files were open, file by file.
+    pub ahead: Mutex<HashMap<String, Vec<Found>>>,
+    /// The sources that were asked for.
     pub made: Mutex<HashMap<String, Arc<dyn Source>>>,
 }
 
@@ -36,7 +39,8 @@ impl JoinedFiles {
         }
         let how = self.joined.get(&meta.path).cloned();
         let how = how.ok_or_else(|| Error::usage(format!("'{variable}' is not joined")))?;
-        Ok(Arc::new(Joined::new(self.files.clone(), meta.clone(), how)?))
+        let found = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).remove(&meta.path);
+        Ok(Arc::new(Joined::new(self.files.clone(), meta.clone(), how, found)?))
     }
 
     fn is_ours(&self, path: &str) -> bool {

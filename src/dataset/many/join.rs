@@ -6,7 +6,7 @@ use super::{
     crowd,
     pool::Pool,
     scan::{self, Coordinate, Member, Reference, Scanned},
-    source::{Files, How},
+    source::{Files, Found, How},
 };
 use crate::{
     attrs::{Attrs, Value},
@@ -28,12 +28,11 @@ use std::{
 /// # Errors
 /// As [`open_many`](super::open_many).
 pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Result<(JoinedFiles, Vec<PathBuf>)> {
-    let pool = Pool::new();
     let (first, reference) = reference(paths, how, findings)?;
-    let held = (pool.most() / 4).min(HELD_MAX);
+    let held = (reference.pool.most() / 4).min(HELD_MAX);
     let rest: Vec<&PathBuf> = paths.iter().skip_while(|p| **p != reference.path).collect();
     let mut scanned = Vec::with_capacity(rest.len());
-    for result in crowd::each(rest.len(), |n| reference.scan(rest[n], n < held)) {
+    for result in crowd::each(rest.len(), |n| reference.scan(rest[n], n, n < held)) {
         match result {
             Ok(one) => scanned.push(one),
             Err(e) if how.broken == Broken::Skip => findings.skipped.push(e),
@@ -51,7 +50,7 @@ pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Re
         put_in_order(&mut scanned, coordinate, how, findings)?;
     }
     let paths = scanned.iter().map(|one| one.door.path.clone()).collect();
-    Ok((together(first, reference, scanned, how, pool)?, paths))
+    Ok((together(first, reference, scanned, how)?, paths))
 }
 
 /// Containers that are held open after they were looked at.
@@ -91,9 +90,27 @@ fn reference(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Result<(
         return Err(Error::usage("it has no variable to join").in_file(path));
     }
     let grid = scan::grid(first.as_ref(), dim.as_deref()).map_err(|e| e.in_file(path))?;
-    let reference = Reference { path: path.clone(), root: root.clone(), dim, coordinate, members, grid };
+    let ahead = ahead(&members, coordinate.as_ref(), how);
+    let (path, root, pool) = (path.clone(), root.clone(), Pool::new());
+    let reference = Reference { path, root, dim, coordinate, members, grid, ahead, pool };
     Ok((first, reference))
 }
+
+/// The members whose chunks are looked at while files are open: those that are named, or all where they are few.
+fn ahead(members: &[Member], coordinate: Option<&Coordinate>, how: &Many) -> Vec<usize> {
+    let is_label = |path: &str| coordinate.is_some_and(|c| c.path == path || c.bounds.as_deref() == Some(path));
+    let is_data = |k: &usize| members[*k].meta.stored.dtype().is_some() && !is_label(&members[*k].meta.path);
+    let named = |k: &usize| how.variables.iter().any(|name| name.trim_start_matches('/') == members[*k].meta.path);
+    let all: Vec<usize> = (0..members.len()).filter(is_data).collect();
+    match how.variables.is_empty() {
+        true if all.len() <= AHEAD_MAX => all,
+        true => Vec::new(),
+        false => all.into_iter().filter(named).collect(),
+    }
+}
+
+/// More variables than these are not all likely to be read.
+const AHEAD_MAX: usize = 4;
 
 /// The variables that are joined: those with the dimension, or all data where it is new.
 fn members(root: &Group, dim: Option<&str>, how: &Many) -> Vec<Member> {
@@ -183,13 +200,7 @@ fn shown(units: Option<&TimeUnits>, x: f64) -> String {
 }
 
 /// What files are together.
-fn together(
-    first: Arc<dyn Container>,
-    reference: Reference,
-    scanned: Vec<Scanned>,
-    how: &Many,
-    pool: Pool,
-) -> Result<JoinedFiles> {
+fn together(first: Arc<dyn Container>, reference: Reference, scanned: Vec<Scanned>, how: &Many) -> Result<JoinedFiles> {
     let length = scanned.iter().try_fold(0u64, |all, one| all.checked_add(one.length));
     let length = length.ok_or_else(|| Error::corrupt("dimension", "files are longer together than can be counted"))?;
     let mut root = reference.root.clone();
@@ -211,12 +222,16 @@ fn together(
         (None, None) => {}
     }
     let (mut doors, mut lengths) = (Vec::with_capacity(scanned.len()), Vec::with_capacity(scanned.len()));
+    let mut ahead: Vec<Vec<Found>> = reference.ahead.iter().map(|_| Vec::with_capacity(scanned.len())).collect();
     for one in scanned {
         doors.push(one.door);
         lengths.push(one.length);
+        ahead.iter_mut().zip(one.ahead).for_each(|(all, found)| all.push(found));
     }
-    let files = Arc::new(Files { doors, lengths, pool });
-    Ok(JoinedFiles { files, first, root, joined, known, made: Mutex::default() })
+    let names = reference.ahead.iter().map(|n| reference.members[*n].meta.path.clone());
+    let ahead = Mutex::new(names.zip(ahead).collect());
+    let files = Arc::new(Files { doors, lengths, pool: reference.pool });
+    Ok(JoinedFiles { files, first, root, joined, known, ahead, made: Mutex::default() })
 }
 
 /// The type that values are decoded to where files store them in different ways.

@@ -57,6 +57,8 @@ pub struct Many {
     pub overlap: Overlap,
     /// What is to be done with those that are broken.
     pub broken: Broken,
+    /// Variables that will be read: their chunks are looked at while files are open. Others can be read as well.
+    pub variables: Vec<String>,
 }
 
 /// What was found while files were joined that a user may want to know.

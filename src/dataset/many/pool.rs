@@ -7,14 +7,15 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Files among many that are open: as many as the process may have, and those that were used last.
+/// Files among many that are open: as many as the process may have.
 ///
 /// What is kept are the sources of variables, each of which has its file open; the container that it came from is
-/// closed.
+/// closed. Most stay for as long as the dataset: files are gone through in order and again, and those that were used
+/// last would be the wrong ones to keep. A few are those that are read now.
 pub(super) struct Pool {
     most: usize,
     state: Mutex<State>,
@@ -23,12 +24,8 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct State {
     clock: u64,
-    sources: HashMap<(usize, Arc<str>), Open>,
-}
-
-struct Open {
-    source: Arc<dyn Source>,
-    used: u64,
+    staying: HashMap<(usize, Arc<str>), Arc<dyn Source>>,
+    recent: HashMap<(usize, Arc<str>), (u64, Arc<dyn Source>)>,
 }
 
 /// Descriptors that are left to outputs, spills and whatever the process has open.
@@ -37,6 +34,8 @@ const DESCRIPTORS_BESIDE: u64 = 128;
 const OPEN_MAX: u64 = 1024;
 /// A source may have its file open twice: for us, and for a library.
 const DESCRIPTORS_EACH: u64 = 2;
+/// How many of the open files are those that are read now, at most: several workers have some each.
+const RECENT_MAX: usize = 128;
 
 impl Pool {
     /// As many files as the system lets a process have open, less what else needs some.
@@ -49,39 +48,50 @@ impl Pool {
         self.most
     }
 
-    /// The chunks of a variable of file number `part`.
+    /// The chunks of a variable of a file.
     ///
     /// # Errors
     /// When the file cannot be opened any more, or its index not be read.
-    pub fn source(&self, part: usize, path: &Path, variable: &Arc<str>) -> Result<Arc<dyn Source>> {
-        let key = (part, variable.clone());
+    pub fn source(&self, door: &Door, variable: &Arc<str>) -> Result<Arc<dyn Source>> {
+        let key = (door.number, variable.clone());
         {
             let mut state = self.lock();
             state.clock += 1;
             let now = state.clock;
-            if let Some(open) = state.sources.get_mut(&key) {
-                open.used = now;
-                return Ok(open.source.clone());
+            if let Some(source) = state.staying.get(&key) {
+                return Ok(source.clone());
+            }
+            if let Some((used, source)) = state.recent.get_mut(&key) {
+                *used = now;
+                return Ok(source.clone());
             }
         }
-        let source = formats::open(path)?.source(variable)?;
-        self.keep(part, variable, &source);
+        let source = door.source(variable)?;
+        if self.keep(door, variable, &source) {
+            return Ok(source);
+        }
+        let mut state = self.lock();
+        let used = state.clock;
+        if state.recent.len() >= self.recent() {
+            let oldest = state.recent.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
+            oldest.and_then(|key| state.recent.remove(&key));
+        }
+        state.recent.insert(key, (used, source.clone()));
         Ok(source)
     }
 
-    /// Keeps a source that was opened, in the place of the one that was not used for longest.
-    pub fn keep(&self, part: usize, variable: &Arc<str>, source: &Arc<dyn Source>) {
+    /// Keeps a source that was opened, if there is room, and says whether.
+    pub fn keep(&self, door: &Door, variable: &Arc<str>, source: &Arc<dyn Source>) -> bool {
         let mut state = self.lock();
-        state.clock += 1;
-        let used = state.clock;
-        if state.sources.len() >= self.most {
-            // Some at once, so that this is not looked for with each new file.
-            let mut ages: Vec<u64> = state.sources.values().map(|open| open.used).collect();
-            ages.sort_unstable();
-            let oldest = ages[ages.len() / 8];
-            state.sources.retain(|_, open| open.used > oldest);
+        let has_room = state.staying.len() < self.most - self.recent();
+        if has_room {
+            state.staying.insert((door.number, variable.clone()), source.clone());
         }
-        state.sources.insert((part, variable.clone()), Open { source: source.clone(), used });
+        has_room
+    }
+
+    fn recent(&self) -> usize {
+        RECENT_MAX.min(self.most / 2)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,6 +110,8 @@ fn open_max() -> usize {
 
 /// A container that may be closed again: held open while few are, else opened when it is needed.
 pub(super) struct Door {
+    /// Which of the files that were given.
+    pub number: usize,
     pub path: PathBuf,
     pub open: Option<Arc<dyn Container>>,
 }

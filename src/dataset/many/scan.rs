@@ -1,6 +1,9 @@
 //! What one file says beside the first: [`Reference::scan`].
 
-use super::pool::Door;
+use super::{
+    pool::{Door, Pool},
+    source::Found,
+};
 use crate::{
     attrs::Attrs,
     cf::{
@@ -43,6 +46,9 @@ pub(super) struct Reference {
     pub members: Vec<Member>,
     /// Coordinates that have to be the same: their paths and values.
     pub grid: Vec<(String, Vec<f64>)>,
+    /// Members whose chunks are looked at while files are open.
+    pub ahead: Vec<usize>,
+    pub pool: Pool,
 }
 
 /// What is kept of a file.
@@ -59,6 +65,8 @@ pub(super) struct Scanned {
     pub otherwise: Vec<(usize, Option<DType>)>,
     /// What is said differently, in words.
     pub differences: Vec<String>,
+    /// What was found of members' chunks.
+    pub ahead: Vec<Found>,
 }
 
 /// More differences of one file are not listed.
@@ -69,12 +77,13 @@ impl Reference {
     ///
     /// # Errors
     /// When it cannot be opened, or does not go with the first one.
-    pub fn scan(&self, path: &Path, held: bool) -> Result<Scanned> {
+    pub fn scan(&self, path: &Path, number: usize, held: bool) -> Result<Scanned> {
         let container = formats::open(path)?;
-        self.compare(path, container, held).map_err(|e| e.in_file(path))
+        let door = Door { number, path: path.to_path_buf(), open: held.then(|| container.clone()) };
+        self.compare(door, container).map_err(|e| e.in_file(path))
     }
 
-    fn compare(&self, path: &Path, container: Arc<dyn Container>, held: bool) -> Result<Scanned> {
+    fn compare(&self, door: Door, container: Arc<dyn Container>) -> Result<Scanned> {
         let root = container.root();
         for (name, values) in &self.grid {
             self.same_coordinate(container.as_ref(), name, values).map_err(|e| e.in_variable(name))?;
@@ -107,9 +116,14 @@ impl Reference {
         if self.coordinate.is_some() && values.len() as u64 != length {
             return Err(Error::corrupt("coordinate", format!("{} values for {length} places", values.len())));
         }
-        let differences = self.differences(path, root);
-        let door = Door { path: path.to_path_buf(), open: held.then_some(container) };
-        Ok(Scanned { door, length, values, bounds, is_coordinate_alike, otherwise, differences })
+        let differences = self.differences(&door.path, root);
+        let mut ahead = Vec::new();
+        for name in self.ahead.iter().filter(|_| length > 0).map(|n| &self.members[*n].meta.path) {
+            let source = container.source(name)?;
+            ahead.push(Found::of(source.as_ref())?);
+            self.pool.keep(&door, &name.as_str().into(), &source);
+        }
+        Ok(Scanned { door, length, values, bounds, is_coordinate_alike, otherwise, differences, ahead })
     }
 
     fn same_coordinate(&self, container: &dyn Container, name: &str, values: &[f64]) -> Result<()> {

@@ -76,28 +76,31 @@ struct Form {
 }
 
 /// What is found in one file.
-struct Found {
+pub(super) struct Found {
     form: Form,
+    shape: Shape,
     scratch: ScratchSize,
     chunk_bytes: usize,
     stored_bytes: u64,
 }
 
 impl Joined {
-    /// Looks at the variable's chunks in every file. `meta` is what it is declared as.
+    /// Looks at the variable's chunks in every file, unless they were `found` before. `meta` is what it is declared as.
     ///
     /// # Errors
     /// When a file cannot be opened any more or has changed, or its index cannot be read.
-    pub fn new(files: Arc<Files>, meta: VarMeta, how: How) -> Result<Joined> {
+    pub fn new(files: Arc<Files>, meta: VarMeta, how: How, found: Option<Vec<Found>>) -> Result<Joined> {
         let variable: Arc<str> = meta.path.as_str().into();
-        let found = crowd::each(files.doors.len(), |part| {
-            let source = files.doors[part].source(&variable)?;
-            let found = look(source.as_ref(), &meta, &how, files.lengths[part])
-                .map_err(|e| e.in_variable(&variable).in_file(&files.doors[part].path))?;
-            files.pool.keep(part, &variable, &source);
+        let look_at = |part: usize| {
+            let door = &files.doors[part];
+            let found = files.pool.source(door, &variable).and_then(|source| Found::of(source.as_ref()))?;
+            found.check(&meta, &how, files.lengths[part]).map_err(|e| e.in_variable(&variable).in_file(&door.path))?;
             Ok(found)
-        });
-        let found = found.into_iter().collect::<Result<Vec<Found>>>()?;
+        };
+        let found = match found {
+            Some(found) => found,
+            None => crowd::each(files.doors.len(), look_at).into_iter().collect::<Result<Vec<Found>>>()?,
+        };
         Joined::of(files, variable, meta, how, found)
     }
 
@@ -114,6 +117,7 @@ impl Joined {
         let (mut forms, mut form_of): (Vec<Form>, Vec<u32>) = (Vec::new(), Vec::new());
         let (mut scratch, mut stored_bytes) = (ScratchSize::default(), 0u64);
         for mut one in found {
+            one.form.decode = one.form.decode.filter(|_| how.decoded.is_some());
             one.form.is_direct = is_direct(&one.form, &chunk, order, &how);
             let piece = if one.form.is_direct { 0 } else { one.chunk_bytes };
             scratch = scratch.max(ScratchSize { piece, ..one.scratch });
@@ -151,7 +155,7 @@ impl Joined {
 
     /// Reads chunk `chunk`, which lies in file `part`.
     fn read_in(&self, part: usize, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
-        let source = self.files.pool.source(part, &self.files.doors[part].path, &self.variable)?;
+        let source = self.files.pool.source(&self.files.doors[part], &self.variable)?;
         let form = &self.forms[self.form_of[part] as usize];
         if *source.grid().chunk() != form.chunk || source.layout() != &form.layout {
             return Err(Error::corrupt("file", "it was written anew while it was read"));
@@ -247,30 +251,41 @@ impl Cuts {
     }
 }
 
-/// What one file says about the variable.
-fn look(source: &dyn Source, meta: &VarMeta, how: &How, length: u64) -> Result<Found> {
-    let mut wanted = meta.shape.clone();
-    match how.is_new {
-        true => drop(wanted.0.remove(how.axis)),
-        false => wanted.0[how.axis] = length,
+impl Found {
+    /// What one file says about a variable.
+    ///
+    /// # Errors
+    /// When its attributes say nothing that can be done.
+    pub fn of(source: &dyn Source) -> Result<Found> {
+        let decode = match source.meta().stored.dtype() {
+            Some(_) => Some(decoding(source.meta(), source.layout(), ValidRange::Ignore)?),
+            None => None,
+        };
+        let form = Form {
+            stored: source.meta().stored.clone(),
+            layout: source.layout().clone(),
+            chunk: source.grid().chunk().clone(),
+            decode,
+            is_direct: false,
+        };
+        let shape = source.grid().shape().clone();
+        let (scratch, chunk_bytes) = (source.scratch(), source.chunk_bytes());
+        Ok(Found { form, shape, scratch, chunk_bytes, stored_bytes: source.stored_bytes() })
     }
-    if *source.grid().shape() != wanted {
-        let (here, had) = (source.grid().shape(), &wanted);
-        return Err(Error::corrupt("file", format!("its shape is {here} now, and was {had} when files were joined")));
+
+    /// Whether it is still what it was when files were joined.
+    fn check(&self, meta: &VarMeta, how: &How, length: u64) -> Result<()> {
+        let mut wanted = meta.shape.clone();
+        match how.is_new {
+            true => drop(wanted.0.remove(how.axis)),
+            false => wanted.0[how.axis] = length,
+        }
+        if self.shape == wanted {
+            return Ok(());
+        }
+        let here = &self.shape;
+        Err(Error::corrupt("file", format!("its shape is {here} now, and was {wanted} when files were joined")))
     }
-    let decode = match how.decoded {
-        Some(_) => Some(decoding(source.meta(), source.layout(), ValidRange::Ignore)?),
-        None => None,
-    };
-    let form = Form {
-        stored: source.meta().stored.clone(),
-        layout: source.layout().clone(),
-        chunk: source.grid().chunk().clone(),
-        decode,
-        is_direct: false,
-    };
-    let (scratch, chunk_bytes) = (source.scratch(), source.chunk_bytes());
-    Ok(Found { form, scratch, chunk_bytes, stored_bytes: source.stored_bytes() })
 }
 
 /// Whether a chunk of a file, as it is stored, is the beginning of a chunk of the whole.

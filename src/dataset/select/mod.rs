@@ -88,6 +88,21 @@ impl Selection {
         self
     }
 
+    /// What it says of the dimensions and coordinates that a dataset has; all of it where `datasets` have a name
+    /// nowhere, so that it is a mistake there.
+    pub fn within(&self, dataset: &Dataset, datasets: &[Dataset]) -> Selection {
+        let has = |dataset: &Dataset, name: &str| {
+            dataset
+                .root()
+                .all_vars()
+                .iter()
+                .any(|v| v.name() == name || v.path == name || v.dims.iter().any(|d| d == name))
+        };
+        let mut out = self.clone();
+        out.wants.retain(|(name, _)| has(dataset, name) || !datasets.iter().any(|d| has(d, name)));
+        out
+    }
+
     /// Whether it is everything.
     pub fn is_empty(&self) -> bool {
         self.wants.is_empty()

@@ -1,0 +1,247 @@
+//! Many files as one: what xarray makes of them (`fixtures/many/make.py`), what is refused, and laws.
+
+mod common;
+
+use aosx::{
+    attrs::Value as Attr,
+    dataset::{Combine, Many, Overlap, open_many},
+    prelude::*,
+    source::Dimension,
+};
+use assert_cmd::Command;
+use proptest::prelude::*;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/many")
+}
+
+fn files(names: &[&str]) -> Vec<PathBuf> {
+    names.iter().map(|name| fixtures().join(name)).collect()
+}
+
+/// Exit code, what is printed, what is said.
+fn run_in(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::cargo_bin("aosx").unwrap();
+    let output = command.args(args).env("SOURCE_DATE_EPOCH", "951782400").current_dir(dir).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn says(args: &[&str], code: i32) -> String {
+    let (got, out, err) = run_in(&fixtures(), args);
+    assert_eq!((got, out.as_str()), (Some(code), ""), "{args:?}: {err}");
+    err
+}
+
+fn expected() -> Value {
+    serde_json::from_str(&std::fs::read_to_string(fixtures().join("expected.json")).unwrap()).unwrap()
+}
+
+fn near(got: &[f64], wanted: &Value, what: &str) {
+    let wanted: Vec<f64> = wanted.as_array().unwrap().iter().map(|x| x.as_f64().unwrap_or(f64::NAN)).collect();
+    assert_eq!(got.len(), wanted.len(), "{what}");
+    for (k, (a, b)) in got.iter().zip(&wanted).enumerate() {
+        let is_near = (a - b).abs() <= 2e-6 * b.abs().max(1e-3) || (a.is_nan() && b.is_nan());
+        assert!(is_near, "{what}: value {k} is {a}, not {b}");
+    }
+}
+
+/// Files in any order, each with its own packing, type, chunks, container and units of time.
+#[test]
+fn files_are_joined_as_xarray_joins_them() {
+    let expected = expected();
+    let (all, findings) = open_many(&files(&["a.nc", "d.nc", "c.nc", "b.nc"]), &Many::default()).unwrap();
+    let names: Vec<String> =
+        all.paths().iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(names, ["a.nc", "b.nc", "c.nc", "d.nc"], "in the order of their times");
+    assert!(findings.gaps.is_empty() && findings.skipped.is_empty(), "{findings:?}");
+    assert!(findings.differences.iter().any(|d| d.contains("b.nc: global attribute 'title' differs")));
+    for name in ["time", "time_bnds"] {
+        near(&all.numbers(name).unwrap(), &expected[name], name);
+    }
+    let t = all.variable("t").unwrap();
+    assert_eq!((t.stored.dtype(), &*t.shape), (Some(DType::F64), [37, 5, 4].as_slice()), "{}", expected["dtype_t"]);
+    assert!(t.attrs.get("scale_factor").is_none());
+    assert_eq!(all.variable("p").unwrap().stored.dtype(), Some(DType::F32), "what all store alike stays so");
+    near(&all.numbers("mask").unwrap(), &expected["mask"], "from the first file");
+    let session = Session::new();
+    for (variable, axes, key) in
+        [("t", vec!["time"], "t_mean"), ("p", vec!["time"], "p_mean"), ("t", vec!["lat", "lon"], "t_lat_mean")]
+    {
+        let axes = Axes::Named(axes.into_iter().map(String::from).collect());
+        let mean = Reduction::new([Op::Mean], axes).var(variable).of(&all).unwrap();
+        let results = session.collect(&all, &mean).unwrap();
+        let bytes = results.values(variable).unwrap();
+        let values: Vec<f64> = match results.variable(variable).unwrap().stored.dtype() {
+            Some(DType::F32) => bytemuck::pod_collect_to_vec::<u8, f32>(&bytes).into_iter().map(f64::from).collect(),
+            _ => bytemuck::pod_collect_to_vec(&bytes),
+        };
+        near(&values, &expected[key], key);
+    }
+}
+
+#[test]
+fn commands_take_patterns_and_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("all.zarr");
+    let out = out.to_str().unwrap();
+    let (code, _, err) = run_in(&fixtures(), &["convert", "[a-d].nc", "-o", out]);
+    assert_eq!(code, Some(0), "{err}");
+    let joined = Dataset::open(out).unwrap();
+    near(&joined.numbers("time").unwrap(), &expected()["time"], "time");
+    let reduce = |files: &[&str]| {
+        let args = [&["reduce"], files, &["--var", "t,p", "--op", "mean,std,max", "--axis", "time", "--format", "csv"]]
+            .concat();
+        let (code, printed, err) = run_in(&fixtures(), &args);
+        assert_eq!(code, Some(0), "{err}");
+        printed
+    };
+    let all = reduce(&["[a-d].nc"]);
+    assert_eq!(all, reduce(&["d.nc", "b.nc", "a.nc", "c.nc"]), "whatever their order");
+    let (code, printed, _) = run_in(&fixtures(), &["info", "[a-d].nc"]);
+    assert!(
+        code == Some(0) && printed.contains("a.nc and 3 more: NetCDF-4") && printed.contains("time: 37"),
+        "{printed}"
+    );
+    let part = ["select", "[a-d].nc", "--sel", "time=2000-01-08", "--isel", "lat=1", "-o"];
+    let cut = dir.path().join("cut.nc");
+    let (code, _, err) = run_in(&fixtures(), &[&part[..], &[cut.to_str().unwrap()]].concat());
+    assert_eq!(code, Some(0), "{err}");
+    near(&Dataset::open(&cut).unwrap().numbers("t").unwrap(), &expected()["t_at"], "t of one day");
+}
+
+#[test]
+fn what_does_not_go_together_is_named() {
+    let reduce = |files: &[&str], more: &[&str]| -> Vec<String> {
+        let all = [&["reduce"], files, &["--var", "t", "--op", "mean", "--axis", "time"], more].concat();
+        all.iter().map(|s| s.to_string()).collect()
+    };
+    let said = |files: &[&str], more: &[&str], code: i32| {
+        let args = reduce(files, more);
+        says(&args.iter().map(String::as_str).collect::<Vec<_>>(), code)
+    };
+    let e = said(&["a.nc", "e.nc"], &[], 2);
+    assert!(e.contains("e.nc: variable 'lat': another grid than a.nc: value 0 is -59, and not -60"), "{e}");
+    let e = said(&["a.nc", "f.nc"], &[], 2);
+    assert!(e.contains("f.nc: variable 'time': its calendar is noleap, and standard in a.nc"), "{e}");
+    let e = said(&["a.nc", "b.nc", "c.nc", "g.nc"], &[], 2);
+    assert!(e.contains("variable 'time': it begins at 2000-01-1") && e.contains("give --overlap keep"), "{e}");
+    let e = said(&["a.nc", "h.nc"], &[], 1);
+    assert!(e.contains("h.nc: not a NetCDF"), "{e}");
+    let e = said(&["a.nc", "nothing.nc"], &[], 1);
+    assert!(e.contains("nothing.nc: open: "), "{e}");
+    let e = said(&["x*.nc"], &[], 2);
+    assert!(e.contains("no file is called like 'x*.nc'"), "{e}");
+    let (code, _, e) = run_in(
+        &fixtures(),
+        &reduce(&["a.nc", "h.nc", "e.nc", "b.nc"], &["--skip-broken"]).iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    assert!(
+        code == Some(0) && e.contains("left out: h.nc: not a NetCDF") && e.contains("left out: e.nc: variable 'lat'"),
+        "{e}"
+    );
+    let (code, _, e) =
+        run_in(&fixtures(), &reduce(&["a.nc", "c.nc"], &[]).iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(code == Some(0) && e.contains("a gap between 2000-01-07T12:00:00 (a.nc) and 2000-01-13"), "{e}");
+    let (code, _, e) = run_in(
+        &fixtures(),
+        &reduce(&["c.nc", "g.nc"], &["--overlap", "keep"]).iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    assert_eq!(code, Some(0), "{e}");
+}
+
+#[test]
+fn files_stand_side_by_side() {
+    let many = Many { combine: Combine::New("member".into()), ..Many::default() };
+    let (side, _) = open_many(&files(&["b.nc", "b.nc", "b.nc"]), &many).unwrap();
+    let t = side.variable("t").unwrap();
+    assert_eq!((t.dims[0].as_str(), &*t.shape), ("member", [3, 10, 5, 4].as_slice()));
+    assert_eq!(t.stored.dtype(), Some(DType::I16), "packed as it is");
+    let one = Dataset::open(fixtures().join("b.nc")).unwrap().numbers("t").unwrap();
+    let all = side.numbers("t").unwrap();
+    for part in all.chunks(one.len()) {
+        assert!(part.iter().zip(&one).all(|(a, b)| a == b || (a.is_nan() && b.is_nan())));
+    }
+    let e = open_many(&files(&["a.nc", "b.nc"]), &many).map(|_| ()).unwrap_err().to_string();
+    assert!(e.contains("b.nc: variable 'time': another grid than"), "{e}");
+}
+
+/// Writes part of an array along time (axis `axis`), with its times.
+fn write(path: &Path, format: OutputFormat, values: &[i32], shape: &[u64; 3], axis: usize, from: u64, chunk: u64) {
+    let names = ["time", "y", "x"];
+    let order: Vec<usize> = if axis == 0 { vec![0, 1, 2] } else { vec![1, 0, 2] };
+    let of = |k: usize| Dimension { name: names[order[k]].into(), len: shape[k], unlimited: axis == 0 && k == 0 };
+    let dims = [of(0), of(1), of(2)];
+    let lengths: Vec<u64> = shape.iter().map(|n| chunk.min(*n)).collect();
+    let chunks = (!matches!(format, OutputFormat::NetCdf3 | OutputFormat::NetCdf5)).then_some(&lengths[..]);
+    let var = common::var("v", DType::I32, &dims, chunks);
+    let time_dim = dims[axis].clone();
+    let mut time = common::var("time", DType::F64, std::slice::from_ref(&time_dim), None);
+    time.attrs.set("units", Attr::Text("days since 2001-01-01".into()));
+    let times: Vec<f64> = (0..shape[axis]).map(|k| (from + k) as f64).collect();
+    let data = [(time, bytemuck::cast_slice(&times).to_vec()), (var, bytemuck::cast_slice(values).to_vec())];
+    common::create(path, format, &dims, &data);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 25, failure_persistence: None, ..ProptestConfig::default() })]
+    /// What is split into files of any lengths, containers and chunks, along any axis, is the same when it is joined; and
+    /// what is computed of it has the same bits for any number of threads, and any memory.
+    #[test]
+    fn joined_is_what_was_split(
+        lengths in prop::collection::vec(1u64..7, 1..8), chunks in prop::collection::vec(1u64..5, 8),
+        formats in prop::collection::vec(0usize..5, 8), axis in 0usize..2, seed in any::<u32>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let total: u64 = lengths.iter().sum();
+        let (outer, inner) = if axis == 0 { (1, 12) } else { (3, 4) };
+        let whole: Vec<i32> = (0..total * 12).map(|k| (k as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) as i32 / 4096).collect();
+        let mut paths = Vec::new();
+        let mut from = 0;
+        for (n, &length) in lengths.iter().enumerate() {
+            let mut part = Vec::new();
+            for row in 0..outer {
+                let at = (row * total + from) * inner;
+                part.extend_from_slice(&whole[at as usize..(at + length * inner) as usize]);
+            }
+            let shape = if axis == 0 { [length, 3, 4] } else { [3, length, 4] };
+            let (format, end) = common::FORMATS[formats[n]];
+            let path = dir.path().join(format!("p{}_{end}", lengths.len() - n));
+            write(&path, format, &part, &shape, axis, from, chunks[n]);
+            paths.push(path);
+            from += length;
+        }
+        paths.reverse();
+        let (joined, _) = open_many(&paths, &Many::default()).unwrap();
+        let session = Session::new();
+        let array = joined.array("v").unwrap();
+        prop_assert_eq!(session.compute(&array).unwrap().to_vec::<i32>().unwrap(), whole.clone());
+        let times: Vec<f64> = (0..total).map(|k| k as f64).collect();
+        prop_assert_eq!(joined.numbers("time").unwrap(), times);
+        let wide = array.astype(DType::F64);
+        let along = (&wide * 0.1).mean(&[axis as i64]).unwrap();
+        let stored = array.reduce(Op::Std, &[axis as i64], FoldOptions::default()).unwrap();
+        let across = array.reduce(Op::Mean, &[1 - axis as i64, 2], FoldOptions::default()).unwrap();
+        let bits = |session: &Session| -> Vec<Vec<u8>> {
+            let all = session.compute_all(&[&along, &stored, &across]).unwrap();
+            all.iter().map(|v| v.bytes().to_vec()).collect()
+        };
+        let first = bits(&Session::new().threads(1));
+        prop_assert_eq!(&first, &bits(&Session::new().threads(3).memory("96MiB".parse().unwrap())));
+        let exact: f64 = (0..total).map(|k| {
+            let at = if axis == 0 { k * 12 } else { k * 4 };
+            f64::from(whole[at as usize]) * 0.1
+        }).sum::<f64>() / total as f64;
+        let mean: f64 = bytemuck::pod_read_unaligned(&first[0][..8]);
+        prop_assert!((mean - exact).abs() <= 1e-9 * exact.abs().max(1.0), "{} {}", mean, exact);
+    }
+}
+
+#[test]
+fn overlaps_are_kept_when_told() {
+    let many = Many { overlap: Overlap::Keep, ..Many::default() };
+    let (all, _) = open_many(&files(&["c.nc", "g.nc"]), &many).unwrap();
+    assert_eq!(all.root().dims.iter().find(|d| d.name == "time").unwrap().len, 15);
+}
