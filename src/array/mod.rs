@@ -11,7 +11,7 @@
 //! | [indexing](index) | slices, integers, arrays of integers, masks, assignment of a region |
 //! | [shape](manipulate) | transpose, reshape, concat, stack, pad, roll, repeat, tile, rechunk ... |
 //! | [reductions](reduce) | `sum` to `argmax`, nan-forms, `average`, `cumsum`, `diff`, `histogram`, `sort`, own folds |
-//! | [groups](Groups) | `grouped`: any reduction of each group of positions |
+//! | [groups](Groups) | `grouped`: any reduction of each group of positions; `spread`: back to the positions |
 //! | [windows](Rolling) | `rolling`: any reduction of the window around each position |
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
 //! | [statistics](Fit) | lines fitted to series, correlation, regression, spells |
@@ -36,6 +36,7 @@ mod order;
 pub mod reduce;
 pub mod reshape;
 mod rolling;
+mod spread;
 mod statistics;
 mod view;
 
@@ -50,7 +51,7 @@ pub use grouped::{Folding, Groups};
 pub use index::Index;
 pub use linalg::MatrixNorm;
 pub use rolling::{Anchor, Rolling};
-pub use statistics::Fit;
+pub use statistics::{Fit, WindowShape};
 pub use view::{Along, Picks, View};
 
 use crate::{

@@ -4,7 +4,7 @@
 //! by sums about a value of the data (the first along the axes) instead of about zero, so that one pass suffices and
 //! digits are not spent on what all values have in common. The sums of one statistic share that pass.
 
-use super::{Index, LazyArray};
+use super::{Anchor, Boundary, Index, LazyArray, Rolling};
 use crate::{
     dtype::DType,
     error::{Error, Result},
@@ -120,8 +120,39 @@ impl LazyArray {
         places.sort_unstable();
         let x = self.astype(DType::F64);
         let (mean, std) = (x.nanmean(axes)?.expand_dims(&places)?, x.nanstd(axes, ddof)?.expand_dims(&places)?);
-        let std = where_positive(&std, &std)?;
-        Ok(x.subtract(&mean)?.divide(&std)?.astype(float_of(self.dtype())))
+        Ok(x.standardized_by(&mean, &std)?.astype(float_of(self.dtype())))
+    }
+
+    /// The values less a mean, over a deviation; NaN where that is 0.
+    ///
+    /// # Errors
+    /// When the shapes do not go together.
+    pub fn standardized_by(&self, mean: &LazyArray, deviation: &LazyArray) -> Result<LazyArray> {
+        self.subtract(mean)?.divide(&where_positive(deviation, deviation)?)
+    }
+
+    /// The sum of a window round each position along an axis that closes to a circle, as the days of the year do. The
+    /// *shape* is that of the array.
+    ///
+    /// # Errors
+    /// When there is no such axis, the window's length is even, or it goes round more than once.
+    pub fn around(&self, axis: i64, length: u64, shape: WindowShape) -> Result<LazyArray> {
+        let at = self.axis(axis)?;
+        let (n, reach) = (self.shape()[at], length / 2);
+        if length.is_multiple_of(2) || length > n {
+            return Err(Error::usage(format!("a window of {length} round a circle of {n}; it is odd, and no longer")));
+        }
+        let widths: Vec<(u64, u64)> = (0..self.ndim()).map(|k| if k == at { (reach, reach) } else { (0, 0) }).collect();
+        let mut out = self.pad(&widths, Boundary::Periodic)?;
+        // A triangle is a window of windows.
+        let lengths = match shape {
+            WindowShape::Equal => vec![length],
+            WindowShape::Triangle => vec![reach + 1; 2],
+        };
+        for length in lengths {
+            out = out.rolling(at, Rolling { length, anchor: Anchor::Last }, Op::Sum, FoldOptions::default())?;
+        }
+        out.get_along(axis, 2 * reach as i64..(2 * reach + n) as i64)
     }
 
     /// What is asked of the runs of true values along an axis, as int64. Zero and missing values are false.
@@ -131,6 +162,15 @@ impl LazyArray {
     pub fn spells(&self, spell: Spell, axis: i64) -> Result<LazyArray> {
         self.reduction(erased(spell), &[axis])
     }
+}
+
+/// How much each value of a window counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowShape {
+    /// All the same.
+    Equal,
+    /// The less the further away, and just nothing beyond the ends: `1, 2, 3, 2, 1` for a window of 5.
+    Triangle,
 }
 
 /// A straight line through the values along an axis: see [`LazyArray::fit`].

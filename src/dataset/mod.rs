@@ -22,9 +22,10 @@ mod select;
 
 pub use computation::{Computation, LeftOut, Range, Text, TextFrom, Wanted, Why};
 pub use conversion::Conversion;
-pub use derived::{Derived, Taken, Used};
+pub use derived::{Derived, OfGroups, Taken, Used};
 pub use difference::{Cause, Comparison, Difference, Extent, Outcome, Pair, Part, Tolerance};
 pub use encoded::Measure;
+pub(crate) use grouped::repeated;
 pub use grouping::{By, Grouping};
 pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};

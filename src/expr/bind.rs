@@ -4,7 +4,7 @@ use super::{
     ast::{BinaryOp, Expr, ExprKind, Ident, Literal, Number, Program, Span, Statement, UnaryOp},
     attributes::{self, Kept},
     diagnostic::Diagnostic,
-    functions,
+    functions, groups,
     value::{At, Bound, Failure, Quantity, Val, shown, wrong},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         decoding::{ENCODING, ValidRange},
         time::Part,
     },
-    dataset::{Dataset, Derived, Used},
+    dataset::{Dataset, Derived, OfGroups, Used},
     dtype::Scalar,
     error::{Problem, Result},
     kernels::elementwise::{self, Binary, Operand, Unary},
@@ -104,8 +104,9 @@ impl Binder<'_> {
         let all = self.assigned.iter().filter(|(name, _)| !is_private(name));
         let outputs: Vec<Derived> = all
             .map(|(name, value)| {
-                let Quantity { array, attrs, from, taken } = value.clone().quantity();
-                Derived { name: name.clone(), array, attrs, from, taken }
+                let Quantity { array, attrs, from, taken, groups } = value.clone().quantity();
+                let groups = groups.into_iter().map(|g| OfGroups { input: g.input, grouping: g.grouping }).collect();
+                Derived { name: name.clone(), array, attrs, from, taken, groups }
             })
             .collect();
         if outputs.is_empty() {
@@ -241,7 +242,8 @@ impl Binder<'_> {
         // Names that were made up for axes by their place say nothing about what goes with what.
         let array = if meta.dims_named { array } else { array.without_dims() };
         let from = vec![Used { input, path: meta.path.clone() }];
-        let quantity = Quantity { array, attrs: attributes::of_variable(&meta.attrs), from, taken: Vec::new() };
+        let attrs = attributes::of_variable(&meta.attrs);
+        let quantity = Quantity { array, attrs, from, taken: Vec::new(), groups: Vec::new() };
         self.variables.insert(key, quantity.clone());
         Ok(Val::Array(quantity))
     }
@@ -304,6 +306,7 @@ pub(super) fn binary(name: &str, (a, x): (&Expr, Val), (b, y): (&Expr, Val), spa
     let Some(op) = Binary::from_name(name) else {
         return wrong(span, format!("{name} is not available"));
     };
+    let (x, y) = groups::together(x, y, span)?;
     let array = match (&x, &y) {
         (Val::Number(x), Val::Number(y)) => return folded(op, *x, *y, span).map(Val::Number),
         (Val::Array(x), Val::Number(y)) => x.array.binary_scalar(op, *y).at(span)?,

@@ -19,7 +19,11 @@ impl Binder<'_> {
             "slope" | "intercept" | "trend" | "detrend" => self.line(call),
             "derivative" => self.derivative(call),
             "corr" | "cov" | "regress" => self.relation(call),
-            "anom" | "standardize" => self.deviation(call),
+            "clim" => self.climatology(call),
+            "anom" | "standardize" => match self.deviation_from_groups(call)? {
+                Some(deviation) => Ok(deviation),
+                None => self.deviation(call),
+            },
             "longest_spell" | "spells" | "spell_count" => self.spell(call),
             name => wrong(call.span, format!("{name} is not available")),
         }
