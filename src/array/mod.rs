@@ -11,10 +11,11 @@
 //! | [indexing](index) | slices, integers, arrays of integers, masks, assignment of a region |
 //! | [shape](manipulate) | transpose, reshape, concat, stack, pad, roll, repeat, tile, rechunk ... |
 //! | [reductions](reduce) | `sum` to `argmax`, nan-forms, `average`, `cumsum`, `diff`, `histogram`, `sort`, own folds |
-//! | [groups](Groups) | `grouped`: any reduction of each group of positions |
+//! | [groups](Groups) | `grouped`: any reduction of each group of positions; `spread`: back to the positions |
 //! | [weights](AxisWeights) | `weighted_by`: sum, mean, var, std; `quantile_by`; a missing value takes its weight out |
 //! | [windows](Rolling) | `rolling`: any reduction of the window around each position |
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
+//! | [statistics](Fit) | lines fitted to series, correlation, regression, spells |
 //! | made of these | `isclose`, `nan_to_num`, `interp`, `gradient`, `cov`, `corrcoef` |
 //! | [`blocks`] | `map_blocks`, `map_overlap` |
 
@@ -36,6 +37,8 @@ mod order;
 pub mod reduce;
 pub mod reshape;
 mod rolling;
+mod spread;
+mod statistics;
 mod view;
 mod weighted;
 
@@ -50,6 +53,7 @@ pub use grouped::{Folding, Groups};
 pub use index::Index;
 pub use linalg::MatrixNorm;
 pub use rolling::{Anchor, Rolling};
+pub use statistics::{Fit, WindowShape};
 pub use view::{Along, Picks, View};
 pub use weighted::{AxisWeights, Products};
 

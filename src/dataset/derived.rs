@@ -1,6 +1,13 @@
 //! What `aosx calc` computes: named lazy arrays, and the schema and copies that they become.
 
-use super::{Computation, Dataset, Layout, LeftOut, Text, TextFrom, Wanted, Why, output, reduced::dimension, scope};
+use super::{
+    Computation, Dataset, Grouping, Layout, LeftOut, Text, TextFrom, Wanted, Why,
+    grouped::{GroupCoordinates, is_beside},
+    grouping::{Key, Labels},
+    output,
+    reduced::dimension,
+    scope,
+};
 use crate::{
     array::{Index, LazyArray},
     attrs::{Attrs, Value},
@@ -11,7 +18,7 @@ use crate::{
     shape::Shape,
     source::{Dimension, Group, Storage, StoredType, VarMeta},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A variable of one of several inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +53,31 @@ pub struct Derived {
     pub from: Vec<Used>,
     /// What was taken of the inputs' dimensions, in order.
     pub taken: Vec<(String, Taken)>,
+    /// The groups that some of its dimensions are of.
+    pub groups: Vec<OfGroups>,
+}
+
+/// Groups that dimensions of an output are of.
+#[derive(Clone)]
+pub struct OfGroups {
+    /// The input that they are made of.
+    pub input: usize,
+    /// The groups; a dimension for each of its keys.
+    pub grouping: Arc<Grouping>,
+}
+
+impl Derived {
+    /// The labels of a dimension that is of groups, where all of them are there.
+    fn key(&self, dim: &str, len: u64) -> Option<&Key> {
+        let taken: Vec<&Taken> = of_dim(&self.taken, dim).collect();
+        let of = |g: &&OfGroups| {
+            // Bins of time have the name of what they cut, whose coordinate is not theirs.
+            let own: &[&Taken] = if g.grouping.dims.iter().any(|d| d == dim) { &[&Taken::Other] } else { &[] };
+            taken == own
+        };
+        let keys = self.groups.iter().filter(of).flat_map(|g| &g.grouping.keys);
+        keys.into_iter().find(|key| key.name == dim && key.labels.len() as u64 == len)
+    }
 }
 
 impl Computation {
@@ -73,6 +105,9 @@ impl Computation {
             builder.carry_along(output)?;
         }
         builder.link(outputs);
+        for output in outputs {
+            builder.name_groups(output)?;
+        }
         Ok(builder.done)
     }
 }
@@ -89,6 +124,8 @@ struct Named {
     len: u64,
     /// What was taken of it.
     taken: Vec<Taken>,
+    /// What its positions are called, where they are groups.
+    labels: Option<Labels>,
     to: String,
 }
 
@@ -116,10 +153,17 @@ impl<'a> Builder<'a> {
     }
 
     /// The dimension of the output for one of an array.
-    fn dim(&mut self, from: &str, len: u64, taken: &[(String, Taken)], used: &[Used]) -> Dimension {
+    fn dim(
+        &mut self,
+        from: &str,
+        len: u64,
+        taken: &[(String, Taken)],
+        used: &[Used],
+        labels: Option<&Labels>,
+    ) -> Dimension {
         let taken: Vec<Taken> = of_dim(taken, from).cloned().collect();
         let unlimited = taken.is_empty() && used.iter().any(|u| self.is_unlimited(u, from, len));
-        let same = |d: &&Named| d.from == from && d.len == len && d.taken == taken;
+        let same = |d: &&Named| d.from == from && d.len == len && d.taken == taken && d.labels.as_ref() == labels;
         if let Some(known) = self.dims.iter().find(same) {
             return Dimension { name: known.to.clone(), len, unlimited };
         }
@@ -129,7 +173,7 @@ impl<'a> Builder<'a> {
             n += 1;
             to = format!("{from}_{n}");
         }
-        self.dims.push(Named { from: from.to_string(), len, taken, to: to.clone() });
+        self.dims.push(Named { from: from.to_string(), len, taken, labels: labels.cloned(), to: to.clone() });
         Dimension { name: to, len, unlimited }
     }
 
@@ -142,7 +186,12 @@ impl<'a> Builder<'a> {
 
     fn dims_of(&mut self, array: &LazyArray, output: &Derived) -> Vec<Dimension> {
         let names = names(array);
-        (0..names.len()).map(|k| self.dim(&names[k], array.shape()[k], &output.taken, &output.from)).collect()
+        let all = names.iter().zip(array.shape().iter());
+        all.map(|(dim, &len)| {
+            let labels = output.key(dim, len).map(|key| &key.labels);
+            self.dim(dim, len, &output.taken, &output.from, labels)
+        })
+        .collect()
     }
 
     /// Declares a variable, its dimensions in the root.
@@ -289,7 +338,7 @@ impl<'a> Builder<'a> {
             None => (v.shape.clone(), v.dims.clone()),
         };
         let dims: Vec<Dimension> = (0..dims_left.len())
-            .map(|k| self.dim(&dims_left[k], lengths[k], &taken, std::slice::from_ref(&used)))
+            .map(|k| self.dim(&dims_left[k], lengths[k], &taken, std::slice::from_ref(&used), None))
             .collect();
         // A coordinate is called like its dimension, whatever that is called here.
         let is_coordinate = v.dims.len() == 1 && v.dims[0] == v.name();
@@ -333,6 +382,45 @@ impl<'a> Builder<'a> {
         if !self.done.left_out.contains(&left) {
             self.done.left_out.push(left);
         }
+    }
+
+    /// Adds the coordinates of an output's groups.
+    fn name_groups(&mut self, output: &Derived) -> Result<()> {
+        let lengths = output.array.shape();
+        let present = names(&output.array);
+        for of in &output.groups {
+            let mut grouping = (*of.grouping).clone();
+            let all = grouping.keys.len();
+            grouping.keys.retain(|key| {
+                let at = present.iter().position(|dim| *dim == key.name);
+                at.is_some_and(|at| output.key(&key.name, lengths[at]).is_some_and(|k| k.labels == key.labels))
+            });
+            grouping.cells = grouping.cells.take().filter(|_| grouping.keys.len() == all);
+            // Another output may have groups of the same name.
+            let is_time = grouping.cells.as_ref().is_some_and(|cells| !is_beside(cells, &grouping));
+            for key in &mut grouping.keys {
+                let same = |d: &&Named| d.from == key.name && d.labels.as_ref() == Some(&key.labels);
+                if let Some(dim) = self.dims.iter().find(same) {
+                    key.name = dim.to.clone();
+                }
+                if let Some(cells) = grouping.cells.as_mut().filter(|_| is_time) {
+                    cells.coordinate = key.name.clone();
+                }
+            }
+            let root = self.inputs[of.input].root();
+            GroupCoordinates { root, done: &mut self.done }.declare(&grouping, &Some(String::new()))?;
+            let Some(cells) = grouping.cells.as_ref().filter(|_| !is_time) else { continue };
+            let dims: Vec<&String> = grouping.keys.iter().map(|key| &key.name).collect();
+            let is_there = self.done.schema.var(&cells.coordinate).is_some_and(|v| v.dims.iter().eq(dims));
+            if let Some(var) = super::adapted::var_mut(&mut self.done.schema, &output.name).filter(|_| is_there) {
+                let mut listed = references::named(&var.attrs, "coordinates");
+                if !listed.contains(&cells.coordinate) {
+                    listed.push(cells.coordinate.clone());
+                    var.attrs.set("coordinates", listed.join(" "));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes names that the output does not have out of all attributes, and names the coordinates that became scalars.

@@ -1,7 +1,7 @@
 //! The results of a reduction by groups, and the coordinates that name the groups.
 
 use super::{
-    Text, TextFrom, Wanted,
+    Computation, Text, TextFrom, Wanted,
     grouping::{Grouping, Key, Labels, Repeats, TimeCells},
     output,
     reduced::{Builder, dimension, native},
@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     kernels::{fold::Op, lanes::OrderStatistic},
     shape::Shape,
-    source::{Dimension, StoredType, VarMeta},
+    source::{Dimension, Group, StoredType, VarMeta},
 };
 
 /// The name of the variable in which a climatology says what it covers.
@@ -31,7 +31,7 @@ impl Builder<'_> {
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !one.axes.contains(k)).collect();
         let place = kept.iter().filter(|k| **k < first).count();
         let (home, _) = dimension(self.root(), meta, first);
-        self.declare_groups(grouping, &home)?;
+        GroupCoordinates { root: self.root(), done: &mut self.done }.declare(grouping, &home)?;
         for statistic in &self.request.ops {
             let lead = self.lead(statistic, meta.group())?;
             let is_list = lead.as_ref().is_some_and(|lead| !lead.at.is_scalar());
@@ -121,9 +121,18 @@ impl Builder<'_> {
         let parts = positions.iter().map(of_group).collect::<Result<Vec<_>>>()?;
         LazyArray::stack(&parts, place as i64)
     }
+}
 
+/// Adds the coordinates of groups to an output.
+pub(super) struct GroupCoordinates<'a> {
+    /// What the groups are made of.
+    pub root: &'a Group,
+    pub done: &'a mut Computation,
+}
+
+impl GroupCoordinates<'_> {
     /// Adds the coordinates of groups, once for each group of the file that declares their dimension.
-    fn declare_groups(&mut self, grouping: &Grouping, home: &Option<String>) -> Result<()> {
+    pub fn declare(&mut self, grouping: &Grouping, home: &Option<String>) -> Result<()> {
         let group = home.clone().unwrap_or_default();
         let path_of = |name: &str| if group.is_empty() { name.to_string() } else { format!("{group}/{name}") };
         for key in &grouping.keys {
@@ -151,8 +160,7 @@ impl Builder<'_> {
                 let shape: Shape = vec![texts.len() as u64].into();
                 let meta = native(path.clone(), DType::U8, shape, key.attrs.clone());
                 let meta = VarMeta { stored: StoredType::Text, ..meta };
-                let root = self.root();
-                output::insert(&mut self.done.schema, root, meta, &dims);
+                output::insert(&mut self.done.schema, self.root, meta, &dims);
                 self.done.texts.push(Text { path, from: TextFrom::Said(texts.clone()) });
                 Ok(())
             }
@@ -177,13 +185,12 @@ impl Builder<'_> {
 
     /// The attributes of the coordinate of time, with what says which time each value covers.
     fn attrs_of_time(&self, cells: &TimeCells) -> Attrs {
-        let Some(meta) = self.root().var(&cells.coordinate) else { return Attrs::new() };
-        let mut attrs = meta.attrs.clone();
+        let mut attrs = self.root.var(&cells.of).map(|meta| meta.attrs.clone()).unwrap_or_default();
         let stale = ["bounds", "climatology", "actual_range", "delta_t", "avg_period"];
         decoding::ENCODING.iter().chain(&stale).for_each(|name| drop(attrs.remove(name)));
         match cells.climatology {
             Some(_) => attrs.set("climatology", CLIMATOLOGY),
-            None => attrs.set("bounds", format!("{}_bnds", meta.name())),
+            None => attrs.set("bounds", format!("{}_bnds", name_of(&cells.coordinate))),
         }
         attrs
     }
@@ -221,8 +228,7 @@ impl Builder<'_> {
         let array = LazyArray::from_slice(values, &shape, &*shape)?;
         let dtype = array.dtype();
         let meta = native(path.clone(), dtype, shape.into(), attrs);
-        let root = self.root();
-        output::insert(&mut self.done.schema, root, meta, dims);
+        output::insert(&mut self.done.schema, self.root, meta, dims);
         let ones = vec![false; dims.len()];
         self.done.left_out.retain(|left| left.path != path);
         self.done.wanted.push(Wanted { path, array, ones, stored: dtype });
@@ -246,7 +252,7 @@ fn axes_along(meta: &VarMeta, grouping: &Grouping) -> Result<Vec<usize>> {
 }
 
 /// Whether the time that groups cover is no dimension of its own.
-fn is_beside(cells: &TimeCells, grouping: &Grouping) -> bool {
+pub(super) fn is_beside(cells: &TimeCells, grouping: &Grouping) -> bool {
     !(cells.climatology.is_none() && grouping.keys.len() == 1 && grouping.keys[0].name == name_of(&cells.coordinate))
 }
 
@@ -259,7 +265,7 @@ fn name_of(path: &str) -> &str {
 }
 
 /// What `cell_methods` says of groups that take the same part of several periods.
-pub(super) fn repeated(grouping: Option<&Grouping>) -> Option<(&str, &str)> {
+pub(crate) fn repeated(grouping: Option<&Grouping>) -> Option<(&str, &str)> {
     let grouping = grouping?;
     let over = match grouping.cells.as_ref()?.climatology? {
         Repeats::Years => "years",

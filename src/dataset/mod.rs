@@ -24,9 +24,10 @@ mod weights;
 
 pub use computation::{Computation, LeftOut, Range, Text, TextFrom, Wanted, Why};
 pub use conversion::Conversion;
-pub use derived::{Derived, Taken, Used};
+pub use derived::{Derived, OfGroups, Taken, Used};
 pub use difference::{Cause, Comparison, Difference, Extent, Outcome, Pair, Part, Tolerance};
 pub use encoded::Measure;
+pub(crate) use grouped::repeated;
 pub use grouping::{By, Grouping};
 pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};
@@ -156,6 +157,11 @@ impl Dataset {
             let problem = Problem::NoSuchVariable { name: path.to_string(), known };
             Error::from(problem).in_file(self.path())
         })
+    }
+
+    /// The coordinate variable that a dimension has in a group: of its name, and along it alone.
+    pub fn coordinate(&self, group: &str, dim: &str) -> Option<&VarMeta> {
+        scope::coordinate(self.root(), group, dim)
     }
 
     /// The values of a variable as they are stored. Single characters are bytes.

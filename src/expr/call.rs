@@ -64,7 +64,11 @@ impl Binder<'_> {
             Kind::Elementwise2 => self.pair(&call),
             Kind::Elementwise => self.elementwise(&call),
             Kind::Reduction if order::is_statistic(call.name) => self.order_statistic(&call).and_then(array),
+            Kind::Reduction if call.given("by").or(call.given("every")).is_some() => {
+                self.by_groups(&call).and_then(array)
+            }
             Kind::Reduction => self.reduction(&call).and_then(array),
+            Kind::Statistic => self.statistic(&call).and_then(array),
             Kind::Cumulative | Kind::Ordering => self.along(&call).and_then(array),
             Kind::Selection | Kind::Shape => self.shaped(&call).and_then(array),
             Kind::Linear => self.linear(&call).and_then(array),
@@ -99,7 +103,11 @@ impl Binder<'_> {
             "isin" => {
                 let values = call.required("values")?;
                 let how = if call.flag("invert", false)? { Lookup::NotIn } else { Lookup::IsIn };
-                let out = x.array.isin(&numbers(values, "the values")?).at(values.span)?;
+                let listed = match self.listed(&x, values)? {
+                    Some(codes) => codes,
+                    None => numbers(values, "the values")?,
+                };
+                let out = x.array.isin(&listed).at(values.span)?;
                 let out = if how == Lookup::NotIn { out.logical_not().at(call.span)? } else { out };
                 x.with(out, Kept::Links)
             }
@@ -183,21 +191,11 @@ impl Binder<'_> {
         let mut x = self.array(call.required("x")?)?;
         let axes = axes(&call.args.rest, &x)?;
         let axes = if axes.is_empty() { x.array.all_axes() } else { axes };
-        let skip = call.flag("skipna", true)?;
-        let min_count = call.given("min_count").map_or(Ok(0), |e| integer(e, "min_count"))?;
-        let Ok(min_count) = u64::try_from(min_count) else { return wrong(call.span, "min_count is not negative") };
-        let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;
-        let options = FoldOptions { ddof, keep_missing: !skip, min_count };
+        let (op, options) = fold_of(call)?;
         let wanted = call.given("dtype").map(dtype).transpose()?;
         if let Some(wanted) = wanted {
             x.array = x.array.astype(wanted);
         }
-        let op = match call.name {
-            "average" => Op::Mean,
-            "count_nonzero" => Op::Count,
-            "ptp" => Op::Range,
-            name => Op::from_name(name).at(call.span)?,
-        };
         let weights = match call.given("weights") {
             Some(expr) => Some((expr, self.array(expr)?)),
             None => None,
@@ -205,7 +203,7 @@ impl Binder<'_> {
         let mut operands = vec![&x];
         let array = match (call.name, &weights) {
             ("count_nonzero", _) => x.array.count_nonzero(&axes),
-            ("average", Some((at, _))) if !skip || min_count > 0 => {
+            ("average", Some((at, _))) if options.keep_missing || options.min_count > 0 => {
                 return Err(Diagnostic::new(at.span, "weights go with skipna=true and without min_count only")
                     .with_help("write sum(x * w, skipna=false) / sum(w)")
                     .into());
@@ -232,6 +230,21 @@ impl Binder<'_> {
         out.taken.retain(|(dim, _)| !dims.contains(dim));
         Ok(out)
     }
+}
+
+/// The fold that a reduction is, and its options.
+pub(super) fn fold_of(call: &Call) -> Bound<(Op, FoldOptions)> {
+    let skip = call.flag("skipna", true)?;
+    let min_count = call.given("min_count").map_or(Ok(0), |e| integer(e, "min_count"))?;
+    let Ok(min_count) = u64::try_from(min_count) else { return wrong(call.span, "min_count is not negative") };
+    let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;
+    let op = match call.name {
+        "average" => Op::Mean,
+        "count_nonzero" => Op::Count,
+        "ptp" => Op::Range,
+        name => Op::from_name(name).at(call.span)?,
+    };
+    Ok((op, FoldOptions { ddof, keep_missing: !skip, min_count }))
 }
 
 /// The reduced dimensions again, with length 1.

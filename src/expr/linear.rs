@@ -118,7 +118,7 @@ impl Binder<'_> {
         if let Some(wanted) = wanted {
             array = array.astype(wanted);
         }
-        Ok(Quantity { array, attrs: Attrs::new(), from: Vec::new(), taken: Vec::new() })
+        Ok(Quantity { array, attrs: Attrs::new(), from: Vec::new(), taken: Vec::new(), groups: Vec::new() })
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     ast::{Expr, Literal, Span},
     attributes::{self, Kept},
     diagnostic::Diagnostic,
+    groups::Grouped,
 };
 use crate::{
     array::LazyArray,
@@ -12,6 +13,7 @@ use crate::{
     dtype::{DType, Scalar},
     error::{Error, Result},
 };
+use std::sync::Arc;
 
 /// Why an expression has no meaning.
 pub(super) enum Failure {
@@ -55,6 +57,8 @@ pub(super) struct Quantity {
     pub from: Vec<Used>,
     /// What was taken of their dimensions.
     pub taken: Vec<(String, Taken)>,
+    /// The groups that dimensions of it are of.
+    pub groups: Vec<Grouped>,
 }
 
 /// What an expression can be worth.
@@ -73,7 +77,7 @@ impl Val {
             Val::Array(quantity) => quantity,
             Val::Number(number) => {
                 let array = LazyArray::scalar(number);
-                Quantity { array, attrs: Attrs::new(), from: Vec::new(), taken: Vec::new() }
+                Quantity { array, attrs: Attrs::new(), from: Vec::new(), taken: Vec::new(), groups: Vec::new() }
             }
         }
     }
@@ -103,8 +107,15 @@ impl Quantity {
     /// An array computed from several.
     pub fn of(array: LazyArray, kept: Kept, operands: &[&Quantity]) -> Quantity {
         let attrs: Vec<&Attrs> = operands.iter().map(|q| &q.attrs).collect();
-        let mut out = Quantity { array, attrs: attributes::kept(kept, &attrs), from: Vec::new(), taken: Vec::new() };
+        let attrs = attributes::kept(kept, &attrs);
+        let mut out = Quantity { array, attrs, from: Vec::new(), taken: Vec::new(), groups: Vec::new() };
         for operand in operands {
+            for grouped in &operand.groups {
+                let is_there = grouped.grouping.keys.iter().any(|key| out.dims().contains(&key.name));
+                if is_there && !out.groups.iter().any(|g| Arc::ptr_eq(&g.grouping, &grouped.grouping)) {
+                    out.groups.push(grouped.clone());
+                }
+            }
             let new: Vec<Used> = operand.from.iter().filter(|u| !out.from.contains(u)).cloned().collect();
             out.from.extend(new);
         }

@@ -11,7 +11,9 @@ use crate::{
 /// The time that each group covers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeCells {
-    /// The path of the coordinate of time.
+    /// The path of the coordinate of time that it is computed from.
+    pub of: String,
+    /// The path of the coordinate that says so.
     pub coordinate: String,
     /// A time for each group, in the coordinate's units.
     pub times: Vec<f64>,
@@ -54,7 +56,13 @@ impl TimeCells {
             && let (Some(spans), super::Labels::Numbers(times)) = (&column.spans, &column.key.labels)
         {
             let bounds = spans.iter().map(|span| span.map(encode)).collect();
-            return Ok(Some(TimeCells { coordinate, times: times.clone(), bounds, climatology: None }));
+            return Ok(Some(TimeCells {
+                of: coordinate.clone(),
+                coordinate,
+                times: times.clone(),
+                bounds,
+                climatology: None,
+            }));
         }
         // The first and the last time in each group.
         let mut ends: Vec<Option<[Instant; 2]>> = vec![None; count as usize];
@@ -77,7 +85,7 @@ impl TimeCells {
             times.push((encode(from[0]) + encode(from[1])) / 2.0);
             bounds.push([encode(from[0]), encode(until[1])]);
         }
-        Ok(Some(TimeCells { coordinate, times, bounds, climatology: repeats(by) }))
+        Ok(Some(TimeCells { of: coordinate.clone(), coordinate, times, bounds, climatology: repeats(by) }))
     }
 }
 

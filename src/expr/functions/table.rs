@@ -17,8 +17,22 @@ pub const CONSTANTS: [(&str, f64, &str); 5] = [
 
 const ONE: &[Parameter] = &[Required("x")];
 const TWO: &[Parameter] = &[Required("x"), Required("y")];
-const REDUCED: &[Parameter] =
+const ORDERED: &[Parameter] =
     &[Required("x"), Dims, Keyword("keepdims", "false"), Keyword("skipna", "true"), Keyword("min_count", "0")];
+const REDUCED: &[Parameter] = &[
+    Required("x"),
+    Dims,
+    Keyword("by", "None"),
+    Keyword("every", "None"),
+    Keyword("keepdims", "false"),
+    Keyword("skipna", "true"),
+    Keyword("min_count", "0"),
+];
+const TRUTH: &[Parameter] =
+    &[Required("x"), Dims, Keyword("by", "None"), Keyword("every", "None"), Keyword("keepdims", "false")];
+const ALONG: &[Parameter] = &[Required("x"), Required("axis")];
+const PAIR: &[Parameter] = &[Required("x"), Required("y"), Dims];
+const SPELLS: &[Parameter] = &[Required("condition"), Required("axis"), Required("n")];
 const QUANTILE: &[Parameter] = &[
     Required("x"),
     Required("q"),
@@ -167,8 +181,8 @@ pub const TABLE: &[Function] = &[
         &[Required("condition"), Required("x"), Required("y")],
         "x where the condition is true, y where it is not.",
     ),
-    row(Reduction, "all", &[], &[Required("x"), Dims, Keyword("keepdims", "false")], "Whether all are true."),
-    row(Reduction, "any", &[], &[Required("x"), Dims, Keyword("keepdims", "false")], "Whether one is true."),
+    row(Reduction, "all", &[], TRUTH, "Whether all are true."),
+    row(Reduction, "any", &[], TRUTH, "Whether one is true."),
     row(Reduction, "argmax", &["nanargmax"], REDUCED, "The position of the first greatest value."),
     row(Reduction, "argmin", &["nanargmin"], REDUCED, "The position of the first smallest value."),
     row(
@@ -185,13 +199,7 @@ pub const TABLE: &[Function] = &[
         ],
         "Mean with weights; missing values take their weight out.",
     ),
-    row(
-        Reduction,
-        "count",
-        &[],
-        &[Required("x"), Dims, Keyword("keepdims", "false")],
-        "The number of values that are not missing.",
-    ),
+    row(Reduction, "count", &[], TRUTH, "The number of values that are not missing."),
     row(
         Reduction,
         "count_nonzero",
@@ -200,15 +208,15 @@ pub const TABLE: &[Function] = &[
         "The number of values that are not zero.",
     ),
     row(Reduction, "first", &[], REDUCED, "The first value along the dimensions."),
-    row(Reduction, "iqr", &[], REDUCED, "The distance from the quartile below to the quartile above."),
+    row(Reduction, "iqr", &[], ORDERED, "The distance from the quartile below to the quartile above."),
     row(Reduction, "last", &[], REDUCED, "The last value along the dimensions."),
-    row(Reduction, "mad", &[], REDUCED, "The median distance from the median, not scaled."),
+    row(Reduction, "mad", &[], ORDERED, "The median distance from the median, not scaled."),
     row(Reduction, "max", &["amax", "nanmax"], REDUCED, "The greatest value."),
     row(Reduction, "mean", &["nanmean"], REDUCED, "The mean."),
-    row(Reduction, "median", &["nanmedian"], REDUCED, "The value in the middle, or the mean of the two."),
+    row(Reduction, "median", &["nanmedian"], ORDERED, "The value in the middle, or the mean of the two."),
     row(Reduction, "min", &["amin", "nanmin"], REDUCED, "The smallest value."),
-    row(Reduction, "mode", &[], REDUCED, "The most frequent value, the smallest of equally frequent ones."),
-    row(Reduction, "nunique", &[], REDUCED, "How many different values there are."),
+    row(Reduction, "mode", &[], ORDERED, "The most frequent value, the smallest of equally frequent ones."),
+    row(Reduction, "nunique", &[], ORDERED, "How many different values there are."),
     row(Reduction, "percentile", &["nanpercentile"], QUANTILE, "As quantile, with q from 0 to 100."),
     row(
         Reduction,
@@ -217,6 +225,8 @@ pub const TABLE: &[Function] = &[
         &[
             Required("x"),
             Dims,
+            Keyword("by", "None"),
+            Keyword("every", "None"),
             Keyword("dtype", "None"),
             Keyword("keepdims", "false"),
             Keyword("skipna", "true"),
@@ -239,6 +249,8 @@ pub const TABLE: &[Function] = &[
         &[
             Required("x"),
             Dims,
+            Keyword("by", "None"),
+            Keyword("every", "None"),
             Keyword("ddof", "0"),
             Keyword("keepdims", "false"),
             Keyword("skipna", "true"),
@@ -253,6 +265,8 @@ pub const TABLE: &[Function] = &[
         &[
             Required("x"),
             Dims,
+            Keyword("by", "None"),
+            Keyword("every", "None"),
             Keyword("dtype", "None"),
             Keyword("keepdims", "false"),
             Keyword("skipna", "true"),
@@ -267,6 +281,8 @@ pub const TABLE: &[Function] = &[
         &[
             Required("x"),
             Dims,
+            Keyword("by", "None"),
+            Keyword("every", "None"),
             Keyword("ddof", "0"),
             Keyword("keepdims", "false"),
             Keyword("skipna", "true"),
@@ -274,6 +290,62 @@ pub const TABLE: &[Function] = &[
         ],
         "Variance.",
     ),
+    row(
+        Statistic,
+        "anom",
+        &[],
+        &[Required("x"), Dims],
+        "x less its mean along dimensions, or of its group: anom(t, time.month).",
+    ),
+    row(
+        Statistic,
+        "clim",
+        &["climatology"],
+        &[Required("x"), Dims, Keyword("window", "None"), Keyword("weights", "'equal'")],
+        "The mean of each group, as clim(t, time.month), or of a window of groups round each.",
+    ),
+    row(
+        Statistic,
+        "corr",
+        &["correlation"],
+        PAIR,
+        "Correlation of two arrays, over the places where neither is missing.",
+    ),
+    row(
+        Statistic,
+        "cov",
+        &["covariance"],
+        &[Required("x"), Required("y"), Dims, Keyword("ddof", "0")],
+        "Covariance of two arrays, over the places where neither is missing.",
+    ),
+    row(
+        Statistic,
+        "derivative",
+        &["gradient"],
+        ALONG,
+        "Change with the coordinate: central differences, one-sided at the ends.",
+    ),
+    row(Statistic, "detrend", &[], ALONG, "x less its trend."),
+    row(Statistic, "intercept", &[], ALONG, "The value of the trend where the coordinate is 0."),
+    row(
+        Statistic,
+        "longest_spell",
+        &[],
+        &[Required("condition"), Required("axis")],
+        "How many values in a row a condition is true, at most.",
+    ),
+    row(Statistic, "regress", &[], PAIR, "By how much x changes with a unit of y, by least squares."),
+    row(Statistic, "slope", &[], ALONG, "The trend: change with a unit of the coordinate, or a step without one."),
+    row(Statistic, "spell_count", &[], SPELLS, "How many times a condition is true for n or more values in a row."),
+    row(Statistic, "spells", &[], SPELLS, "How many values lie in spells of n or more in a row."),
+    row(
+        Statistic,
+        "standardize",
+        &[],
+        &[Required("x"), Dims, Keyword("ddof", "0")],
+        "x less its mean, over its standard deviation; along dimensions, or by groups.",
+    ),
+    row(Statistic, "trend", &[], ALONG, "The straight line through x, by least squares."),
     row(
         Cumulative,
         "cumulative_prod",

@@ -18,6 +18,7 @@ mod op;
 mod planes;
 mod prod;
 mod push;
+mod spells;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use custom::{CustomFold, Reducer, erased};
 pub use op::Op;
 pub(in crate::kernels) use planes::Indices;
 pub(in crate::kernels) use push::{Take, check, push};
+pub use spells::{Runs, Spell};
 pub(crate) use weighted::check_weights;
 pub use weighted::{WeightTable, check_weighted, weighted, weighted_dtype};
 
