@@ -17,6 +17,8 @@ mod rolling;
 mod run;
 #[path = "array_laws/sources.rs"]
 mod sources;
+#[path = "array_laws/statistics.rs"]
+mod statistics;
 
 mod common;
 

@@ -198,7 +198,7 @@ impl LazyArray {
     }
 
     /// Both in one type of floats, with the shape and names of their product.
-    fn with_shape_of(&self, other: &LazyArray) -> Result<[LazyArray; 2]> {
+    pub(super) fn with_shape_of(&self, other: &LazyArray) -> Result<[LazyArray; 2]> {
         let dtype = self.dtype().promote(other.dtype());
         let dtype = if dtype.is_float() { dtype } else { DType::F64 };
         let both = super::broadcast::broadcast(&[self.astype(dtype), other.astype(dtype)])?;

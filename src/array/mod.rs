@@ -14,6 +14,7 @@
 //! | [groups](Groups) | `grouped`: any reduction of each group of positions |
 //! | [windows](Rolling) | `rolling`: any reduction of the window around each position |
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
+//! | [statistics](Fit) | lines fitted to series, correlation, regression, spells |
 //! | made of these | `isclose`, `nan_to_num`, `interp`, `gradient`, `cov`, `corrcoef` |
 //! | [`blocks`] | `map_blocks`, `map_overlap` |
 
@@ -35,6 +36,7 @@ mod order;
 pub mod reduce;
 pub mod reshape;
 mod rolling;
+mod statistics;
 mod view;
 
 pub use access::Access;
@@ -48,6 +50,7 @@ pub use grouped::{Folding, Groups};
 pub use index::Index;
 pub use linalg::MatrixNorm;
 pub use rolling::{Anchor, Rolling};
+pub use statistics::Fit;
 pub use view::{Along, Picks, View};
 
 use crate::{

@@ -155,6 +155,11 @@ impl Dataset {
         })
     }
 
+    /// The coordinate variable that a dimension has in a group: of its name, and along it alone.
+    pub fn coordinate(&self, group: &str, dim: &str) -> Option<&VarMeta> {
+        scope::coordinate(self.root(), group, dim)
+    }
+
     /// The values of a variable as they are stored. Single characters are bytes.
     ///
     /// # Errors

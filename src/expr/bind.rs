@@ -1,7 +1,7 @@
 //! [`bind`]: what a program means for some inputs: lazy arrays with names and attributes.
 
 use super::{
-    ast::{BinaryOp, CompareOp, Expr, ExprKind, Ident, Literal, Number, Program, Span, Statement, UnaryOp},
+    ast::{BinaryOp, Expr, ExprKind, Ident, Literal, Number, Program, Span, Statement, UnaryOp},
     attributes::{self, Kept},
     diagnostic::Diagnostic,
     functions,
@@ -10,7 +10,10 @@ use super::{
 use crate::{
     array::LazyArray,
     attrs::{Attrs, Value},
-    cf::decoding::{ENCODING, ValidRange},
+    cf::{
+        decoding::{ENCODING, ValidRange},
+        time::Part,
+    },
     dataset::{Dataset, Derived, Used},
     dtype::Scalar,
     error::{Problem, Result},
@@ -48,9 +51,9 @@ fn is_private(name: &str) -> bool {
 }
 
 pub(super) struct Binder<'a> {
-    inputs: &'a [Input],
+    pub inputs: &'a [Input],
     /// Each variable is one array, however often it is named.
-    variables: HashMap<(usize, String), Quantity>,
+    pub variables: HashMap<(usize, String), Quantity>,
     assigned: Vec<(String, Val)>,
 }
 
@@ -147,7 +150,7 @@ impl Binder<'_> {
             ExprKind::Index { base, items } => {
                 let base_value = self.value(base)?;
                 match base_value {
-                    Val::Array(quantity) => super::subscript::subscript(&quantity, items, span),
+                    Val::Array(quantity) => self.subscript(&quantity, items, span),
                     Val::Number(_) => wrong(base.span, "a number has no dimensions to index"),
                 }
             }
@@ -157,21 +160,6 @@ impl Binder<'_> {
     /// What an expression is worth, as an array.
     pub fn array(&mut self, expr: &Expr) -> Bound<Quantity> {
         Ok(self.value(expr)?.quantity())
-    }
-
-    fn comparison(&mut self, first: &Expr, rest: &[(CompareOp, Expr)], span: Span) -> Bound<Val> {
-        let mut left = (first, self.value(first)?);
-        let mut all: Option<Val> = None;
-        for (op, right) in rest {
-            let value = self.value(right)?;
-            let one = binary(op.function(), left, (right, value.clone()), span)?;
-            all = Some(match all {
-                None => one,
-                Some(before) => binary("logical_and", (first, before), (right, one), span)?,
-            });
-            left = (right, value);
-        }
-        all.map_or_else(|| wrong(span, "nothing is compared"), Ok)
     }
 
     fn name(&mut self, name: &str, span: Span) -> Bound<Val> {
@@ -209,19 +197,29 @@ impl Binder<'_> {
     }
 
     fn field(&mut self, base: &Expr, field: &Ident, span: Span) -> Bound<Val> {
-        let ExprKind::Name(name) = &base.kind else {
-            return wrong(field.span, "only an input has variables behind a dot");
+        let input = match &base.kind {
+            ExprKind::Name(name) => self.inputs.iter().position(|i| i.name == *name).map(|at| (at, name)),
+            _ => None,
         };
-        let Some(at) = self.inputs.iter().position(|i| i.name == *name) else {
-            let known = self.inputs.iter().map(|i| i.name.as_str());
-            return Err(Diagnostic::unknown(base.span, "input", name, known).into());
-        };
+        let Some((at, name)) = input else { return self.part_of(base, field) };
         if self.inputs[at].dataset.root().var(&field.name).is_none() {
             let all = self.inputs[at].dataset.root().all_vars();
             let known = all.iter().map(|v| v.path.as_str());
             return Err(Diagnostic::unknown(field.span, &format!("variable of {name}"), &field.name, known).into());
         }
         self.variable(at, &field.name, span)
+    }
+
+    /// A part of dates; or a slip.
+    fn part_of(&mut self, base: &Expr, field: &Ident) -> Bound<Val> {
+        if let ExprKind::Name(name) = &base.kind
+            && Part::named(&field.name).is_err()
+            && matches!(self.name(name, base.span), Err(Failure::Mistake(_)))
+        {
+            let known = self.inputs.iter().map(|i| i.name.as_str());
+            return Err(Diagnostic::unknown(base.span, "input", name, known).into());
+        }
+        self.date_part(base, field)
     }
 
     /// A variable that is there.

@@ -65,6 +65,7 @@ impl Binder<'_> {
             Kind::Elementwise => self.elementwise(&call),
             Kind::Reduction if order::is_statistic(call.name) => self.order_statistic(&call).and_then(array),
             Kind::Reduction => self.reduction(&call).and_then(array),
+            Kind::Statistic => self.statistic(&call).and_then(array),
             Kind::Cumulative | Kind::Ordering => self.along(&call).and_then(array),
             Kind::Selection | Kind::Shape => self.shaped(&call).and_then(array),
             Kind::Linear => self.linear(&call).and_then(array),
@@ -99,7 +100,11 @@ impl Binder<'_> {
             "isin" => {
                 let values = call.required("values")?;
                 let how = if call.flag("invert", false)? { Lookup::NotIn } else { Lookup::IsIn };
-                let out = x.array.isin(&numbers(values, "the values")?).at(values.span)?;
+                let listed = match self.listed(&x, values)? {
+                    Some(codes) => codes,
+                    None => numbers(values, "the values")?,
+                };
+                let out = x.array.isin(&listed).at(values.span)?;
                 let out = if how == Lookup::NotIn { out.logical_not().at(call.span)? } else { out };
                 x.with(out, Kept::Links)
             }

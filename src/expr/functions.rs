@@ -37,6 +37,8 @@ pub enum Kind {
     Elementwise,
     /// One value for all along some axes.
     Reduction,
+    /// What climate people ask of a series: trends, correlations, spells.
+    Statistic,
     /// A running result along an axis.
     Cumulative,
     /// Order along an axis, and searching in it.
@@ -53,11 +55,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of a listing.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Elementwise1,
         Kind::Elementwise2,
         Kind::Elementwise,
         Kind::Reduction,
+        Kind::Statistic,
         Kind::Cumulative,
         Kind::Ordering,
         Kind::Selection,
@@ -73,6 +76,7 @@ impl Kind {
             Kind::Elementwise2 => "Each pair of elements",
             Kind::Elementwise => "Each element, with options",
             Kind::Reduction => "One value for all along some dimensions",
+            Kind::Statistic => "Trends, relations, spells",
             Kind::Cumulative => "Running along a dimension",
             Kind::Ordering => "Order and search",
             Kind::Selection => "Selection by position",

@@ -4,6 +4,7 @@
 //! speed = sqrt(u**2 + v**2); speed.units = "m s-1"   # statements end at ';' or at the end of a line
 //! anom = t - mean(t, time)                           # dimensions by name, or axis=0
 //! hot = where(t > 273.15 and not isnan(p), t, nan)
+//! djf = mean(t[time.season == "DJF"], time)          # parts of dates, masks along a dimension
 //! sub = `group/t`[time=0:10:2, lat=::-1] + b.t       # names with other characters in backquotes; b is an input
 //! ```
 //!
@@ -19,14 +20,17 @@ mod ast;
 mod attributes;
 mod bind;
 mod call;
+mod dates;
 mod diagnostic;
 pub mod functions;
+mod known;
 mod lexer;
 mod linear;
 mod order;
 mod parser;
 mod print;
 mod shaped;
+mod statistics;
 mod subscript;
 mod value;
 #[cfg(test)]

@@ -19,6 +19,9 @@ const ONE: &[Parameter] = &[Required("x")];
 const TWO: &[Parameter] = &[Required("x"), Required("y")];
 const REDUCED: &[Parameter] =
     &[Required("x"), Dims, Keyword("keepdims", "false"), Keyword("skipna", "true"), Keyword("min_count", "0")];
+const ALONG: &[Parameter] = &[Required("x"), Required("axis")];
+const PAIR: &[Parameter] = &[Required("x"), Required("y"), Dims];
+const SPELLS: &[Parameter] = &[Required("condition"), Required("axis"), Required("n")];
 const QUANTILE: &[Parameter] = &[
     Required("x"),
     Required("q"),
@@ -274,6 +277,49 @@ pub const TABLE: &[Function] = &[
         ],
         "Variance.",
     ),
+    row(Statistic, "anom", &[], &[Required("x"), Dims], "x less its mean along the dimensions."),
+    row(
+        Statistic,
+        "corr",
+        &["correlation"],
+        PAIR,
+        "Correlation of two arrays, over the places where neither is missing.",
+    ),
+    row(
+        Statistic,
+        "cov",
+        &["covariance"],
+        &[Required("x"), Required("y"), Dims, Keyword("ddof", "0")],
+        "Covariance of two arrays, over the places where neither is missing.",
+    ),
+    row(
+        Statistic,
+        "derivative",
+        &["gradient"],
+        ALONG,
+        "Change with the coordinate: central differences, one-sided at the ends.",
+    ),
+    row(Statistic, "detrend", &[], ALONG, "x less its trend."),
+    row(Statistic, "intercept", &[], ALONG, "The value of the trend where the coordinate is 0."),
+    row(
+        Statistic,
+        "longest_spell",
+        &[],
+        &[Required("condition"), Required("axis")],
+        "How many values in a row a condition is true, at most.",
+    ),
+    row(Statistic, "regress", &[], PAIR, "By how much x changes with a unit of y, by least squares."),
+    row(Statistic, "slope", &[], ALONG, "The trend: change with a unit of the coordinate, or a step without one."),
+    row(Statistic, "spell_count", &[], SPELLS, "How many times a condition is true for n or more values in a row."),
+    row(Statistic, "spells", &[], SPELLS, "How many values lie in spells of n or more in a row."),
+    row(
+        Statistic,
+        "standardize",
+        &[],
+        &[Required("x"), Dims, Keyword("ddof", "0")],
+        "x less its mean, over its standard deviation.",
+    ),
+    row(Statistic, "trend", &[], ALONG, "The straight line through x, by least squares."),
     row(
         Cumulative,
         "cumulative_prod",

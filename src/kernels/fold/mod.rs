@@ -18,6 +18,7 @@ mod op;
 mod planes;
 mod prod;
 mod push;
+mod spells;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ mod walk;
 
 pub use custom::{CustomFold, Reducer, erased};
 pub use op::Op;
+pub use spells::{Runs, Spell};
 
 use super::decode::{Decode, Decoded, Decoder, Segment, Value, Work};
 use crate::{dtype::DType, error::Result};

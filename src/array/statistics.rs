@@ -1,0 +1,283 @@
+//! Statistics of pairs along axes: covariance, correlation, regression, the straight line through a series; and spells.
+//!
+//! All of them leave out what is missing: a pair counts where both values are there. They are computed in float64, and
+//! by sums about a value of the data (the first along the axes) instead of about zero, so that one pass suffices and
+//! digits are not spent on what all values have in common. The sums of one statistic share that pass.
+
+use super::{Index, LazyArray};
+use crate::{
+    dtype::DType,
+    error::{Error, Result},
+    kernels::{
+        elementwise::Binary,
+        fold::{FoldOptions, Op, Spell, erased},
+    },
+};
+
+impl LazyArray {
+    /// The covariance with another array along axes, over the places where neither is missing: the mean of the products
+    /// of deviations, times `n / (n - ddof)`. Axes are those of both together.
+    ///
+    /// # Errors
+    /// When the shapes do not go together, or an axis is out of range or named twice.
+    pub fn nancov(&self, other: &LazyArray, axes: &[i64], ddof: f64) -> Result<LazyArray> {
+        let pairs = Pairs::new(self, other, axes)?;
+        let mut out = pairs.covariance;
+        if ddof != 0.0 {
+            let n = pairs.first.values.count(axes)?.astype(DType::F64);
+            out = out.multiply(&n.divide(&n.add_scalar(-ddof)?)?)?;
+        }
+        Ok(out.astype(pairs.dtype))
+    }
+
+    /// The correlation with another array along axes, over the places where neither is missing (Pearson's). NaN where
+    /// one of them does not vary. Axes are those of both together.
+    ///
+    /// # Errors
+    /// When the shapes do not go together, or an axis is out of range or named twice.
+    ///
+    /// # Example
+    /// ```
+    /// use aosx::prelude::*;
+    ///
+    /// let x = LazyArray::from_slice(&[1.0, 2.0, f64::NAN, 4.0], &[4], &[2])?;
+    /// let y = LazyArray::from_slice(&[3.0, 5.0, 1.0, 9.0], &[4], &[2])?;
+    /// let r = Session::new().compute(&x.nancorrcoef(&y, &[0])?)?.to_vec::<f64>()?;
+    /// assert!((r[0] - 1.0).abs() < 1e-12);
+    /// # Ok::<(), aosx::error::Error>(())
+    /// ```
+    pub fn nancorrcoef(&self, other: &LazyArray, axes: &[i64]) -> Result<LazyArray> {
+        let pairs = Pairs::new(self, other, axes)?;
+        let deviations = pairs.first.deviation(axes)?.multiply(&pairs.second.deviation(axes)?)?;
+        let r = pairs.covariance.divide(&deviations)?;
+        // Rounding leads beyond the ends.
+        let r = where_positive(&deviations, &r)?.clip(-1.0, 1.0)?;
+        Ok(r.astype(pairs.dtype))
+    }
+
+    /// The coefficient of the regression of this array on another along axes: by how much it changes with a unit of the
+    /// other, by least squares over the places where neither is missing. NaN where the other does not vary.
+    ///
+    /// # Errors
+    /// When the shapes do not go together, or an axis is out of range or named twice.
+    pub fn regression(&self, on: &LazyArray, axes: &[i64]) -> Result<LazyArray> {
+        let pairs = Pairs::new(self, on, axes)?;
+        let variance = pairs.second.variance(axes)?;
+        Ok(where_positive(&variance, &pairs.covariance.divide(&variance)?)?.astype(pairs.dtype))
+    }
+
+    /// The straight line through the values along an axis, by least squares over those that are not missing; `at` are
+    /// the coordinates of the positions.
+    ///
+    /// # Errors
+    /// When there is no such axis, or there are not as many coordinates, or one of them is not finite.
+    ///
+    /// # Example
+    /// ```
+    /// use aosx::prelude::*;
+    ///
+    /// let x = LazyArray::from_slice(&[1.0, 3.0, 5.0, 7.0], &[4], &[2])?;
+    /// let fit = x.fit(&[0.0, 10.0, 20.0, 30.0], 0)?;
+    /// let both = Session::new().compute_all(&[&fit.slope()?, &fit.intercept()?])?;
+    /// assert_eq!((both[0].to_vec::<f64>()?[0], both[1].to_vec::<f64>()?[0]), (0.2, 1.0));
+    /// # Ok::<(), aosx::error::Error>(())
+    /// ```
+    pub fn fit(&self, at: &[f64], axis: i64) -> Result<Fit> {
+        let axis = self.axis(axis)?;
+        let n = self.shape()[axis];
+        if at.len() as u64 != n {
+            return Err(Error::usage(format!("{} coordinates for axis {axis} of length {n}", at.len())));
+        }
+        if let Some(k) = at.iter().position(|x| !x.is_finite()) {
+            return Err(Error::usage(format!("a line through values at {}, which is position {k}", at[k])));
+        }
+        let base = at.first().copied().unwrap_or(0.0);
+        let centre = base + at.iter().map(|x| x - base).sum::<f64>() / n.max(1) as f64;
+        let centred: Vec<f64> = at.iter().map(|x| x - centre).collect();
+        let (mut shape, mut chunk) = (vec![1; self.ndim()], vec![1; self.ndim()]);
+        (shape[axis], chunk[axis]) = (n, self.chunk()[axis]);
+        let places = LazyArray::from_slice(&centred, &shape, chunk.as_slice())?;
+        let values = Side::about_first(self, &[axis])?;
+        let pairs = Pairs::of(values, Side { values: places.clone(), origin: None, may_miss: false }, &[axis as i64])?;
+        let along = [axis as i64];
+        let variance = pairs.second.variance(&along)?;
+        let slope = where_positive(&variance, &pairs.covariance.divide(&variance)?)?;
+        let mut height = pairs.first.mean(&along)?.expand_dims(&along)?;
+        if let Some(origin) = &pairs.first.origin {
+            height = height.add(&origin.without_dims())?;
+        }
+        let middle = pairs.second.mean(&along)?.expand_dims(&along)?;
+        Ok(Fit { of: self.clone(), axis, centre, places, middle, height, slope, dtype: float_of(self.dtype()) })
+    }
+
+    /// The values less their mean along axes, over their standard deviation; what is missing is left out and stays
+    /// missing. NaN where they do not vary.
+    ///
+    /// # Errors
+    /// When an axis is out of range or named twice.
+    pub fn standardized(&self, axes: &[i64], ddof: f64) -> Result<LazyArray> {
+        let mut places: Vec<i64> = self.axes(axes)?.into_iter().map(|k| k as i64).collect();
+        places.sort_unstable();
+        let x = self.astype(DType::F64);
+        let (mean, std) = (x.nanmean(axes)?.expand_dims(&places)?, x.nanstd(axes, ddof)?.expand_dims(&places)?);
+        let std = where_positive(&std, &std)?;
+        Ok(x.subtract(&mean)?.divide(&std)?.astype(float_of(self.dtype())))
+    }
+
+    /// What is asked of the runs of true values along an axis, as int64. Zero and missing values are false.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn spells(&self, spell: Spell, axis: i64) -> Result<LazyArray> {
+        self.reduction(erased(spell), &[axis])
+    }
+}
+
+/// A straight line through the values along an axis: see [`LazyArray::fit`].
+#[derive(Clone, Debug)]
+pub struct Fit {
+    of: LazyArray,
+    axis: usize,
+    /// The mean of all coordinates.
+    centre: f64,
+    /// The coordinates, less their mean, along the axis.
+    places: LazyArray,
+    /// The mean place of the values that are there, less `centre`; the axis has length 1.
+    middle: LazyArray,
+    /// The mean of the values, which is the line's value there; the axis has length 1.
+    height: LazyArray,
+    slope: LazyArray,
+    dtype: DType,
+}
+
+impl Fit {
+    /// The change with a unit of the coordinate. The axis is gone; NaN where there are fewer than two places.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn slope(&self) -> Result<LazyArray> {
+        Ok(self.slope.astype(self.dtype))
+    }
+
+    /// The line's value at the coordinate 0, which may be far away. The axis is gone.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn intercept(&self) -> Result<LazyArray> {
+        let to_zero = self.middle.add_scalar(self.centre)?.squeeze(&[self.axis as i64])?;
+        let height = self.height.squeeze(&[self.axis as i64])?;
+        let out = height.subtract(&self.slope.without_dims().multiply(&to_zero)?)?.astype(self.dtype);
+        named_as(out, &self.slope)
+    }
+
+    /// The line's value at each position, where values are missing too. The *shape* is that of the array.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn line(&self) -> Result<LazyArray> {
+        Ok(self.in_float64()?.astype(self.dtype))
+    }
+
+    /// The values less the line.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn residual(&self) -> Result<LazyArray> {
+        let values = self.of.astype(DType::F64);
+        Ok(values.subtract(&self.in_float64()?)?.astype(self.dtype))
+    }
+
+    fn in_float64(&self) -> Result<LazyArray> {
+        let slope = self.slope.expand_dims(&[self.axis as i64])?;
+        let line = self.places.subtract(&self.middle)?.multiply(&slope)?.add(&self.height)?;
+        named_as(line, &self.of)
+    }
+}
+
+/// The same array with the names of another.
+fn named_as(array: LazyArray, like: &LazyArray) -> Result<LazyArray> {
+    match like.dims() {
+        Some(dims) => array.with_dims(&dims.iter().map(String::as_str).collect::<Vec<_>>()),
+        None => Ok(array),
+    }
+}
+
+/// The values where others are larger than zero, else NaN.
+fn where_positive(others: &LazyArray, values: &LazyArray) -> Result<LazyArray> {
+    values.where_else(&others.binary_scalar(Binary::Greater, 0.0)?, f64::NAN)
+}
+
+/// The type of a statistic of such values.
+fn float_of(dtype: DType) -> DType {
+    if dtype.is_float() { dtype } else { DType::F64 }
+}
+
+/// One of two arrays, in float64.
+struct Side {
+    /// Less the origin.
+    values: LazyArray,
+    /// The first values along the axes, which have length 1 there; 0 where the first is missing.
+    origin: Option<LazyArray>,
+    may_miss: bool,
+}
+
+impl Side {
+    fn about_first(array: &LazyArray, axes: &[usize]) -> Result<Side> {
+        let may_miss = array.dtype().is_float();
+        let values = array.astype(DType::F64);
+        if values.size() == 0 {
+            return Ok(Side { values, origin: None, may_miss });
+        }
+        let first = |k: usize| if axes.contains(&k) { Index::from(0..1) } else { Index::ALL };
+        let first = values.get(&(0..values.ndim()).map(first).collect::<Vec<_>>())?;
+        let origin = first.where_else(&first.isfinite()?, 0.0)?.hold();
+        Ok(Side { values: values.subtract(&origin)?, origin: Some(origin), may_miss })
+    }
+
+    fn mean(&self, axes: &[i64]) -> Result<LazyArray> {
+        self.values.reduce(Op::Mean, axes, FoldOptions::default())
+    }
+
+    fn variance(&self, axes: &[i64]) -> Result<LazyArray> {
+        self.values.reduce(Op::Var, axes, FoldOptions::default())
+    }
+
+    fn deviation(&self, axes: &[i64]) -> Result<LazyArray> {
+        self.values.reduce(Op::Std, axes, FoldOptions::default())
+    }
+
+    /// Without what is missing in another.
+    fn paired(&self, other: &Side) -> Result<Side> {
+        let values = match other.may_miss {
+            true => self.values.where_else(&other.values.isnan()?.logical_not()?, f64::NAN)?,
+            false => self.values.clone(),
+        };
+        Ok(Side { values, origin: self.origin.clone(), may_miss: self.may_miss || other.may_miss })
+    }
+}
+
+/// Two arrays where neither is missing, and what they have in common.
+struct Pairs {
+    first: Side,
+    second: Side,
+    /// The mean of the products of deviations.
+    covariance: LazyArray,
+    dtype: DType,
+}
+
+impl Pairs {
+    fn new(x: &LazyArray, y: &LazyArray, axes: &[i64]) -> Result<Pairs> {
+        let dtype = float_of(x.dtype().promote(y.dtype()));
+        let [x, y] = x.with_shape_of(y)?;
+        let along = x.axes(axes)?;
+        let pairs = Pairs::of(Side::about_first(&x, &along)?, Side::about_first(&y, &along)?, axes)?;
+        Ok(Pairs { dtype, ..pairs })
+    }
+
+    fn of(x: Side, y: Side, axes: &[i64]) -> Result<Pairs> {
+        let products = x.values.multiply(&y.values)?.reduce(Op::Mean, axes, FoldOptions::default())?;
+        let (first, second) = (x.paired(&y)?, y.paired(&x)?);
+        let covariance = products.subtract(&first.mean(axes)?.multiply(&second.mean(axes)?)?)?;
+        Ok(Pairs { first, second, covariance, dtype: DType::F64 })
+    }
+}
