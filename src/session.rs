@@ -18,12 +18,10 @@ use crate::{
     shape::Shape,
     source::{Group, Sink, Storage, StoredType, VarMeta},
     spill::{SpillCodec, SpillFolder},
+    sync::{Arc, atomic::AtomicBool},
     units::Bytes,
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::path::{Path, PathBuf};
 
 /// What the process needs beside its data, above what it holds when a run begins: stacks, the containers' metadata
 /// and what the allocator keeps.

@@ -116,6 +116,14 @@ impl Region {
         out
     }
 
+    /// The same box in an array that has one more axis, before the axis that is the `axis`th now: a part of it.
+    pub fn with_new_axis(&self, axis: usize, start: u64, length: u64) -> Region {
+        let mut out = self.clone();
+        out.start.insert(axis, start);
+        out.shape.0.insert(axis, length);
+        out
+    }
+
     /// The part that two boxes of one array share, or `None`.
     pub fn intersect(&self, other: &Region) -> Option<Region> {
         let mut out = Region::default();

@@ -5,6 +5,8 @@
 mod golden;
 #[path = "array_laws/grouped.rs"]
 mod grouped;
+#[path = "array_laws/narrow.rs"]
+mod narrow;
 #[path = "array_laws/random.rs"]
 mod random;
 #[path = "array_laws/reblock.rs"]

@@ -229,7 +229,7 @@ proptest! {
             all.iter().map(|v| v.bytes().to_vec()).collect()
         };
         let first = bits(&Session::new().threads(1));
-        prop_assert_eq!(&first, &bits(&Session::new().threads(3).memory("96MiB".parse().unwrap())));
+        prop_assert_eq!(&first, &bits(&Session::new().threads(3).memory("512MiB".parse().unwrap())));
         let exact: f64 = (0..total).map(|k| {
             let at = if axis == 0 { k * 12 } else { k * 4 };
             f64::from(whole[at as usize]) * 0.1
@@ -244,4 +244,44 @@ fn overlaps_are_kept_when_told() {
     let many = Many { overlap: Overlap::Keep, ..Many::default() };
     let (all, _) = open_many(&files(&["c.nc", "g.nc"]), &many).unwrap();
     assert_eq!(all.root().dims.iter().find(|d| d.name == "time").unwrap().len, 15);
+}
+
+/// More files than may be open: they are opened again as they are read, with the same bits.
+#[test]
+fn few_descriptors_are_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    for k in 0..120u64 {
+        let (format, end) = common::FORMATS[k as usize % 2];
+        let values: Vec<i32> = (0..24).map(|n| (n * 7 + k as i32 * 13) % 101).collect();
+        write(&dir.path().join(format!("t_{k:03}_{end}")), format, &values, &[2, 3, 4], 0, 2 * k, 1);
+    }
+    let aosx = assert_cmd::cargo::cargo_bin("aosx");
+    let reduce = |limit: &str| {
+        let script = format!(
+            "{limit} {} reduce 't_*.nc' --var v --op mean,std --axis time --format csv --threads 3 --memory 64MiB",
+            aosx.display()
+        );
+        let run = std::process::Command::new("sh").args(["-c", &script]).current_dir(dir.path()).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap()
+    };
+    assert_eq!(reduce("ulimit -n 40;"), reduce(""));
+}
+
+#[test]
+fn variables_of_several_files_become_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = |name: &str| fixtures().join(name).to_str().unwrap().to_string();
+    let run = |args: &[&str]| run_in(dir.path(), args);
+    for (name, var) in [("t.nc", "t"), ("p.nc", "p")] {
+        assert_eq!(run(&["convert", &input("b.nc"), "--var", var, "-o", name]).0, Some(0));
+    }
+    let (code, out, err) = run(&["merge", "t.nc", "p.nc", "-o", "both.nc"]);
+    assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
+    let (code, out, err) = run(&["diff", "both.nc", &input("b.nc"), "--var", "t,p,time,lat", "--values"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(run(&["convert", &input("e.nc"), "--var", "p", "--isel", "time=0", "-o", "e.nc"]).0, Some(0));
+    let (code, _, err) = run(&["merge", "t.nc", "e.nc", "-o", "no.nc"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("e.nc: variable 'lat': the coordinate differs: value 0 is -59, and -60 in t.nc"), "{err}");
 }

@@ -1,11 +1,14 @@
 //! Statistics of order, from arrays to the command line: against xarray and SciPy, and against naive code over any
 //! blocks.
 
+mod common;
+
 use aosx::{
     array::LazyArray,
+    attrs::Value as Attribute,
     budget::Budget,
     dtype::DType,
-    formats::{self, whole::read_all},
+    formats::{self, OutputFormat, whole::read_all},
     kernels::lanes::{LaneOptions, Method, OrderStatistic, Quantiles},
     prelude::Session,
     units::Bytes,
@@ -289,4 +292,35 @@ fn no_values_have_no_median_and_no_different_ones() {
     let counts = session.compute(&empty.nunique(&[0], LaneOptions::default()).unwrap()).unwrap();
     assert_eq!(counts.to_vec::<i64>().unwrap(), [0, 0, 0]);
     assert!(empty.mode(&[0], LaneOptions::default()).is_err());
+}
+
+/// Sixteen MiB of packed numbers, 32 MiB as they are computed with; `fixtures/narrow/make.py` makes the same.
+fn packed(dir: &Path) {
+    let dims = [common::dim("time", 4096), common::dim("lat", 1024), common::dim("lon", 2)];
+    let mut t = common::var("t", DType::I16, &dims, Some(&[512, 1024, 2]));
+    t.attrs.set("scale_factor", Attribute::F32(vec![0.01]));
+    t.attrs.set("add_offset", Attribute::F32(vec![273.15]));
+    t.attrs.set("_FillValue", Attribute::I16(vec![-32768]));
+    let one =
+        |n: u64| if n.is_multiple_of(97) { i16::MIN } else { (n * n % 20011 % 9973 + 37 * (n % 2)) as i16 - 4000 };
+    let bytes = (0..4096 * 1024 * 2).flat_map(|n| one(n).to_ne_bytes()).collect();
+    common::create(&dir.join("packed.nc"), OutputFormat::NetCdf4, &dims, &[(t, bytes)]);
+}
+
+#[test]
+fn quantiles_of_more_values_than_fit_are_those_of_numpy() {
+    let dir = tempfile::tempdir().unwrap();
+    packed(dir.path());
+    let expected: Value = serde_json::from_str(include_str!("../fixtures/narrow/expected.json")).unwrap();
+    for axis in ["all", "time,lat"] {
+        for (op, options) in [("quantile", "--q 0.001,0.25,0.5,0.9999"), ("median", ""), ("iqr", "")] {
+            let line = format!("reduce packed.nc --var t --op {op} {options} --axis {axis} --memory 48MiB");
+            let plan = printed(dir.path(), &format!("{line} --explain"));
+            assert!(plan.contains(&format!("fold {op} (bits 1 to ")) && plan.contains("of 32 of each value"), "{plan}");
+            let got: Value = serde_json::from_str(&printed(dir.path(), &format!("{line} --format json"))).unwrap();
+            let field = ["data", "values"].iter().find_map(|f| got.get(f)).unwrap_or_else(|| panic!("{got}"));
+            let single = |values: &Value| flat(values).iter().map(|x| *x as f32).collect::<Vec<_>>();
+            assert_eq!(single(field), single(&expected[axis][op]), "{line}");
+        }
+    }
 }

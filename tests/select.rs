@@ -156,7 +156,7 @@ fn parts_of_curved_grids_are_masked_in_every_command() {
         run_in(dir.path(), &[&args[..], &["--sel", "glat=45:58", "--sel", "glon=-10:5"]].concat());
     assert_eq!(code, Some(0), "{err}");
     let count: u64 = inside.trim().lines().last().unwrap().parse().unwrap();
-    assert!(count > 0 && count < 600 && count % 20 == 0, "{inside}");
+    assert!(count > 0 && count < 600 && count.is_multiple_of(20), "{inside}");
 }
 
 #[test]
@@ -209,8 +209,8 @@ proptest! {
         let var = common::var("x", DType::I32, &dims, Some(&chunk));
         common::create(&path, OutputFormat::NetCdf4, &dims, &[(var, bytemuck::cast_slice(&values).to_vec())]);
         let mut positions: Vec<Vec<u64>> = shape.iter().map(|n| (0..*n).collect()).collect();
-        let mut selections = vec![Selection::new(), Selection::new()];
-        let mut scalar = vec![false; 3];
+        let mut selections = [Selection::new(), Selection::new()];
+        let mut scalar = [false; 3];
         for (axis, (kind, from, to, step)) in picks.into_iter().enumerate() {
             let name = ["a", "b", "c"][axis];
             let rounds = if twice && kind < 3 { 2 } else { 1 };

@@ -17,6 +17,10 @@ use crate::{
     report::Progress,
     session::{Session, SpillSettings},
     spill::SpillCodec,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     units::Bytes,
 };
 use clap::{Parser, Subcommand};
@@ -24,10 +28,6 @@ use std::{
     io::{self, BufWriter, ErrorKind, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
 };
 
 /// Reductions over gridded climate data that does not fit in memory.

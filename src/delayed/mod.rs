@@ -19,6 +19,10 @@ pub use order::Order;
 use crate::{
     budget::Budget,
     error::{Error, Result},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     units::Bytes,
 };
 use std::{
@@ -27,10 +31,6 @@ use std::{
     hash::{BuildHasher, RandomState},
     marker::PhantomData,
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
 };
 
 /// Tasks and the values that they hand on, built by hand and run by [`Session::run`](crate::session::Session::run).

@@ -14,20 +14,22 @@ use crate::{
     error::Result,
     events::Event,
     kernels::{
-        cast::{cast, place},
+        cast::{cast, extract, place},
         decode::Segment,
     },
     plan::{Fold, Input, Part, padded},
     shape::{ChunkIndex, Region},
+    sync::{Arc, Mutex},
     units::Bytes,
 };
 use push::Chunks;
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
-};
+use std::collections::{BTreeMap, HashMap};
 
 /// Runs one fold: workers take runs of chunks in order, and merge their states in order.
+///
+/// A run has a state for each group that it has values of, one where there are no groups. Each has memory of its own,
+/// which goes to the column with the first run that has values of the group, and is free once the last one is merged.
+/// Why that cannot come to a halt is said at [`Need::least`](crate::plan::Need::least).
 pub fn run(fold: &Fold, run: &Run<'_>) -> Result<()> {
     let job = Job {
         fold,
@@ -45,10 +47,13 @@ struct Job<'a> {
     fold: &'a Fold,
     run: &'a Run<'a>,
     order: Mutex<Order>,
-    columns: Mutex<HashMap<(u64, usize), Arc<Mutex<Column>>>>,
+    columns: Mutex<HashMap<Number, Arc<Mutex<Column>>>>,
     tiles: Mutex<HashMap<u64, Arc<Tile>>>,
     outcome: Outcome<'a>,
 }
+
+/// Which column, and which block of its groups.
+type Number = (u64, usize);
 
 /// Where the next task comes from: tile by tile, column by column, run by run.
 #[derive(Default)]
@@ -190,7 +195,11 @@ impl<'a> Job<'a> {
         for slot in &mut slots {
             let mut rest = slot.state.bytes_mut();
             for part in &self.fold.parts {
-                part.reducer.init(state_of(part, cells, &mut rest), cells);
+                let state = state_of(part, cells, &mut rest);
+                part.reducer.init(state, cells);
+                if let Some(earlier) = part.earlier {
+                    self.take_earlier(earlier, &column, part.reducer.earlier(state, cells));
+                }
             }
         }
         self.fold_run(self.fold.chunks(&column, block, run), &mut slots, cells, worker)?;
@@ -198,6 +207,15 @@ impl<'a> Job<'a> {
             self.finish(tile, self.fold.region(&column, slot.group), cells, slot, worker)?;
         }
         Ok(())
+    }
+
+    /// The results of the pass before for the cells of a column.
+    fn take_earlier(&self, slot: usize, column: &ChunkIndex, out: &mut [u8]) {
+        let (values, shape) = (self.run.finished.values(slot), self.run.finished.shape(slot));
+        let cells = self.fold.columns.kept().region(column);
+        let last = cells.start.len();
+        let part = cells.with_new_axis(last, 0, shape[last]);
+        extract(values, shape, &part.start, out, &part.shape, size_of::<u64>());
     }
 
     fn cells(&self, column: &ChunkIndex) -> Result<usize> {
@@ -279,7 +297,7 @@ impl<'a> Job<'a> {
     }
 
     /// Adds a run's states to its column in the order of runs. Gives those that no later run adds to.
-    fn merge(&self, number: (u64, usize), run: u64, slots: Vec<Slot>, cells: usize) -> Result<Vec<Slot>> {
+    fn merge(&self, number: Number, run: u64, slots: Vec<Slot>, cells: usize) -> Result<Vec<Slot>> {
         let (block, runs) = (number.1, self.fold.runs(number.1));
         if runs == 1 {
             return Ok(slots);
@@ -329,7 +347,7 @@ impl<'a> Job<'a> {
             let state = shared_state_of(part, cells, &mut rest);
             for (output, block) in part.outputs.iter().zip(&mut blocks) {
                 let out = &mut values[..cells * output.dtype.size()];
-                part.reducer.finish(output.op, state, cells, per_cell, out).map_err(|e| self.located(e))?;
+                part.reducer.finish(output, state, cells, per_cell, out).map_err(|e| self.located(e))?;
                 let out = store_as(out, output.dtype, output.stored, converted, cells);
                 let at: Vec<u64> = place_of.start.iter().zip(&tile.region.start).map(|(p, t)| p - t).collect();
                 place(out, &place_of.shape, block.bytes_mut(), &tile.region.shape, &at, output.stored.size());

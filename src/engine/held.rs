@@ -4,10 +4,10 @@ use crate::{
     budget::Budget,
     error::Result,
     kernels::cast::place,
-    plan::{Destination, Plan},
+    plan::Plan,
     shape::{Region, Shape},
+    sync::{Mutex, PoisonError},
 };
-use std::sync::Mutex;
 
 /// Results of earlier stages, which later ones read.
 #[derive(Default)]
@@ -56,12 +56,12 @@ impl Unfinished {
     pub fn of(plan: &Plan, n: usize, budget: &Budget) -> Result<Unfinished> {
         let mut slots: Vec<Option<(Mutex<Block>, Shape)>> = (0..plan.held.len()).map(|_| None).collect();
         for destination in plan.stages[n].destinations() {
-            if let Destination::Held(slot) = destination
-                && slots[*slot].is_none()
+            if let Some(slot) = destination.slot()
+                && slots[slot].is_none()
             {
-                let held = &plan.held[*slot];
+                let held = &plan.held[slot];
                 let lease = budget.lease(held.bytes(), "a result that later steps need")?;
-                slots[*slot] = Some((Mutex::new(Block::new(held.bytes() as usize, lease)), held.shape.clone()));
+                slots[slot] = Some((Mutex::new(Block::new(held.bytes() as usize, lease)), held.shape.clone()));
             }
         }
         Ok(Unfinished(slots))
@@ -79,7 +79,7 @@ impl Unfinished {
         finished.0.resize_with(plan.held.len(), || None);
         for (slot, result) in self.0.into_iter().enumerate() {
             if let Some((block, shape)) = result {
-                let block = block.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let block = block.into_inner().unwrap_or_else(PoisonError::into_inner);
                 finished.0[slot] = Some((block, shape));
             }
         }

@@ -17,9 +17,9 @@ use crate::{
     plan::{Input, Map, Runs},
     shape::{ChunkIndex, Region},
     source::Source,
+    sync::Mutex,
     units::Bytes,
 };
-use std::sync::Mutex;
 
 /// Computes an array tile by tile, or copies a variable as it is stored, and writes it piece by piece.
 pub fn run(map: &Map, run: &Run<'_>) -> Result<()> {

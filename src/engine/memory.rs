@@ -7,11 +7,9 @@ use crate::{
     kernels::cast::place,
     shape::ChunkIndex,
     source::{Group, Sink, VarMeta},
+    sync::{Arc, Mutex, PoisonError},
 };
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::collections::HashMap;
 
 use super::{Values, lock};
 
@@ -63,7 +61,7 @@ impl MemorySink {
         let Ok(held) = Arc::try_unwrap(self.held) else { return HashMap::new() };
         let values = held.variables.into_iter().filter_map(|(name, variable)| {
             let dtype = variable.meta.stored.dtype()?;
-            let block = variable.data.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let block = variable.data.into_inner().unwrap_or_else(PoisonError::into_inner);
             Some((name, Values::new(dtype, variable.meta.shape, block)))
         });
         values.collect()

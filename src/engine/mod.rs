@@ -24,14 +24,15 @@ use crate::{
     plan::{Input, Need, Plan, Stage},
     source::{Sink, Source},
     spill::SpillFolder,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        thread,
+    },
     units::Bytes,
 };
 use eval::Evaluator;
 use held::{Finished, Unfinished};
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
 
 /// What a run may use, and whom it tells.
 pub struct Executor {
@@ -132,7 +133,7 @@ struct Crew {
 impl Crew {
     /// Lets all workers do `work` until each is done. The calling thread is one of them.
     fn run(&self, work: impl Fn() + Sync) {
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for _ in 1..self.workers {
                 scope.spawn(&work);
             }

@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     grid::Grid,
     kernels::cast::extract,
-    plan::{Destination, Input, Plan, Stage},
+    plan::{Destination, Plan, Stage},
     shape::{ChunkIndex, Region},
     source::{Sink, Source},
 };
@@ -30,6 +30,10 @@ impl Finished<'_> {
             Destination::Sink { variable, ones } => (variable, ones),
             Destination::Held(slot) => {
                 run.unfinished.put(*slot, self.region, self.data, self.element);
+                return Ok(());
+            }
+            Destination::Among { slot, axis, at } => {
+                run.unfinished.put(*slot, &self.region.with_new_axis(*axis, *at as u64, 1), self.data, self.element);
                 return Ok(());
             }
             Destination::Spill(spilled) => {
@@ -64,9 +68,9 @@ pub fn is_written(destination: &Destination, pieces: &Grid, region: &Region, sin
 pub fn needed(plan: &Plan, sink: &dyn Sink, stop: &dyn Fn() -> Result<()>) -> Result<Vec<bool>> {
     let mut needed = vec![false; plan.stages.len()];
     for (n, stage) in plan.stages.iter().enumerate().rev() {
-        let read = |by: &dyn Fn(&Input) -> bool| {
+        let read = |by: &dyn Fn(&Stage) -> bool| {
             let later = plan.stages.iter().enumerate().skip(n + 1);
-            later.filter(|(k, _)| needed[*k]).any(|(_, stage)| by(stage.input()))
+            later.filter(|(k, _)| needed[*k]).any(|(_, stage)| by(stage))
         };
         needed[n] = match stage {
             Stage::Map(map) => vec![(&map.destination, &map.pieces)],
@@ -76,9 +80,9 @@ pub fn needed(plan: &Plan, sink: &dyn Sink, stop: &dyn Fn() -> Result<()>) -> Re
         }
         .into_iter()
         .any(|(destination, pieces)| match destination {
-            Destination::Held(slot) => read(&|input| input.held().contains(slot)),
+            Destination::Held(slot) | Destination::Among { slot, .. } => read(&|stage| stage.held().contains(slot)),
             Destination::Spill(spilled) => {
-                read(&|input| input.sources().iter().any(|s| s.origin() == spilled.origin()))
+                read(&|stage| stage.input().sources().iter().any(|s| s.origin() == spilled.origin()))
             }
             Destination::Sink { .. } => (0..pieces.chunks()).any(|piece| {
                 let region = pieces.region(&pieces.index(piece));

@@ -47,6 +47,12 @@ impl Need {
     }
 
     /// The least in which the stage can run: one worker, one chunk at a time.
+    ///
+    /// It is enough whatever the number of threads. Tasks take their memory in order, and who has a task ends it with
+    /// what it holds: to merge, the states of a run go over to its column as they are, or are added to those that are
+    /// there and freed. So while a task waits, those before it end. Then the tiles before its own are written, the
+    /// columns before its own are finished, and of its own column there are only the states that a later run adds to,
+    /// which `column` counts beside the run's.
     pub fn least(&self) -> u64 {
         self.column.saturating_add(self.per_worker(1)).saturating_add(self.tile)
     }
@@ -137,7 +143,7 @@ impl Stage {
                 Some(sink) => Ok(most.max(sink.scratch(variable)?)),
                 None => Ok(most),
             },
-            Destination::Held(_) => Ok(most),
+            Destination::Held(_) | Destination::Among { .. } => Ok(most),
             Destination::Spill(spilled) => Ok(most.max(spilled.put_scratch())),
         })
     }
@@ -188,7 +194,7 @@ impl Map {
     fn written(&self) -> u64 {
         match self.destination {
             Destination::Sink { .. } => self.pieces.shape().bytes(self.stored.size()).map_or(0, |n| n as u64),
-            Destination::Held(_) | Destination::Spill(_) => 0,
+            Destination::Held(_) | Destination::Among { .. } | Destination::Spill(_) => 0,
         }
     }
 
@@ -252,7 +258,7 @@ impl Plan {
     /// What is held for other stages while stage `n` runs, its own results included.
     pub fn held_during(&self, n: usize) -> u64 {
         let made = |slot: usize| {
-            let is = |d: &&Destination| **d == Destination::Held(slot);
+            let is = |d: &&Destination| d.slot() == Some(slot);
             self.stages.iter().position(|s| s.destinations().iter().any(is)).unwrap_or(usize::MAX)
         };
         let alive = self.held.iter().enumerate().filter(|(slot, held)| made(*slot) <= n && held.until >= n);

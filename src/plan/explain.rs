@@ -99,6 +99,7 @@ fn ops(reducer: &Reducers) -> Vec<String> {
     match reducer {
         Reducers::Folds(folds) => folds.ops().iter().map(|op| op.name().to_string()).collect(),
         Reducers::Custom(reducer) => vec![reducer.name().to_string()],
+        Reducers::Narrow(narrow) => vec![narrow.to_string()],
     }
 }
 
@@ -108,7 +109,8 @@ fn write_output(out: &mut String, plan: &Plan, output: &Output) -> std::fmt::Res
             let (stored, pieces) = (output.stored, &output.pieces);
             writeln!(out, "write {variable}: {stored} {} in pieces of {}", pieces.shape(), pieces.chunk())
         }
-        Destination::Held(slot) => write_held(out, plan, *slot),
+        Destination::Held(slot) | Destination::Among { slot, at: 0, .. } => write_held(out, plan, *slot),
+        Destination::Among { .. } => Ok(()),
         Destination::Spill(spilled) => write_spill(out, plan, spilled),
     }
 }
@@ -140,7 +142,7 @@ fn write_held(out: &mut String, plan: &Plan, slot: usize) -> std::fmt::Result {
 
 fn write_map(out: &mut String, plan: &Plan, map: &Map) -> std::fmt::Result {
     match (&map.destination, &map.input) {
-        (Destination::Held(slot), _) => write_held(out, plan, *slot)?,
+        (Destination::Held(slot) | Destination::Among { slot, .. }, _) => write_held(out, plan, *slot)?,
         (Destination::Spill(spilled), input) => {
             write_spill(out, plan, spilled)?;
             if let Input::Stored(source) = input {

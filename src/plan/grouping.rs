@@ -353,3 +353,85 @@ impl GroupBlock {
         most
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// Of axes time (grouped), level (reduced too) and x (kept).
+    fn grouping(times: u64, chunk: u64, levels: u64, count: u32, label: impl Fn(u64) -> u32) -> Grouping {
+        let grid = Grid::new(vec![times, levels, 6].into(), vec![chunk, 1, 6].into()).unwrap();
+        let groups = Groups::new((0..times).map(label).collect(), count).unwrap();
+        Grouping::new(&grid, 1, &groups, &[true, false, false], &[true, true, false]).unwrap()
+    }
+
+    type Chunk = (Vec<u64>, Vec<u64>);
+
+    /// The chunks of each group in the order in which they are folded, with the run of its family that they are in.
+    fn order(grouping: &Grouping) -> BTreeMap<u32, Vec<Vec<Chunk>>> {
+        let mut out: BTreeMap<u32, Vec<Vec<_>>> = BTreeMap::new();
+        for block in 0..grouping.blocks() {
+            for run in 0..grouping.runs(block) {
+                for &group in grouping.slots(block, run) {
+                    let has = |(along, _): &Chunk| grouping.table.members(along[0]).contains(&group);
+                    let chunks: Vec<_> = grouping.run(block, run).filter(has).collect();
+                    out.entry(group).or_default().push(chunks);
+                    assert_eq!(
+                        grouping.ends(block, run, group),
+                        out[&group].concat().len() as u64 == all(grouping, group)
+                    );
+                }
+            }
+        }
+        out
+    }
+
+    fn all(grouping: &Grouping, group: u32) -> u64 {
+        let has = |chunk: &u64| grouping.table.members(*chunk).contains(&group);
+        (0..grouping.table.chunks()).filter(has).count() as u64 * grouping.table.depth()
+    }
+
+    #[test]
+    fn families_share_no_chunks() {
+        let families = |g: &Grouping| g.table.families.iter().map(|f| (f.groups.clone(), f.runs)).collect::<Vec<_>>();
+        let steps = grouping(1460, 1, 1, 12, |t| (t / 122).min(11) as u32);
+        assert_eq!(families(&steps).len(), 12, "each month of its own");
+        assert_eq!(families(&steps)[0], (0..1, 6));
+        assert_eq!(steps.open(), Open { run: 1, column: 2 });
+        let days = grouping(1460, 1, 1, 365, |t| (t / 4) as u32);
+        assert_eq!((families(&days).len(), days.open()), (365, Open { run: 1, column: 1 }));
+        let cubes = grouping(1460, 73, 1, 365, |t| (t / 4) as u32);
+        assert_eq!(families(&cubes).len(), 5, "four chunks are whole days");
+        assert_eq!(cubes.open(), Open { run: 19, column: 19 + 1 }, "one day goes on into the next chunk");
+        let climatology = grouping(96, 12, 1, 12, |t| (t % 12) as u32);
+        assert_eq!((families(&climatology), climatology.open()), (vec![(0..12, 8)], Open { run: 12, column: 24 }));
+        let empty = grouping(4, 2, 1, 5, |t| if t == 0 { 2 } else { Groups::NONE });
+        assert_eq!((families(&empty).len(), empty.reads()), (5, 1), "what is in no group is not read");
+        assert_eq!((empty.runs(0), empty.slots(0, 0), empty.run(0, 0).count()), (1, &[0][..], 0));
+    }
+
+    #[test]
+    fn how_families_are_cut_changes_no_order() {
+        let labels: [fn(u64) -> u32; 4] =
+            [|t| (t % 24) as u32, |t| (t / 9) as u32, |t| (t * 7 % 11) as u32, |t| (t * t % 23) as u32];
+        for (label, chunk, levels) in
+            labels.iter().flat_map(|l| [(1, 1), (7, 1), (30, 3), (200, 2)].map(|(c, n)| (l, c, n)))
+        {
+            let whole = grouping(200, chunk, levels, 24, label);
+            let wanted = order(&whole);
+            let mut reads = BTreeSet::new();
+            for (tile, block) in [(24, 1), (7, 3), (5, u64::MAX), (1, 1)] {
+                let cut = whole.cut(tile, block);
+                assert_eq!(order(&cut), wanted, "{chunk} {levels} {tile} {block}");
+                assert!(cut.open().column <= whole.open().column && cut.reads() >= whole.reads());
+                reads.insert(cut.reads());
+                for n in 0..cut.blocks() {
+                    let groups = &cut.blocks[n].groups;
+                    assert_eq!(u64::from(groups.start) / tile, u64::from(groups.end - 1) / tile);
+                }
+            }
+            assert_eq!(whole.reads(), whole.least_reads());
+        }
+    }
+}

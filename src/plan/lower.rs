@@ -89,7 +89,7 @@ pub(super) struct Lowering {
     number: HashMap<usize, usize>,
     pub(super) limit: Bytes,
     pub(super) stages: Vec<Stage>,
-    held: Vec<Held>,
+    pub(super) held: Vec<Held>,
     /// Where an array is held, by its identity.
     pub(super) slots: HashMap<usize, usize>,
     pub(super) spills: Vec<Spill>,
@@ -139,7 +139,7 @@ impl Lowering {
                 continue;
             }
             let mut depth = next.inputs().into_iter().map(|i| level[&self.ids.of(i)]).max().unwrap_or(0);
-            if is_barrier(&next) {
+            if self.is_barrier(&next) {
                 depth += 1;
                 if !self.number.contains_key(&id) {
                     self.number.insert(id, self.barriers.len());
@@ -164,7 +164,7 @@ impl Lowering {
     fn direct(&mut self, n: usize, target: &Target) {
         let id = self.ids.of(&target.array);
         if let Some(&b) = self.number.get(&id)
-            && !matches!(target.array.operation(), Operation::Hold { .. })
+            && reduction(&target.array).is_some()
         {
             self.barriers[b].targets.push(n);
         } else if let Some(&b) = self.number.get(&id) {
@@ -200,7 +200,7 @@ impl Lowering {
         }
         let Lowering { stages, mut held, mut spills, .. } = self;
         for (n, stage) in stages.iter().enumerate() {
-            stage.input().held().into_iter().for_each(|slot| held[slot].until = n);
+            stage.held().into_iter().for_each(|slot| held[slot].until = n);
             let origins: Vec<Origin> = stage.input().sources().iter().map(|s| s.origin()).collect();
             spills.iter_mut().filter(|s| origins.contains(&s.spilled.origin())).for_each(|s| s.until = n);
         }
@@ -269,21 +269,15 @@ impl Lowering {
     }
 
     fn stage(&mut self, group: Vec<Barrier>, targets: &[Target]) -> Result<()> {
-        let Some(Reduction { input: first, reduced, groups, .. }) = reduction(&group[0].array) else {
-            let Operation::Hold { input } = group[0].array.operation() else {
-                unreachable!("only holds do not reduce")
+        let Some(Reduction { reduced, groups, .. }) = reduction(&group[0].array) else {
+            return match (group[0].array.operation(), group[0].slot) {
+                (Operation::Hold { input }, _) => self.hold(input, &group[0]),
+                (Operation::Lanes { input, axis, op }, Some(slot)) => self.narrow(input, *axis, op, slot),
+                _ => unreachable!("every other barrier reduces, and what is not written is held"),
             };
-            return self.hold(input, &group[0]);
         };
         let inputs = distinct(&group, &mut self.ids);
-        let input = match (stored(first), inputs.len()) {
-            // Columns of a kept axis are regular.
-            (Some(source), 1) if source.grid().cut_axis().is_none_or(|axis| reduced[axis]) => Input::Stored(source),
-            _ => {
-                let grid = Grid::new(first.shape().clone(), Stream::blocks(&inputs))?;
-                self.well_read(&inputs, &grid, &grid)?
-            }
-        };
+        let input = self.folded(&inputs, reduced)?;
         let columns = Columns::new(input.grid(), reduced)?;
         // What is held is taken in blocks of any size along the groups.
         let held = Grid::new(group[0].array.shape().clone(), held_pieces(columns.kept(), &group[0].array))?;
@@ -291,12 +285,7 @@ impl Lowering {
         for barrier in &group {
             let Some(Reduction { input: array, how, .. }) = reduction(&barrier.array) else { continue };
             let root = inputs.iter().position(|i| self.ids.of(i) == self.ids.of(array)).unwrap_or(0);
-            let decode = match input {
-                Input::Stored(_) => array.meaning(),
-                Input::Computed(_) => {
-                    crate::kernels::decode::Decode::plain(array.dtype(), crate::dtype::ByteOrder::NATIVE)
-                }
-            };
+            let decode = input.decode_of(array);
             let outputs = outputs(barrier, how.op(), targets, &held)?;
             match how {
                 Folding::Op { op, options } => {
@@ -310,12 +299,12 @@ impl Lowering {
                         part.reducer = Reducers::Folds(Folds::new(&ops, &decode, options));
                     } else {
                         let reducer = Reducers::Folds(Folds::new(&[op], &decode, options));
-                        parts.push((Part { root, decode, reducer, outputs }, Some(options)));
+                        parts.push((Part { root, decode, reducer, earlier: None, outputs }, Some(options)));
                     }
                 }
                 Folding::Own(reducer) => {
                     let reducer = Reducers::Custom(reducer);
-                    parts.push((Part { root, decode, reducer, outputs }, None));
+                    parts.push((Part { root, decode, reducer, earlier: None, outputs }, None));
                 }
             }
         }
@@ -330,6 +319,24 @@ impl Lowering {
         }
         self.stages.push(Stage::Fold(Box::new(fold)));
         Ok(())
+    }
+
+    /// What a fold of arrays that have the same blocks goes through.
+    pub(super) fn folded(&mut self, inputs: &[LazyArray], reduced: &[bool]) -> Result<Input> {
+        if let [one] = inputs
+            && let Some(source) = stored(one)
+            // Columns of a kept axis are regular.
+            && source.grid().cut_axis().is_none_or(|axis| reduced[axis])
+        {
+            return Ok(Input::Stored(source));
+        }
+        let shape = inputs.first().map_or_else(Shape::default, |a| a.shape().clone());
+        let grid = Grid::new(shape, Stream::blocks(inputs))?;
+        self.well_read(inputs, &grid, &grid)
+    }
+
+    fn is_barrier(&self, array: &LazyArray) -> bool {
+        matches!(array.operation(), Operation::Hold { .. }) || reduction(array).is_some() || self.is_narrowed(array)
     }
 
     /// Computes what is to be held: into memory, or aside where it is too large.
@@ -433,10 +440,6 @@ fn is_one_job(input: &Input, tiles: &Grid, limit: Bytes) -> bool {
     tiles.chunks() < 8 && computed.grid.chunks() > tiles.chunks() && bytes <= limit.0 / 8
 }
 
-fn is_barrier(array: &LazyArray) -> bool {
-    matches!(array.operation(), Operation::Hold { .. }) || reduction(array).is_some()
-}
-
 /// What a fold reduces, along which axes, and how.
 fn reduction(array: &LazyArray) -> Option<Reduction<'_>> {
     let (input, reduced, groups, how) = match array.operation() {
@@ -463,7 +466,7 @@ fn held_pieces(kept: &Grid, array: &LazyArray) -> Shape {
 }
 
 /// The array without views that only say other names for its dimensions.
-fn bare(array: &LazyArray) -> &LazyArray {
+pub(super) fn bare(array: &LazyArray) -> &LazyArray {
     match array.operation() {
         Operation::View { input, view } if view.is_identity(input.shape()) && array.chunk() == input.chunk() => {
             bare(input)
@@ -520,5 +523,9 @@ fn without(pieces: &Grid, ones: &[bool]) -> Result<Grid> {
 
 /// What a held result is, for people.
 fn name(array: &LazyArray) -> String {
-    reduction(array).map_or_else(|| "hold".to_string(), |r| r.how.name().to_string())
+    match (reduction(array), array.operation()) {
+        (Some(r), _) => r.how.name().to_string(),
+        (None, Operation::Lanes { op, .. }) => op.name().to_string(),
+        _ => "hold".to_string(),
+    }
 }

@@ -15,6 +15,7 @@ mod formula;
 mod grouping;
 mod identity;
 mod lower;
+mod narrow;
 mod reblock;
 mod stream;
 mod tiles;
@@ -32,12 +33,14 @@ pub use lower::{Target, lower, lower_within};
 pub use stream::{Runs, Stream};
 
 use crate::{
-    dtype::DType,
+    array::LazyArray,
+    dtype::{ByteOrder, DType},
     error::Result,
     grid::Grid,
     kernels::{
         decode::{Decode, Segment},
         fold::{ChunkView, Folds, Op, Reducer},
+        lanes::Narrow,
     },
     shape::Shape,
     source::Source,
@@ -125,6 +128,8 @@ pub struct Part {
     pub decode: Decode,
     /// The reductions.
     pub reducer: Reducers,
+    /// Where the results of the pass before are held that their states begin with.
+    pub earlier: Option<usize>,
     /// Where each result goes.
     pub outputs: Vec<Output>,
 }
@@ -136,12 +141,14 @@ pub enum Reducers {
     Folds(Folds),
     /// A user's.
     Custom(Arc<dyn Reducer>),
+    /// One pass of several that find order statistics.
+    Narrow(Narrow),
 }
 
 /// Where one result goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
-    /// The operation; `None` for a user's fold.
+    /// The operation; `None` for a user's fold and for a pass of several.
     pub op: Option<Op>,
     /// Where it goes.
     pub destination: Destination,
@@ -165,8 +172,27 @@ pub enum Destination {
     },
     /// To later stages, under this number.
     Held(usize),
+    /// To later stages, as one of the results of each cell, which lie side by side.
+    Among {
+        /// Their number.
+        slot: usize,
+        /// The axis that the held array has beside those of the fold's output.
+        axis: usize,
+        /// Where along it.
+        at: usize,
+    },
     /// To later stages, cut anew.
     Spill(Arc<Spilled>),
+}
+
+impl Destination {
+    /// The number under which later stages find the result.
+    pub fn slot(&self) -> Option<usize> {
+        match self {
+            Destination::Held(slot) | Destination::Among { slot, .. } => Some(*slot),
+            Destination::Sink { .. } | Destination::Spill(_) => None,
+        }
+    }
 }
 
 /// Computes one array, and writes it.
@@ -204,8 +230,16 @@ impl Input {
         }
     }
 
+    /// What the bytes of `array` mean in it.
+    fn decode_of(&self, array: &LazyArray) -> Decode {
+        match self {
+            Input::Stored(_) => array.meaning(),
+            Input::Computed(_) => Decode::plain(array.dtype(), ByteOrder::NATIVE),
+        }
+    }
+
     /// The results of earlier stages that are read.
-    pub fn held(&self) -> Vec<usize> {
+    fn held(&self) -> Vec<usize> {
         fn walk(formula: &Formula, out: &mut Vec<usize>) {
             if let Form::Program(program) = &formula.form {
                 out.extend(program.operands.iter().filter_map(|o| match o.leaf {
@@ -234,6 +268,15 @@ impl Stage {
         }
     }
 
+    /// The results of earlier stages that it reads.
+    pub fn held(&self) -> Vec<usize> {
+        let mut held = self.input().held();
+        if let Stage::Fold(fold) = self {
+            held.extend(fold.parts.iter().filter_map(|part| part.earlier));
+        }
+        held
+    }
+
     /// Where its results go.
     pub fn destinations(&self) -> Vec<&Destination> {
         match self {
@@ -249,6 +292,7 @@ impl Reducers {
         match self {
             Reducers::Folds(folds) => folds.state_bytes(cells),
             Reducers::Custom(reducer) => reducer.state_bytes(cells),
+            Reducers::Narrow(narrow) => narrow.state_bytes(cells),
         }
     }
 
@@ -257,6 +301,15 @@ impl Reducers {
         match self {
             Reducers::Folds(folds) => folds.init(state, cells),
             Reducers::Custom(reducer) => reducer.init(state, cells),
+            Reducers::Narrow(narrow) => narrow.init(state, cells),
+        }
+    }
+
+    /// The part of a fresh state that is to be the results of the pass before, cell by cell.
+    pub fn earlier<'s>(&self, state: &'s mut [u8], cells: usize) -> &'s mut [u8] {
+        match self {
+            Reducers::Folds(_) | Reducers::Custom(_) => &mut [],
+            Reducers::Narrow(narrow) => narrow.earlier(state, cells),
         }
     }
 
@@ -275,6 +328,10 @@ impl Reducers {
         match self {
             Reducers::Folds(folds) => folds.push(state, cells, views, segment),
             Reducers::Custom(reducer) => reducer.push(state, cells, decode, views, segment),
+            Reducers::Narrow(narrow) => {
+                narrow.push(state, cells, decode, views, segment);
+                Ok(())
+            }
         }
     }
 
@@ -286,18 +343,26 @@ impl Reducers {
         match self {
             Reducers::Folds(folds) => folds.merge(into, from, cells),
             Reducers::Custom(reducer) => reducer.merge(into, from, cells),
+            Reducers::Narrow(narrow) => {
+                narrow.merge(into, from, cells);
+                Ok(())
+            }
         }
     }
 
-    /// The results of one operation, as native elements.
+    /// The results that one output wants, as native elements.
     ///
     /// # Errors
     /// When an exact result does not fit its type, or there is none for zero integers.
-    pub fn finish(&self, op: Option<Op>, state: &[u8], cells: usize, per_cell: u64, out: &mut [u8]) -> Result<()> {
-        match (self, op) {
-            (Reducers::Folds(folds), Some(op)) => folds.finish(op, state, cells, per_cell, out),
-            (Reducers::Custom(reducer), _) => reducer.finish(state, cells, per_cell, out),
-            (Reducers::Folds(_), None) => Ok(()),
+    pub fn finish(&self, output: &Output, state: &[u8], cells: usize, per_cell: u64, out: &mut [u8]) -> Result<()> {
+        match (self, output.op, &output.destination) {
+            (Reducers::Folds(folds), Some(op), _) => folds.finish(op, state, cells, per_cell, out)?,
+            (Reducers::Custom(reducer), ..) => reducer.finish(state, cells, per_cell, out)?,
+            (Reducers::Narrow(narrow), _, Destination::Among { at, .. }) => {
+                narrow.finish(*at, state, cells, per_cell, out)
+            }
+            (Reducers::Folds(_) | Reducers::Narrow(_), ..) => {}
         }
+        Ok(())
     }
 }

@@ -46,6 +46,8 @@ impl Lowering {
     pub(super) fn input(&mut self, arrays: &[LazyArray], grid: &Grid, recut: &Recut) -> Result<Input> {
         if let [one] = arrays
             && let Operation::Source(source) = one.operation()
+            // Columns of a fold are regular, and then its blocks are.
+            && (source.grid().cut_axis().is_none() || source.grid() == grid)
         {
             return Ok(Input::Stored(recut.get(&source.origin()).unwrap_or(source).clone()));
         }

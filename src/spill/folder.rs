@@ -1,5 +1,9 @@
 use crate::{
     error::{Error, Problem, Result, SpillRefusal},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     units::Bytes,
 };
 use std::{
@@ -7,7 +11,6 @@ use std::{
     io::ErrorKind,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// How frames are compressed.
@@ -78,7 +81,7 @@ impl SpillFolder {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn file(self: &std::sync::Arc<Self>) -> Result<SpillFile> {
+    pub(super) fn file(self: &Arc<Self>) -> Result<SpillFile> {
         let file = tempfile::tempfile_in(&self.path).map_err(|e| self.refused(e))?;
         Ok(SpillFile { file, folder: self.clone(), end: AtomicU64::new(0) })
     }
@@ -96,7 +99,7 @@ impl SpillFolder {
 #[derive(Debug)]
 pub(super) struct SpillFile {
     file: File,
-    folder: std::sync::Arc<SpillFolder>,
+    folder: Arc<SpillFolder>,
     end: AtomicU64,
 }
 

@@ -25,13 +25,11 @@ use crate::{
     },
     shape::{ChunkIndex, Region, Shape},
     source::{Layout, Origin, Source, VarMeta},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     units::Bytes,
 };
 use folder::SpillFile;
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::fmt;
 
 /// Where a [`Spilled`] array lies between its writing and its reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -148,6 +148,23 @@ fn each_chunk_is_read_once() {
 }
 
 #[test]
+fn the_plan_says_how_it_goes_through_groups() {
+    let x = LazyArray::ones(&[48, 6, 8], &[1, 6, 8], DType::F64).unwrap();
+    let of = |by: &Groups, axes: &[i64]| {
+        let mean = x.grouped(Op::Mean, axes, by, FoldOptions::default()).unwrap();
+        aosx::prelude::Session::new().explain_arrays(&[&mean]).unwrap()
+    };
+    let text = of(&groups(12, (0..48).map(|k| k / 4)), &[0]);
+    let want = "fold mean over axis 0 by 12 groups: 1 columns of 48 blocks, 12 passes that read 48 of them; \
+                1 states in a run, 2 with its column's";
+    assert!(text.contains(want), "{text}");
+    let text = of(&groups(3, (0..48).map(|k| k % 3)), &[1, 2]);
+    let want =
+        "by 3 groups: 48 columns of 1 blocks, 1 passes that read 1 of them; 3 states in a run, 3 with its column's";
+    assert!(text.contains(want), "{text}");
+}
+
+#[test]
 fn what_has_no_values() {
     let none = groups(3, [1, 1, Groups::NONE].into_iter());
     let x = LazyArray::arange(1, 4, 1, &[2]).unwrap();
@@ -208,7 +225,7 @@ fn values(dtype: DType, count: u64, seed: u32) -> Vec<u8> {
     let one = |k: u64| {
         let n = (k as u32).wrapping_mul(2_654_435_761).wrapping_add(seed).rotate_left(13).wrapping_mul(40_503) >> 16;
         match dtype.is_float() {
-            true if n % 9 == 0 => Scalar::Float(f64::NAN),
+            true if n.is_multiple_of(9) => Scalar::Float(f64::NAN),
             true => Scalar::Float(f64::from(n % 81) / 8.0 - 5.0),
             false => Scalar::Int(i64::from(n % 11)),
         }

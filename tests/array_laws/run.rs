@@ -8,7 +8,7 @@ use aosx::{
     engine::{Executor, MemorySink},
     error::{Error, Problem, Result},
     events::{Observer, Silent},
-    plan::{self, Target},
+    plan::{self, Reducers, Stage, Target},
     shape::Shape,
     source::{Group, Storage, StoredType, VarMeta},
     spill::Keep,
@@ -16,11 +16,13 @@ use aosx::{
 };
 use std::sync::{Arc, mpsc};
 
-/// Values of several arrays, the most memory that they took, and where what was cut anew lay.
+/// Values of several arrays, the most memory that they took, and how the plan went about it.
 pub struct Ran {
     pub values: Vec<Whole>,
     pub peak: u64,
     pub spills: Vec<Keep>,
+    /// Whether order statistics were found in passes.
+    pub narrowed: bool,
 }
 
 /// Computes arrays into pieces of the shapes given.
@@ -94,7 +96,11 @@ pub fn run(
         })
         .collect();
     let spills = plan.spills.iter().map(|s| s.spilled.keep()).collect();
-    Ok(Ran { values, peak, spills })
+    let narrows = |stage: &Stage| match stage {
+        Stage::Fold(fold) => fold.parts.iter().any(|part| matches!(part.reducer, Reducers::Narrow(_))),
+        Stage::Map(_) => false,
+    };
+    Ok(Ran { values, peak, spills, narrowed: plan.stages.iter().any(narrows) })
 }
 
 /// With plenty of memory, in the arrays' own blocks.

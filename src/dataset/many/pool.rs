@@ -24,9 +24,13 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct State {
     clock: u64,
-    staying: HashMap<(usize, Arc<str>), Arc<dyn Source>>,
-    recent: HashMap<(usize, Arc<str>), (u64, Arc<dyn Source>)>,
+    staying: HashMap<Key, Arc<dyn Source>>,
+    /// With the time when each was used last.
+    recent: HashMap<Key, (u64, Arc<dyn Source>)>,
 }
+
+/// The number of a file, and a variable of it.
+type Key = (usize, Arc<str>);
 
 /// Descriptors that are left to outputs, spills and whatever the process has open.
 const DESCRIPTORS_BESIDE: u64 = 128;

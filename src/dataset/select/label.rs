@@ -166,11 +166,11 @@ impl Numbers<'_> {
             (turns * CIRCLE, wanted - x - turns * CIRCLE)
         };
         let allowed = |far: f64, least: f64| far <= self.near.tolerance.unwrap_or(least);
-        let exact = self.nearest(&off).filter(|k| off(self.values[*k]).1.abs() <= self.slack(wanted));
+        let exact = self.nearest(off).filter(|k| off(self.values[*k]).1.abs() <= self.slack(wanted));
         let found = match (exact, self.near.inexact) {
             (Some(k), _) => Some(k),
             (None, None) => None,
-            (None, Some(Inexact::Nearest)) => self.nearest(&off),
+            (None, Some(Inexact::Nearest)) => self.nearest(off),
             (None, Some(how)) => self.neighbour(wanted, how)?,
         };
         let found = found.filter(|k| exact.is_some() || allowed(off(self.values[*k]).1.abs(), f64::INFINITY));

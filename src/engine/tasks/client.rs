@@ -11,17 +11,14 @@ use crate::{
     delayed::{Context, Handle, Inputs, Job, Kind, Named, Work, function_in_context, function_of},
     engine::{Executor, lock},
     error::{Error, Problem, Result},
-    units::Bytes,
-};
-use std::{
-    fmt,
-    marker::PhantomData,
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering},
+        thread::{self, JoinHandle},
     },
-    thread::JoinHandle,
+    units::Bytes,
 };
+use std::{fmt, marker::PhantomData};
 
 /// Workers to whom tasks are submitted one by one; they begin at once.
 ///
@@ -68,7 +65,7 @@ impl Executor {
         let mut client = Client { shop, workers: Vec::new() };
         for worker in 0..self.threads.max(1) {
             let shop = client.shop.clone();
-            let thread = std::thread::Builder::new().name(format!("aosx-{worker}")).spawn(move || shop.serve(worker));
+            let thread = thread::Builder::new().name(format!("aosx-{worker}")).spawn(move || shop.serve(worker));
             client.workers.push(thread.map_err(|e| Error::io("start a thread", e))?);
         }
         Ok(client)
@@ -147,7 +144,7 @@ impl Drop for Client {
         self.shop.close();
         drop(core);
         clear(&mut garbage);
-        let this = std::thread::current().id();
+        let this = thread::current().id();
         for worker in self.workers.drain(..).filter(|worker| worker.thread().id() != this) {
             // A worker catches what tasks do; there is nothing to add to what it may have said itself.
             let _ = worker.join();

@@ -1,10 +1,10 @@
 //! [`Ear`]: where a thread of the user waits until a task has ended.
 
-use crate::engine::lock;
-use std::{
-    collections::VecDeque,
+use crate::{
+    engine::lock,
     sync::{Condvar, Mutex, PoisonError},
 };
+use std::collections::VecDeque;
 
 /// What one waiting thread has heard: numbers of tasks that ended, in that order.
 ///

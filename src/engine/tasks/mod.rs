@@ -20,16 +20,17 @@ use crate::{
     budget::Lease,
     delayed::{Context, Graph, Job, Order, Value, Work},
     error::{Error, Problem, Result},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        thread,
+    },
     units::Bytes,
 };
 use std::{
     any::Any,
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Duration,
 };
 
@@ -57,7 +58,7 @@ impl Executor {
             stop: self.stop.clone(),
             threads: self.threads,
         };
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for worker in 1..shop.cancelled.len() {
                 let shop = &shop;
                 scope.spawn(move || shop.serve(worker));

@@ -26,11 +26,13 @@ mod walk;
 
 pub use custom::{CustomFold, Reducer, erased};
 pub use op::Op;
+pub(in crate::kernels) use planes::Indices;
+pub(in crate::kernels) use push::{Take, check, push};
 pub use spells::{Runs, Spell};
 
 use super::decode::{Decode, Decoded, Decoder, Segment, Value, Work};
 use crate::{dtype::DType, error::Result};
-use planes::{Counts, Fold, Indices, Planes, View};
+use planes::{Counts, Fold, Planes, View};
 use std::ops::Range;
 
 /// What a reduction can be told.
@@ -162,7 +164,7 @@ macro_rules! with_work {
         }
     };
 }
-use with_work;
+pub(in crate::kernels) use with_work;
 
 /// Several reductions over one stream of values, which share what they can.
 #[derive(Debug, Clone)]

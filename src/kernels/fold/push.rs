@@ -9,7 +9,7 @@ use crate::kernels::decode::{Decoded, Decoder, SEGMENT, Segment, Value};
 use std::ops::Range;
 
 /// Takes decoded values.
-pub(super) trait Take<W: Value> {
+pub(in crate::kernels) trait Take<W: Value> {
     /// One value for each cell of a range.
     fn lane(&mut self, cells: Range<usize>, x: Decoded<'_, W>, index: u64);
     /// Many values for one cell.
@@ -19,7 +19,19 @@ pub(super) trait Take<W: Value> {
 /// Hands on the values of chunks, one chunk after the other for each cell.
 ///
 /// Gives the same calls for every cell, in the same order, as one by one.
-pub(super) fn push<W: Value>(decoder: &Decoder, views: &[ChunkView<'_>], segment: &mut Segment, to: &mut impl Take<W>) {
+pub(in crate::kernels) fn push<W: Value>(
+    decoder: &Decoder,
+    views: &[ChunkView<'_>],
+    segment: &mut Segment,
+    to: &mut impl Take<W>,
+) {
+    // One short run of a few values: a list of it would cost more than what is done.
+    if let [view] = views
+        && let Some(walk) = Walk::new(view)
+        && let Inner::Run { .. } = walk.inner
+    {
+        return push_runs(decoder, &walk, view.bytes, segment, to);
+    }
     let walks: Vec<(Walk, &[u8])> = views.iter().filter_map(|v| Some((Walk::new(v)?, v.bytes))).collect();
     for together in walks.chunk_by(|a, b| a.0.same_lanes(&b.0)) {
         match together[0].0.inner {
@@ -55,7 +67,7 @@ fn push_runs<W: Value>(decoder: &Decoder, walk: &Walk, bytes: &[u8], segment: &m
             for from in (0..len).step_by(SEGMENT) {
                 let some = SEGMENT.min(len - from);
                 let x = decoder.decode::<W>(bytes, element + from * stride, stride, some, segment);
-                to.run(cell, x, Indices { first, skipped: from as u64, parts });
+                to.run(cell, x, Indices { first, skipped: from as u64, parts: parts.all() });
             }
         });
     }
@@ -65,7 +77,7 @@ fn push_runs<W: Value>(decoder: &Decoder, walk: &Walk, bytes: &[u8], segment: &m
 ///
 /// # Panics
 /// When one does not.
-pub(super) fn check(views: &[ChunkView<'_>], element: usize, cells: usize) {
+pub(in crate::kernels) fn check(views: &[ChunkView<'_>], element: usize, cells: usize) {
     for view in views {
         let kept: usize = view.dims.iter().filter(|d| is_kept(d)).map(|d| d.len).product();
         assert_eq!(kept, cells, "the kept dimensions are the cells");

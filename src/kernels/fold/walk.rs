@@ -1,6 +1,6 @@
 //! The way through a chunk: which dimension the inner loop runs along, and the loops around it.
 
-use super::{ChunkView, Role};
+use super::{ChunkView, Role, ViewDim};
 
 /// What a call of the inner loop costs beside its elements, in elements.
 const CALL: usize = 40;
@@ -29,7 +29,23 @@ pub(super) enum Inner {
     /// Over neighbouring cells.
     Lane { len: usize, stride: usize },
     /// Over values of one cell, with lengths and index strides of the dimensions that it spans.
-    Run { len: usize, stride: usize, parts: Vec<(u64, u64)> },
+    Run { len: usize, stride: usize, parts: Parts },
+}
+
+/// What a run spans. Most span one dimension, and short ones are too many for an allocation each.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Parts {
+    One([(u64, u64); 1]),
+    Several(Vec<(u64, u64)>),
+}
+
+impl Parts {
+    pub(super) fn all(&self) -> &[(u64, u64)] {
+        match self {
+            Parts::One(one) => one,
+            Parts::Several(parts) => parts,
+        }
+    }
 }
 
 /// The loops over one chunk, outermost first.
@@ -41,9 +57,11 @@ pub(super) struct Walk {
     pub first_index: u64,
 }
 
-/// Dimensions that one loop can run along.
+/// Dimensions that one loop can run along, and those of length 1 between them.
+#[derive(Clone, Copy)]
 struct Group {
-    dims: Vec<usize>,
+    first: usize,
+    last: usize,
     len: usize,
 }
 
@@ -54,36 +72,37 @@ impl Walk {
         if dims.iter().any(|d| d.len == 0) {
             return None;
         }
-        let groups = groups(view);
-        let last_dim = |g: &Group| &dims[g.dims[g.dims.len() - 1]];
-        let total: usize = groups.iter().map(|g| g.len).product();
-        let inner = groups
-            .iter()
-            .filter(|g| !matches!(last_dim(g).role, Role::Kept { cell_stride } if cell_stride != 1))
+        let total: usize = dims.iter().map(|d| d.len).product();
+        let inner = groups(dims)
+            .filter(|g| !matches!(dims[g.last].role, Role::Kept { cell_stride } if cell_stride != 1))
             .min_by_key(|g| {
-                let gathered = last_dim(g).stride != 1;
+                let gathered = dims[g.last].stride != 1;
                 total * if gathered { GATHER } else { 1 } + total / g.len * CALL
             });
-        let spanned: &[usize] = inner.map_or(&[], |g| &g.dims);
+        let spanned = |k: usize| inner.is_some_and(|g| (g.first..=g.last).contains(&k));
         let (mut kept, mut reduced) = (vec![], vec![]);
-        for (_, d) in dims.iter().enumerate().filter(|(k, d)| d.len > 1 && !spanned.contains(k)) {
+        for (_, d) in dims.iter().enumerate().filter(|(k, d)| d.len > 1 && !spanned(*k)) {
             match d.role {
                 Role::Kept { cell_stride } => kept.push(Kept { len: d.len, stride: d.stride, cell_stride }),
                 Role::Reduced { index_stride } => reduced.push(Reduced { len: d.len, stride: d.stride, index_stride }),
             }
         }
         let inner = match inner {
-            None => Inner::Run { len: 1, stride: 1, parts: vec![] },
+            None => Inner::Run { len: 1, stride: 1, parts: Parts::One([(1, 0)]) },
             Some(group) => {
-                let last = last_dim(group);
+                let last = &dims[group.last];
                 match last.role {
                     Role::Kept { .. } => Inner::Lane { len: group.len, stride: last.stride },
                     Role::Reduced { .. } => {
-                        let part = |&k: &usize| match dims[k].role {
-                            Role::Reduced { index_stride } => (dims[k].len as u64, index_stride),
+                        let part = |d: &ViewDim| match d.role {
+                            Role::Reduced { index_stride } => (d.len as u64, index_stride),
                             Role::Kept { .. } => (1, 0),
                         };
-                        let parts = group.dims.iter().map(part).collect();
+                        let spanned = &dims[group.first..=group.last];
+                        let parts = match spanned {
+                            [one] => Parts::One([part(one)]),
+                            several => Parts::Several(several.iter().filter(|d| d.len > 1).map(part).collect()),
+                        };
                         Inner::Run { len: group.len, stride: last.stride, parts }
                     }
                 }
@@ -142,25 +161,24 @@ fn for_values(loops: &[Reduced], element: usize, index: u64, each: &mut impl FnM
 }
 
 /// Dimensions longer than one, neighbours joined where one loop can run along both.
-fn groups(view: &ChunkView<'_>) -> Vec<Group> {
-    let dims = view.dims;
-    let mut groups: Vec<Group> = vec![];
-    for (k, d) in dims.iter().enumerate().filter(|(_, d)| d.len > 1) {
-        if let Some(group) = groups.last_mut() {
-            let outer = &dims[group.dims[group.dims.len() - 1]];
-            let joined = outer.stride == d.len * d.stride
-                && match (&outer.role, &d.role) {
-                    (Role::Kept { cell_stride: a }, Role::Kept { cell_stride: b }) => *a == d.len * b,
-                    (Role::Reduced { .. }, Role::Reduced { .. }) => true,
-                    _ => false,
-                };
-            if joined {
-                group.dims.push(k);
-                group.len *= d.len;
-                continue;
-            }
+fn groups(dims: &[ViewDim]) -> impl Iterator<Item = Group> + '_ {
+    let mut long = dims.iter().enumerate().filter(|(_, d)| d.len > 1).peekable();
+    std::iter::from_fn(move || {
+        let (first, d) = long.next()?;
+        let mut group = Group { first, last: first, len: d.len };
+        while let Some((k, d)) = long.next_if(|(_, d)| joined(&dims[group.last], d)) {
+            group = Group { last: k, len: group.len * d.len, ..group };
         }
-        groups.push(Group { dims: vec![k], len: d.len });
-    }
-    groups
+        Some(group)
+    })
+}
+
+/// Whether one loop can run along a dimension and the next longer than one.
+fn joined(outer: &ViewDim, inner: &ViewDim) -> bool {
+    outer.stride == inner.len * inner.stride
+        && match (&outer.role, &inner.role) {
+            (Role::Kept { cell_stride: a }, Role::Kept { cell_stride: b }) => *a == inner.len * b,
+            (Role::Reduced { .. }, Role::Reduced { .. }) => true,
+            _ => false,
+        }
 }

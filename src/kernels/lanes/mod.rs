@@ -4,6 +4,7 @@
 //! `outer` and one `inner` position. Elements are native; bytes are aligned as those of a [`Block`](crate::block::Block).
 
 mod cumulate;
+mod narrow;
 mod number;
 mod op;
 mod place;
@@ -16,6 +17,7 @@ mod take;
 mod tests;
 
 pub use cumulate::Onward;
+pub use narrow::Narrow;
 pub use op::{LaneOp, Order};
 pub use statistic::{LaneOptions, Method, OneOrMany, OrderStatistic, Quantiles};
 pub use take::take_along;

@@ -11,7 +11,7 @@ pub(super) trait Number: Element {
     /// The type of means of two and of what lies between two: its own where it is floating, else float64.
     type Float: Float;
     /// Bits that sort as the numbers do.
-    type Key: Pod + Ord + Into<u64>;
+    type Key: Pod + Ord + Into<u64> + TryFrom<u64>;
     const ZERO: Self;
     const ONE: Self;
     /// What NaN is sorted as: after every number.

@@ -193,12 +193,16 @@ impl<'a> Selection<'a> {
             self.needed.dedup();
         }
         settle(keys, &self.needed, 0);
-        self.places.iter().map(|place| match *place {
-            Place::At(at) => T::from_key(keys[at]).float(),
-            Place::Between { low, high, weight } => {
-                lerp(T::from_key(keys[low]).float(), T::from_key(keys[high]).float(), weight)
-            }
-        })
+        self.places.iter().map(|place| at_place::<T>(*place, |at| keys[at]))
+    }
+}
+
+/// The value at a place, given the key at each place that it needs.
+pub(super) fn at_place<T: Number>(place: Place, key: impl Fn(usize) -> T::Key) -> T::Float {
+    let value = |at: usize| T::from_key(key(at)).float();
+    match place {
+        Place::At(at) => value(at),
+        Place::Between { low, high, weight } => lerp(value(low), value(high), weight),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Functions along an axis against NumPy and against their definition.
 
+mod narrow;
 mod order;
 
 use super::*;

@@ -1,0 +1,93 @@
+//! Order statistics of lanes that do not fit: the bits of those that do, in as little memory as is asked for.
+
+use super::{
+    cases,
+    run::{needed, own_pieces, plenty, run},
+};
+use aosx::{
+    array::LazyArray,
+    events::Silent,
+    kernels::lanes::{LaneOptions, Method, OrderStatistic, Quantiles},
+};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// Awkward numbers, many of them equal.
+fn number(k: u64, seed: u64) -> f64 {
+    let dice = (k ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let dice = (dice ^ dice >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 20;
+    match dice % 40 {
+        0 => f64::NAN,
+        1 => f64::INFINITY,
+        2 => f64::NEG_INFINITY,
+        3 => -0.0,
+        4..9 => (dice % 5) as f64 - 2.0,
+        _ => (dice % 1_000_003) as f64 * 1e-3 - 400.0,
+    }
+}
+
+/// An array of one of several types, in blocks of some rows.
+fn array(kind: usize, shape: &[u64], chunk: &[u64], seed: u64) -> LazyArray {
+    let n = shape.iter().product::<u64>();
+    let values = (0..n).map(|k| number(k, seed));
+    match kind {
+        0 => LazyArray::from_slice(&values.map(|x| x as f32).collect::<Vec<_>>(), shape, chunk),
+        1 => LazyArray::from_slice(&values.collect::<Vec<_>>(), shape, chunk),
+        2 => LazyArray::from_slice(&values.map(|x| x as i16).collect::<Vec<_>>(), shape, chunk),
+        _ => LazyArray::from_slice(&values.map(|x| x as u32).collect::<Vec<_>>(), shape, chunk),
+    }
+    .unwrap()
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    #[test]
+    fn lanes_that_do_not_fit_give_the_same_bits(
+        (kind, which, turn) in (0..4usize, 0..3usize, 0..4i64),
+        (cells, seed) in (1..3u64, any::<u64>()),
+        qs in prop::collection::vec(0.0..=1.0f64, 1..3),
+        method in prop::sample::select(Method::ALL.to_vec()),
+        (keep_missing, min_count) in (any::<bool>(), prop_oneof![Just(0u64), 0..20_000u64]),
+        (room, threads, computed) in (0..4u64, 1..4usize, any::<bool>()),
+    ) {
+        let (mut shape, mut chunk) = (vec![cells, 130, 100], vec![1, 30, 100]);
+        shape.rotate_left(turn as usize % 3);
+        chunk.rotate_left(turn as usize % 3);
+        let kept = shape.iter().position(|n| *n == cells).unwrap() as i64;
+        let axes: Vec<i64> = (0..3).filter(|k| turn == 3 || *k != kept).collect();
+        let x = array(kind, &shape, &chunk, seed);
+        let x = if computed { &x + &x.transpose().transpose() } else { x };
+        let statistic = match which {
+            0 => OrderStatistic::Median,
+            1 => OrderStatistic::Iqr,
+            _ => OrderStatistic::Quantile { at: Quantiles::new(qs).unwrap(), method },
+        };
+        let options = LaneOptions { keep_missing, min_count };
+        let y = x.order_statistic(statistic, &axes, options).unwrap();
+        let want = plenty(&[&y], 1).unwrap();
+        prop_assert!(!want.narrowed);
+        let pieces = own_pieces(&[&y]);
+        let least = needed(&run(&[&y], &pieces, 1, 0, Arc::new(Silent)).map(|_| ()).unwrap_err()).unwrap();
+        let limit = least + room * room * 3000;
+        let ran = run(&[&y], &pieces, threads, limit, Arc::new(Silent)).unwrap();
+        prop_assert!(ran.narrowed, "{limit}");
+        prop_assert!(ran.values[0].same(&want.values[0]), "{limit} bytes");
+        prop_assert!(ran.peak <= limit);
+    }
+}
+
+/// What is made of a statistic, and what it is made of, are computed as ever.
+#[test]
+fn a_statistic_that_is_narrowed_is_an_array_like_others() {
+    let x = array(0, &[130, 100], &[30, 100], 7).nan_to_num(0.0, Some(1.0), Some(-1.0)).unwrap();
+    let away = (&x - x.mean(&[0, 1]).unwrap()).median(&[0, 1]).unwrap();
+    let scaled = (&x - &away).abs().unwrap().median(&[0, 1]).unwrap() * 2.0;
+    let arrays = [&scaled, &away];
+    let pieces = own_pieces(&arrays);
+    let want = plenty(&arrays, 1).unwrap();
+    let least = needed(&run(&arrays, &pieces, 1, 0, Arc::new(Silent)).map(|_| ()).unwrap_err()).unwrap();
+    let ran = run(&arrays, &pieces, 2, least, Arc::new(Silent)).unwrap();
+    assert!(ran.narrowed && !want.narrowed);
+    assert!(ran.values.iter().zip(&want.values).all(|(a, b)| a.same(b)));
+}
