@@ -2,7 +2,7 @@
 //! comes out is compared with what the other made, as `fixtures/tables/make.py` has written it into `expected.json`.
 
 use aosx::{cf::decoding::ValidRange, dtype::DType, prelude::*};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write,
@@ -89,9 +89,7 @@ fn moments(values: &[f64]) -> Vec<f64> {
 fn differ(what: &str, got: &[f64], wanted: &Value) -> Option<String> {
     let wanted: Vec<f64> = wanted.as_array()?.iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect();
     let largest = wanted.iter().filter(|v| !v.is_nan()).fold(0.0, |a: f64, v| a.max(v.abs()));
-    let near = |(a, b): (&f64, &f64)| {
-        (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-6 * b.abs() + 1e-9 * largest
-    };
+    let near = |(a, b): (&f64, &f64)| (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-6 * b.abs() + 1e-9 * largest;
     let same = got.len() == wanted.len() && got.iter().zip(&wanted).all(near);
     (!same).then(|| format!("{what} {got:?}, and not {wanted:?}"))
 }
@@ -99,8 +97,8 @@ fn differ(what: &str, got: &[f64], wanted: &Value) -> Option<String> {
 /// What differs between a variable and what the other made of it.
 fn variable_differs(got: &Told, wanted: &Value, row: &Row) -> Option<String> {
     let shape: Vec<u64> = wanted["shape"].as_array()?.iter().filter_map(Value::as_u64).collect();
-    let regrouped = row.says.contains("a dimension for each")
-        && got.shape.iter().product::<u64>() == shape.iter().product::<u64>();
+    let regrouped =
+        row.says.contains("a dimension for each") && got.shape.iter().product::<u64>() == shape.iter().product::<u64>();
     if got.shape != shape && !regrouped {
         return Some(format!("shape {:?}, and not {shape:?}", got.shape));
     }
@@ -110,8 +108,7 @@ fn variable_differs(got: &Told, wanted: &Value, row: &Row) -> Option<String> {
     if !wanted["values"].is_null() {
         return differ("values", &got.values, &wanted["values"]);
     }
-    let sampled: Vec<f64> =
-        (0..SAMPLES).map(|i| got.values[i * (got.values.len() - 1) / (SAMPLES - 1)]).collect();
+    let sampled: Vec<f64> = (0..SAMPLES).map(|i| got.values[i * (got.values.len() - 1) / (SAMPLES - 1)]).collect();
     differ("samples", &sampled, &wanted["samples"])
         .or_else(|| differ("moments", &moments(&got.values), &wanted["moments"]))
 }
@@ -138,17 +135,34 @@ fn file_differs(path: &Path, wanted: &[Value], row: &Row) -> Option<String> {
 /// The words that are not among those printed; numbers count by their values.
 fn not_printed(printed: &str, words: &[Value]) -> Vec<String> {
     let word = |w: &str| w.parse::<f64>().map_or(w.to_string(), |n| n.to_string());
-    let all: HashSet<String> =
-        printed.split(|c: char| c.is_whitespace() || ",:()[]".contains(c)).map(word).collect();
+    let all: HashSet<String> = printed.split(|c: char| c.is_whitespace() || ",:()[]".contains(c)).map(word).collect();
     words.iter().map(|w| word(w.as_str().unwrap())).filter(|w| !all.contains(w)).collect()
+}
+
+/// The files that a command has made, by name.
+fn made(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|n| n.starts_with("out")).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What is wrong with several files, beside those of the other.
+fn files_differ(folder: &Path, wanted: &Map<String, Value>, row: &Row) -> Option<String> {
+    let names = made(folder);
+    if names != wanted.keys().cloned().collect::<Vec<_>>() {
+        return Some(format!("writes {names:?}, and not {:?}", wanted.keys().collect::<Vec<_>>()));
+    }
+    let differs = |name: &String| {
+        let problem = file_differs(&folder.join(name), wanted[name].as_array()?, row)?;
+        Some(format!("{name}: {problem}"))
+    };
+    names.iter().find_map(differs)
 }
 
 /// Runs a row's command in a folder; what is wrong with what it does.
 fn wrong(row: &Row, expected: &Value, folder: &Path, path: &str) -> Option<String> {
-    let out = folder.join("out.nc");
-    if out.exists() {
-        fs::remove_file(&out).unwrap();
-    }
+    made(folder).iter().for_each(|old| fs::remove_file(folder.join(old)).unwrap());
     let run = Command::new("sh").args(["-c", &row.ours]).env("PATH", path).current_dir(folder).output().unwrap();
     if run.status.code() != Some(expected["exit"].as_i64().unwrap_or(0) as i32) {
         return Some(format!("exits with {:?}: {}", run.status.code(), String::from_utf8_lossy(&run.stderr)));
@@ -158,8 +172,11 @@ fn wrong(row: &Row, expected: &Value, folder: &Path, path: &str) -> Option<Strin
         let absent = not_printed(&printed, words);
         return (!absent.is_empty()).then(|| format!("does not print {absent:?}:\n{printed}"));
     }
+    if let Some(wanted) = expected["files"].as_object() {
+        return files_differ(folder, wanted, row);
+    }
     match expected["variables"].as_array() {
-        Some(wanted) => file_differs(&out, wanted, row),
+        Some(wanted) => file_differs(&folder.join("out.nc"), wanted, row),
         None => expected["exit"].is_null().then(|| "nothing is expected".into()),
     }
 }
