@@ -201,6 +201,24 @@ fn several_inputs_are_called_by_their_names() {
 }
 
 #[test]
+fn sums_of_products_are_those_of_einstein() {
+    let dir = folder();
+    let program = "e = einsum('tyx,tyx->yx', air, air); s = sum(air ** 2, time); every = sum(air ** 2); \
+                   d = tensordot(air, air, [[time, lat, lon], [time, lat, lon]]); n = tensordot(air, air, 3)";
+    calc(dir.path(), &[program, "air.nc", "-o", "out.nc"]);
+    let of = |name: &str| values::<f64>(&dir.path().join("out.nc"), name);
+    close(&of("e"), &of("s"));
+    close(&of("d"), &of("every"));
+    assert_eq!(of("d").len(), 1);
+    close(&of("n"), &of("every"));
+    let err = says(&["e = einsum('tyx,tx->yx', air, air)", "air.nc"]);
+    assert!(err.contains("'tx' for an array of 3 dimensions"), "{err}");
+    let err = says(&["d = tensordot(air, air, [time])", "air.nc"]);
+    assert!(err.contains("two lists of dimensions") && err.contains('^'), "{err}");
+    assert!(says(&["d = tensordot(air, air, -1)", "air.nc"]).contains("not negative"));
+}
+
+#[test]
 fn mistakes_have_a_caret() {
     let cases = [
         ("x = aif - 1", "no variable 'aif'; did you mean air?\n  x = aif - 1\n      ^^^"),

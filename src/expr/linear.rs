@@ -1,15 +1,15 @@
 //! Products, and arrays from nothing.
 
 use super::{
-    ast::Span,
+    ast::{Expr, ExprKind, Span},
     attributes::Kept,
     bind::Binder,
     call::{Call, axes, axis, dtype, scalar},
     shaped::lengths,
-    value::{At, Bound, Quantity, Val, float, integer, wrong},
+    value::{At, Bound, Quantity, Val, float, integer, text, wrong},
 };
 use crate::{
-    array::{Chunks, LazyArray},
+    array::{Chunks, Contract, LazyArray},
     attrs::Attrs,
     dtype::{DType, Scalar},
     error::Result,
@@ -32,8 +32,8 @@ impl Binder<'_> {
     /// Sums of products.
     pub fn linear(&mut self, call: &Call) -> Bound<Quantity> {
         let span = call.span;
-        if matches!(call.name, "einsum" | "tensordot") {
-            return wrong(span, format!("{} is not available; use matmul, or sum(x * y, dimensions)", call.name));
+        if call.name == "einsum" {
+            return self.einsum(call);
         }
         let x = self.array(call.required("x")?)?;
         match call.name {
@@ -63,6 +63,10 @@ impl Binder<'_> {
             "dot" if y.array.ndim() <= 2 => x.array.matmul(&y.array),
             "dot" => return wrong(span, "dot is available for a second array of up to 2 dimensions; use matmul"),
             "outer" => outer(&x.array, &y.array),
+            "tensordot" => {
+                let over = call.given("axes").map_or(Ok(Contract::Last(2)), |e| contract(e, &x, &y))?;
+                x.array.tensordot(&y.array, over)
+            }
             "vecdot" => {
                 let both = x.array.multiply(&y.array).at(span)?;
                 let product = Quantity::of(both, Kept::Nothing, &[&x, &y]);
@@ -72,6 +76,14 @@ impl Binder<'_> {
             name => return wrong(span, format!("{name} is not available")),
         };
         Ok(Quantity::of(array.at(span)?, Kept::Nothing, &[&x, &y]))
+    }
+
+    fn einsum(&mut self, call: &Call) -> Bound<Quantity> {
+        let subscripts = text(call.required("subscripts")?, "subscripts")?;
+        let all = call.args.rest.iter().map(|e| self.array(e)).collect::<Bound<Vec<_>>>()?;
+        let arrays: Vec<&LazyArray> = all.iter().map(|q| &q.array).collect();
+        let array = LazyArray::einsum(&subscripts, &arrays).at(call.span)?;
+        Ok(Quantity::of(array, Kept::Nothing, &all.iter().collect::<Vec<_>>()))
     }
 
     /// Arrays that no input holds.
@@ -122,6 +134,24 @@ impl Binder<'_> {
     }
 }
 
+/// What `tensordot` sums over: so many dimensions, or those of two lists, as [[time], [time]].
+fn contract(expr: &Expr, x: &Quantity, y: &Quantity) -> Bound<Contract> {
+    let listed = |expr: &Expr, of: &Quantity| match &expr.kind {
+        ExprKind::List(items) => axes(&items.iter().collect::<Vec<_>>(), of),
+        _ => axes(&[expr], of),
+    };
+    match &expr.kind {
+        ExprKind::List(pair) => match pair.as_slice() {
+            [of_x, of_y] => Ok(Contract::Axes(listed(of_x, x)?, listed(of_y, y)?)),
+            _ => wrong(expr.span, "axes are a number, or two lists of dimensions, as [[time], [time]]"),
+        },
+        _ => match usize::try_from(integer(expr, "a number of dimensions")?) {
+            Ok(n) => Ok(Contract::Last(n)),
+            Err(_) => wrong(expr.span, "a number of dimensions is not negative"),
+        },
+    }
+}
+
 fn outer(x: &LazyArray, y: &LazyArray) -> Result<LazyArray> {
     let (x, y) = (x.ravel()?, y.ravel()?);
     let names = x.dims().zip(y.dims()).map(|(a, b)| [a[0].clone(), b[0].clone()]);
@@ -132,7 +162,7 @@ fn outer(x: &LazyArray, y: &LazyArray) -> Result<LazyArray> {
     }
 }
 
-fn length(expr: &super::Expr) -> Bound<u64> {
+fn length(expr: &Expr) -> Bound<u64> {
     let n = integer(expr, "this")?;
     u64::try_from(n).map_or_else(|_| wrong(expr.span, "this is not negative"), Ok)
 }
