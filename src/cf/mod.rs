@@ -4,5 +4,6 @@
 pub mod cell_methods;
 pub mod decoding;
 pub mod encoding;
+pub mod measure;
 pub mod references;
 pub mod time;
