@@ -1,6 +1,7 @@
 //! `--units`: the units that results are written in.
 
 use crate::{
+    cf::measure::Unit,
     dataset::{Computation, InUnits},
     error::{Error, Result},
 };
@@ -41,6 +42,8 @@ impl UnitsArgs {
                 let what = variable.as_deref().unwrap_or("all results");
                 return Err(Error::usage(format!("--units {word}: units of {what} are given twice")));
             }
+            // A unit that nobody knows is a slip of who typed it, and no fault of a file.
+            Unit::parse(&units).map_err(|e| Error::usage(format!("--units {word}: {e}")))?;
             all.push(InUnits { variable, units });
         }
         computation.in_units(&all)
