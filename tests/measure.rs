@@ -33,13 +33,13 @@ fn attributes(dir: &Path, file: &str, variable: &str) -> Value {
     let output = Command::cargo_bin("aosx").unwrap().args(["info", file, "--json"]).current_dir(dir).output().unwrap();
     let all: Value = serde_json::from_slice(&output.stdout).unwrap();
     let variables = all["root"]["variables"].as_array().unwrap();
-    variables.iter().find(|v| v["name"] == variable).unwrap()["attributes"].clone()
+    variables.iter().find(|v| v["path"] == variable).unwrap()["attributes"].clone()
 }
 
 /// What a variable says: the text of an attribute, or nothing.
 fn said(dir: &Path, file: &str, variable: &str, name: &str) -> String {
     let value = &attributes(dir, file, variable)[name];
-    value["value"].as_str().or(value.as_str()).unwrap_or_default().to_string()
+    value["value"].as_str().unwrap_or_default().to_string()
 }
 
 /// The values of a variable as they are decoded.

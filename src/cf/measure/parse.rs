@@ -14,6 +14,9 @@ pub(super) fn unit(text: &str) -> Result<Unit, String> {
         return Err(format!("longer than {LENGTH_MAX} characters"));
     }
     let Some((left, right, counts_time)) = shifted(text) else { return product(text) };
+    if left.is_empty() {
+        return Err("no unit stands before what it counts from".into());
+    }
     let unit = product(left)?;
     let is_time = unit.base == [0, 0, 1, 0, 0, 0, 0];
     if is_time || counts_time {

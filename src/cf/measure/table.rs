@@ -167,7 +167,6 @@ const TABLE: &[Row] = &[
     // Mass.
     row(&["tonne", "metric_ton"], &["t"], 1e3, 1.0, MASS),
     row(&["pound", "avoirdupois_pound"], &["lb"], 45_359_237.0, 1e8, MASS),
-    row(&["ounce", "avoirdupois_ounce"], &["oz"], 45_359_237.0, 16e8, MASS),
     // Mechanics.
     row(&["newton"], &["N"], 1.0, 1.0, FORCE),
     row(&["dyne"], &[], 1.0, 1e5, FORCE),
@@ -276,8 +275,8 @@ fn prefixed(name: &str, lower: &str) -> Option<(&'static Row, i32)> {
     let long = PREFIXES.iter().find_map(|(prefix, _, n)| by_name(prefix).map(|row| (row, *n)));
     long.or_else(|| {
         let short = PREFIXES.iter().flat_map(|(_, symbols, n)| symbols.iter().map(move |s| (*s, *n)));
-        // `bar` and `gal` are symbols too: mbar, mGal.
-        let of = |rest: &str| by_symbol(rest).or_else(|| TABLE.iter().find(|r| rest == "bar" && r.names == ["bar"]));
+        // Some have no symbol: mbar, kohm.
+        let of = |rest: &str| by_symbol(rest).or_else(|| TABLE.iter().find(|row| row.names.contains(&rest)));
         short.filter_map(|(symbol, n)| Some((of(name.strip_prefix(symbol)?)?, n))).next()
     })
 }
