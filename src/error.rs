@@ -212,6 +212,24 @@ pub enum Problem {
         /// Why that cannot be.
         detail: String,
     },
+    /// Text that is no unit of measure.
+    #[error("units '{units}': {detail}")]
+    Units {
+        /// What it says.
+        units: String,
+        /// Why that is none.
+        detail: String,
+    },
+    /// Units that do not measure the same.
+    #[error("'{from}' cannot be converted to '{to}': {detail}")]
+    Inconvertible {
+        /// What values are in.
+        from: String,
+        /// What they were to be in.
+        to: String,
+        /// Why not.
+        detail: String,
+    },
     /// The output names an input.
     #[error("the output is also an input; write to another file")]
     OutputIsInput,
@@ -281,6 +299,7 @@ impl Problem {
             | Problem::NoSuchDimension { .. }
             | Problem::BudgetTooSmall { .. }
             | Problem::Expression { .. }
+            | Problem::Inconvertible { .. }
             | Problem::OutputIsInput
             | Problem::Usage { .. } => Class::Usage,
             Problem::Unsupported { .. } => Class::Unsupported,

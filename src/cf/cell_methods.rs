@@ -1,5 +1,6 @@
 //! What a reduction says about itself in attributes.
 
+use super::measure::{self, Unit};
 use crate::{
     attrs::Attrs,
     kernels::{fold::Op, lanes::OrderStatistic},
@@ -88,8 +89,10 @@ pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], how: &str, weight: O
 pub fn ordered(attrs: &mut Attrs, statistic: &OrderStatistic, dims: &[String]) {
     gain(attrs, order_method(statistic), dims, None);
     match statistic {
-        OrderStatistic::Mad | OrderStatistic::Iqr => difference(attrs),
-        OrderStatistic::NUnique => ["units", "calendar", "standard_name"].iter().for_each(|n| drop(attrs.remove(n))),
+        OrderStatistic::Mad | OrderStatistic::Iqr => measure::difference(attrs),
+        OrderStatistic::NUnique => {
+            ["units", "units_metadata", "calendar", "standard_name"].iter().for_each(|n| drop(attrs.remove(n)))
+        }
         _ => {}
     }
     if *statistic != OrderStatistic::Mode {
@@ -118,30 +121,23 @@ fn gain(attrs: &mut Attrs, method: Option<&str>, dims: &[String], comment: Optio
     }
 }
 
-/// A difference of times is no time: `days since 1970-01-01` becomes `days`.
-fn difference(attrs: &mut Attrs) {
-    if let Some((span, _)) = attrs.text("units").and_then(|u| u.split_once(" since ")) {
-        let span = span.trim().to_string();
-        attrs.set("units", span);
-        attrs.remove("calendar");
-    }
-}
-
 /// Units and names of another quantity.
 fn follow(attrs: &mut Attrs, op: Op) {
     if matches!(op, Op::Var | Op::Std | Op::Range) {
-        difference(attrs);
+        measure::difference(attrs);
     }
     if !matches!(op, Op::Min | Op::Max | Op::First | Op::Last) {
         FLAGS.iter().for_each(|name| drop(attrs.remove(name)));
     }
     match op {
         Op::Var => {
+            attrs.remove("units_metadata");
             if let Some(units) = attrs.text("units").map(squared) {
                 attrs.set("units", units);
             }
         }
         Op::Count => {
+            attrs.remove("units_metadata");
             attrs.set("units", "1");
             // CF appendix C: a modifier makes it another quantity of the same field.
             if let Some(name) = attrs.text("standard_name").and_then(|n| n.split_whitespace().next()) {
@@ -150,7 +146,7 @@ fn follow(attrs: &mut Attrs, op: Op) {
             }
         }
         Op::Prod | Op::Any | Op::All | Op::ArgMin | Op::ArgMax => {
-            for name in ["units", "standard_name"] {
+            for name in ["units", "units_metadata", "standard_name"] {
                 attrs.remove(name);
             }
         }
@@ -158,12 +154,11 @@ fn follow(attrs: &mut Attrs, op: Op) {
     }
 }
 
-/// The square of a unit: `K2`, `(m s-1)2`.
+/// The square of a unit: `K2`, `m2 s-2`.
 fn squared(units: &str) -> String {
-    match units.trim() {
-        "" | "1" => units.to_string(),
-        one if one.chars().all(char::is_alphabetic) => format!("{one}2"),
-        many => format!("({many})2"),
+    match Unit::parse(units).and_then(|unit| unit.power(2)) {
+        Ok(square) => square.to_string(),
+        Err(_) => format!("({})2", units.trim()),
     }
 }
 
@@ -242,7 +237,7 @@ mod tests {
     #[test]
     fn another_quantity_has_other_units() {
         assert_eq!(after(Op::Var, &["time"], &[("units", "K")]).text("units"), Some("K2"));
-        assert_eq!(after(Op::Var, &["time"], &[("units", "m s-1")]).text("units"), Some("(m s-1)2"));
+        assert_eq!(after(Op::Var, &["time"], &[("units", "m s-1")]).text("units"), Some("m2 s-2"));
         let a = after(Op::Count, &["time"], &[("units", "K"), ("standard_name", "air_temperature")]);
         assert_eq!(
             (a.text("units"), a.text("standard_name")),

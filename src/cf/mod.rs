@@ -5,5 +5,6 @@ pub mod cell_methods;
 pub mod decoding;
 pub mod encoding;
 pub mod horizontal;
+pub mod measure;
 pub mod references;
 pub mod time;

@@ -6,6 +6,7 @@ use super::{
     history,
     input::InputArgs,
     layout::{self, LayoutArgs},
+    units::UnitsArgs,
 };
 use crate::{
     dataset::{Computation, Dataset, Why},
@@ -42,6 +43,9 @@ pub struct CalcArgs {
     /// How it is stored.
     #[command(flatten)]
     pub layout: LayoutArgs,
+    /// Which units results are in.
+    #[command(flatten)]
+    pub units: UnitsArgs,
     /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
     #[arg(long)]
     pub resume: bool,
@@ -68,7 +72,7 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     let inputs = inputs(&args.files, &args.named, &args.input, global)?;
     let outputs = expr::bind(program, &parsed, &inputs)?;
     let datasets: Vec<Dataset> = inputs.into_iter().map(|i| i.dataset).collect();
-    let mut computation = Computation::derived(&datasets, &outputs, &layout)?;
+    let mut computation = args.units.apply(Computation::derived(&datasets, &outputs, &layout)?)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
         let text = layout::explain(&computation, &layout, session)?;
@@ -81,8 +85,8 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
             if !global.quiet {
                 note_left_out(&computation);
             }
-            let request =
-                format!("calc {program} {:?} {:?} {layout:?}{}", args.files, args.named, args.input.request());
+            let parts = args.input.request() + &args.units.request();
+            let request = format!("calc {program} {:?} {:?} {layout:?}{parts}", args.files, args.named);
             let resume = args.resume.then_some(request.as_str());
             destination::write(session, global, resume, &datasets, &computation, (&path, format))
         }

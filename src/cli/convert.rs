@@ -7,6 +7,7 @@ use super::{
     history,
     input::InputArgs,
     layout::{self, LayoutArgs},
+    units::UnitsArgs,
 };
 use crate::{
     dataset::{Conversion, Dataset},
@@ -39,6 +40,9 @@ pub struct ConvertArgs {
     /// How it is stored.
     #[command(flatten)]
     pub layout: LayoutArgs,
+    /// Which units results are in.
+    #[command(flatten)]
+    pub units: UnitsArgs,
     /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
     #[arg(long)]
     pub resume: bool,
@@ -77,9 +81,10 @@ fn copy(
     let variables = args.var.iter().map(|v| v.trim().to_string()).collect();
     let dataset = open(&args.input)?;
     let request = Conversion { variables, layout, format };
-    let mut computation = request.of(&dataset)?;
+    let mut computation = args.units.apply(request.of(&dataset)?)?;
     // A copy of the same values has the same history.
-    if request.layout.changes_values() || !args.input.request().is_empty() || dataset.paths().len() > 1 {
+    let is_other = request.layout.changes_values() || !args.units.is_empty();
+    if is_other || !args.input.request().is_empty() || dataset.paths().len() > 1 {
         history::append(&mut computation.schema.attrs);
     }
     if args.explain {
@@ -90,7 +95,8 @@ fn copy(
     if !global.quiet {
         note_left_out(&computation);
     }
-    let request = format!("convert {:?} {:?}{}", request.variables, request.layout, args.input.request());
+    let parts = args.input.request() + &args.units.request();
+    let request = format!("convert {:?} {:?}{parts}", request.variables, request.layout);
     let resume = args.resume.then_some(request.as_str());
     destination::write(session, global, resume, &[dataset], &computation, (&path, format))
 }

@@ -11,6 +11,7 @@ pub mod input;
 pub mod layout;
 pub mod reduce;
 pub mod split;
+pub mod units;
 
 use crate::{
     error::{Class, Error, Problem},

@@ -5,6 +5,7 @@ use super::{
     destination::{self, Destination},
     history,
     input::InputArgs,
+    units::UnitsArgs,
 };
 use crate::{
     array::{Anchor, Rolling},
@@ -106,6 +107,9 @@ pub struct ReduceArgs {
     /// Values outside valid_min, valid_max or valid_range are missing
     #[arg(long)]
     pub valid_range: bool,
+    /// Which units results are in.
+    #[command(flatten)]
+    pub units: UnitsArgs,
     /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
     #[arg(long)]
     pub resume: bool,
@@ -133,7 +137,7 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
     if let Some(every) = &args.resample {
         request.by = vec![every_time(args, every, &dataset)?];
     }
-    let mut computation = request.of(&dataset)?;
+    let mut computation = args.units.apply(request.of(&dataset)?)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
         let text = session.explain(&computation)?;
@@ -147,7 +151,7 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
     }
     match destination {
         Destination::File(path, format) => {
-            let request = format!("reduce {request:?}{}", args.input.request());
+            let request = format!("reduce {request:?}{}{}", args.input.request(), args.units.request());
             let resume = args.resume.then_some(request.as_str());
             destination::write(session, global, resume, &[dataset], &computation, (&path, format))
         }

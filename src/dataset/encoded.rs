@@ -216,7 +216,7 @@ fn is_stored(wanted: &Wanted) -> bool {
 }
 
 /// The decoded values of a variable.
-fn values(wanted: &Wanted, meta: &VarMeta) -> Result<LazyArray> {
+pub(super) fn values(wanted: &Wanted, meta: &VarMeta) -> Result<LazyArray> {
     if !is_stored(wanted) {
         return Ok(wanted.array.clone());
     }
@@ -228,11 +228,11 @@ fn map(array: &LazyArray, function: Arc<dyn BlockFunction>, dtype: DType) -> Res
     LazyArray::blocks(std::slice::from_ref(array), function, array.shape(), array.chunk(), dtype)
 }
 
-fn forget_encoding(attrs: &mut Attrs) {
+pub(super) fn forget_encoding(attrs: &mut Attrs) {
     ENCODING.iter().for_each(|name| drop(attrs.remove(name)));
 }
 
-fn is_now(stored: DType, wanted: &mut Wanted, meta: &mut VarMeta) {
+pub(super) fn is_now(stored: DType, wanted: &mut Wanted, meta: &mut VarMeta) {
     meta.stored = StoredType::native(stored);
     meta.fill = None;
     wanted.stored = stored;

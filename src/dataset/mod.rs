@@ -10,6 +10,7 @@ mod difference;
 mod encoded;
 mod grouped;
 pub mod grouping;
+mod in_units;
 mod layout;
 mod many;
 mod merged;
@@ -29,6 +30,7 @@ pub use difference::{Cause, Comparison, Difference, Extent, Outcome, Pair, Part,
 pub use encoded::Measure;
 pub(crate) use grouped::repeated;
 pub use grouping::{By, Grouping};
+pub use in_units::InUnits;
 pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};
 pub use reduction::{Axes, KeepDims, Reduction, Statistic};

@@ -2,7 +2,7 @@
 
 use super::{
     ast::{Expr, Literal},
-    attributes::{self, Kept},
+    attributes::Kept,
     bind::Binder,
     call::{Call, axis, dtype},
     value::{At, Bound, Quantity, float, integer, numbers, text, wrong},
@@ -86,7 +86,7 @@ impl Binder<'_> {
         let Ok(n) = u64::try_from(n) else { return wrong(call.span, "n is not negative") };
         let mut out = x.with(x.array.diff(n, at).at(call.span)?, Kept::Units);
         if n > 0 {
-            attributes::difference(&mut out.attrs);
+            crate::cf::measure::difference(&mut out.attrs);
         }
         // As xarray labels differences: by the upper ones.
         if let (Some(dim), true) = (x.dims().get(at as usize), n > 0) {

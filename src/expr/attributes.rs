@@ -2,7 +2,7 @@
 
 use crate::{
     attrs::{Attrs, Value},
-    cf::{decoding::ENCODING, time::Unit},
+    cf::{decoding::ENCODING, measure, time::Unit},
 };
 
 /// Attributes that say where values belong, which hold for whatever is computed of them place by place.
@@ -33,12 +33,15 @@ pub(super) fn of_variable(attrs: &Attrs) -> Attrs {
 pub(super) fn kept(kept: Kept, operands: &[&Attrs]) -> Attrs {
     let mut out = Attrs::new();
     let Some((first, rest)) = operands.split_first() else { return out };
-    let all_say = |name: &str, value: &Value| rest.iter().all(|o| o.get(name) == Some(value));
+    let all_say = |name: &str, value: &Value| {
+        rest.iter().all(|o| o.get(name) == Some(value))
+            || (name == "units" && rest.iter().all(|o| same_units(first, o)))
+    };
     for (name, value) in first.iter() {
         let stays = match kept {
             // Cells and limits are those of the values before.
             Kept::All => !["bounds", "climatology"].contains(&name),
-            Kept::Units => ["units", "calendar", "cell_methods"].contains(&name),
+            Kept::Units => ["units", "units_metadata", "calendar", "cell_methods"].contains(&name),
             Kept::Links | Kept::Nothing => false,
         };
         if stays && !LINKS.contains(&name) && all_say(name, value) {
@@ -69,16 +72,7 @@ fn links(out: &mut Attrs, operands: &[&Attrs]) {
 
 /// Whether both are said to have the same units.
 pub(super) fn same_units(a: &Attrs, b: &Attrs) -> bool {
-    matches!((a.text("units"), b.text("units")), (Some(a), Some(b)) if a.trim() == b.trim())
-}
-
-/// What is true of a difference: one of times is no time.
-pub(super) fn difference(attrs: &mut Attrs) {
-    let span = attrs.text("units").and_then(|u| u.split_once(" since ")).map(|(span, _)| span.trim().to_string());
-    if let Some(span) = span {
-        attrs.set("units", span);
-        attrs.remove("calendar");
-    }
+    matches!((a.text("units"), b.text("units")), (Some(a), Some(b)) if measure::same(a, b))
 }
 
 /// The units of a quotient, as UDUNITS reads them; those of a time stand for its span. `None` where that cannot be said.
@@ -157,10 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_of_times_is_a_span() {
-        let mut a = attrs(&[("units", "days since 1970-01-01"), ("calendar", "noleap")]);
-        difference(&mut a);
-        assert_eq!(a, attrs(&[("units", "days")]));
+    fn units_are_the_same_however_they_are_written() {
+        let (a, b) = (attrs(&[("units", "m/s")]), attrs(&[("units", "m s-1")]));
+        assert_eq!(kept(Kept::Units, &[&a, &b]), a);
+        assert!(kept(Kept::Units, &[&a, &attrs(&[("units", "km/h")])]).is_empty());
         assert!(!same_units(&Attrs::new(), &Attrs::new()), "nobody said so");
     }
 }

@@ -4,7 +4,7 @@ use super::{
     ast::{BinaryOp, Expr, ExprKind, Ident, Literal, Number, Program, Span, Statement, UnaryOp},
     attributes::{self, Kept},
     diagnostic::Diagnostic,
-    functions, groups,
+    functions, groups, units,
     value::{At, Bound, Failure, Quantity, Val, shown, wrong},
 };
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     attrs::{Attrs, Value},
     cf::{
         decoding::{ENCODING, ValidRange},
+        measure,
         time::Part,
     },
     dataset::{Dataset, Derived, OfGroups, Used},
@@ -296,7 +297,9 @@ pub(super) fn unary(name: &str, operand: Val, span: Span) -> Bound<Val> {
                 Unary::Abs | Unary::Negative => Kept::Units,
                 _ => Kept::Links,
             };
-            Ok(Val::Array(quantity.with(quantity.array.unary(op).at(span)?, kept)))
+            let mut out = quantity.with(quantity.array.unary(op).at(span)?, kept);
+            units::say(&mut out.attrs, units::of_unary(op, &quantity));
+            Ok(Val::Array(out))
         }
     }
 }
@@ -323,8 +326,9 @@ pub(super) fn binary(name: &str, (a, x): (&Expr, Val), (b, y): (&Expr, Val), spa
     let operands: Vec<&Quantity> = [&x, &y].into_iter().filter_map(Val::as_array).collect();
     let mut out = Quantity::of(array, kept, &operands);
     if is_difference {
-        attributes::difference(&mut out.attrs);
+        measure::difference(&mut out.attrs);
     }
+    units::say(&mut out.attrs, units::of_binary(op, &x, &y));
     Ok(Val::Array(out))
 }
 
@@ -346,7 +350,14 @@ fn kept(op: Binary, x: &Val, y: &Val) -> (Kept, bool) {
         (Binary::Add, Val::Number(_), Val::Array(_)) => (Kept::All, false),
         (Binary::Add | Binary::Subtract, Val::Array(_), Val::Number(_)) => (Kept::All, false),
         (Binary::Subtract, Val::Number(_), Val::Array(_)) => (Kept::Units, false),
-        (Binary::Subtract, Val::Array(a), Val::Array(b)) if same(&a.attrs, &b.attrs) => (Kept::Units, true),
+        (Binary::Subtract, Val::Array(a), Val::Array(b)) if same(&a.attrs, &b.attrs) => {
+            match (measure::is_difference(&a.attrs), measure::is_difference(&b.attrs)) {
+                // A temperature less a difference is a temperature.
+                (false, true) => (Kept::Units, false),
+                (true, false) => (Kept::Links, false),
+                _ => (Kept::Units, true),
+            }
+        }
         (Binary::Add | Binary::Hypot, Val::Array(a), Val::Array(b)) if same(&a.attrs, &b.attrs) => {
             let is_time = a.attrs.text("units").is_some_and(|u| u.contains(" since "));
             (if is_time { Kept::Links } else { Kept::Units }, false)

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     array::LazyArray,
-    cf::cell_methods,
+    cf::{
+        cell_methods,
+        measure::{self, Unit},
+    },
     dtype::{DType, Scalar},
     kernels::{
         elementwise::{Binary, Lookup},
@@ -112,6 +115,7 @@ impl Binder<'_> {
                 x.with(out, Kept::Links)
             }
             "nan_to_num" => nan_to_num(call, &x)?,
+            "convert_units" => convert_units(call, &x)?,
             _ => return wrong(call.span, format!("{} is not available", call.name)),
         }))
     }
@@ -254,6 +258,23 @@ fn keep_dims(x: &Quantity, reduced: &LazyArray, axes: &[i64]) -> crate::error::R
     let out = reduced.expand_dims(&sorted)?;
     let names: Vec<&str> = x.dims().iter().map(String::as_str).collect();
     if names.is_empty() { Ok(out) } else { out.with_dims(&names) }
+}
+
+/// Values in another unit.
+fn convert_units(call: &Call, x: &Quantity) -> Bound<Quantity> {
+    let expr = call.required("units")?;
+    let wanted = text(expr, "units")?;
+    let Some(units) = x.attrs.text("units") else {
+        return wrong(call.span, "this has no units to convert; give it some first, as x.units = \"K\"");
+    };
+    let (mut from, mut to) = (Unit::parse(units).at(call.span)?, Unit::parse(&wanted).at(expr.span)?);
+    if measure::is_difference(&x.attrs) {
+        (from, to) = (from.span(), to.span());
+    }
+    let conversion = from.conversion_to(&to).at(expr.span)?;
+    let mut out = x.with(conversion.of_array(&x.array).at(call.span)?, Kept::All);
+    out.attrs.set("units", wanted.trim());
+    Ok(out)
 }
 
 /// NaN and infinities as numbers.

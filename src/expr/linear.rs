@@ -6,6 +6,7 @@ use super::{
     bind::Binder,
     call::{Call, axes, axis, dtype, scalar},
     shaped::lengths,
+    units,
     value::{At, Bound, Quantity, Val, float, integer, text, wrong},
 };
 use crate::{
@@ -25,7 +26,9 @@ const PROPAGATE: FoldOptions = FoldOptions { ddof: 0.0, keep_missing: true, min_
 /// The matrix product.
 pub(super) fn matmul(a: Quantity, b: Quantity, span: Span) -> Bound<Val> {
     let array = a.array.matmul(&b.array).at(span)?;
-    Ok(Val::Array(Quantity::of(array, Kept::Nothing, &[&a, &b])))
+    let mut out = Quantity::of(array, Kept::Nothing, &[&a, &b]);
+    units::say(&mut out.attrs, units::of_product(&a, &b));
+    Ok(Val::Array(out))
 }
 
 impl Binder<'_> {
@@ -75,7 +78,9 @@ impl Binder<'_> {
             }
             name => return wrong(span, format!("{name} is not available")),
         };
-        Ok(Quantity::of(array.at(span)?, Kept::Nothing, &[&x, &y]))
+        let mut out = Quantity::of(array.at(span)?, Kept::Nothing, &[&x, &y]);
+        units::say(&mut out.attrs, units::of_product(&x, &y));
+        Ok(out)
     }
 
     fn einsum(&mut self, call: &Call) -> Bound<Quantity> {

@@ -15,6 +15,10 @@
 //! `a.t` a variable of the input `a` is decided by [`bind()`], which knows the inputs and makes lazy arrays of the
 //! tree.
 //!
+//! Units go through arithmetic where they are known: sums and extremes keep those that all operands have, however they are
+//! written, and lose different ones, for nothing is converted in silence (`convert_units` does that); products, powers
+//! and roots combine them; a factor that is a bare number may be a conversion, and loses them.
+//!
 //! Text may come from anywhere: its length and depth are bounded, so that no text exhausts the stack or the memory.
 
 mod along;
@@ -35,6 +39,7 @@ mod print;
 mod shaped;
 mod statistics;
 mod subscript;
+mod units;
 mod value;
 #[cfg(test)]
 mod tests;

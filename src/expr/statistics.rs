@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     array::{LazyArray, Spacing},
+    cf::measure,
     kernels::fold::Spell,
 };
 
@@ -41,7 +42,7 @@ impl Binder<'_> {
             "trend" => Ok(x.with(fit.line().at(call.span)?, Kept::All)),
             "detrend" => {
                 let mut out = x.with(fit.residual().at(call.span)?, Kept::Units);
-                attributes::difference(&mut out.attrs);
+                measure::difference(&mut out.attrs);
                 Ok(out)
             }
             "intercept" => Ok(without(&x, &[at], x.with(fit.intercept().at(call.span)?, Kept::Units))),
@@ -112,7 +113,7 @@ impl Binder<'_> {
                 x.array.subtract(&x.array.nanmean(&along)?.expand_dims(&places)?)
             };
             let mut out = x.with(anomaly().at(call.span)?, Kept::Units);
-            attributes::difference(&mut out.attrs);
+            measure::difference(&mut out.attrs);
             return Ok(out);
         }
         let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;

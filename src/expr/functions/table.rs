@@ -142,6 +142,13 @@ pub const TABLE: &[Function] = &[
     ),
     row(
         Elementwise,
+        "convert_units",
+        &[],
+        &[Required("x"), Required("units")],
+        "The values in another unit, as \"degC\"; a difference of temperatures without its offset.",
+    ),
+    row(
+        Elementwise,
         "isclose",
         &[],
         &[

@@ -1,0 +1,78 @@
+//! Units of what is computed from one or two arrays.
+//!
+//! Where operands say units that are known, products, quotients, powers and roots have theirs. Nothing is converted in
+//! silence: a sum of hPa and Pa has no units. A bare number in a product may be a conversion (`precipitation * 86400`),
+//! so that units are lost there; in a sum it counts as one of the array's own values. Units with a zero of their own, as
+//! degC, have no products, but their differences do.
+
+use super::value::{Quantity, Val};
+use crate::{
+    attrs::Attrs,
+    cf::measure::{self, Unit},
+    dtype::{DType, Scalar},
+    kernels::elementwise::{Binary, Unary},
+};
+
+/// The unit of a function of one array, where it is one of its own.
+pub(super) fn of_unary(op: Unary, x: &Quantity) -> Option<String> {
+    let unit = || measured(x);
+    let out = match op {
+        Unary::Sqrt => unit()?.root(2)?,
+        Unary::Cbrt => unit()?.root(3)?,
+        Unary::Square => unit()?.power(2).ok()?,
+        Unary::Reciprocal => unit()?.power(-1).ok()?,
+        Unary::Asin | Unary::Acos | Unary::Atan | Unary::Radians => return Some("radian".into()),
+        Unary::Degrees => return Some("degree".into()),
+        Unary::Sin | Unary::Cos | Unary::Tan | Unary::Exp => Unit::one(),
+        _ => return None,
+    };
+    Some(out.to_string())
+}
+
+/// The unit of a function of two values, where it is one of its own.
+pub(super) fn of_binary(op: Binary, x: &Val, y: &Val) -> Option<String> {
+    let out = match (op, x, y) {
+        (Binary::Multiply, Val::Array(x), Val::Array(y)) => return of_product(x, y),
+        (Binary::Divide, Val::Array(x), Val::Array(y)) => measured(x)?.divide(&measured(y)?).ok()?,
+        (Binary::Divide, Val::Number(one), Val::Array(y)) if one.to_f64() == 1.0 => measured(y)?.power(-1).ok()?,
+        (Binary::Pow, Val::Array(x), Val::Number(n)) => power(&measured(x)?, *n)?,
+        (Binary::Atan2, ..) => return Some("radian".into()),
+        _ => return None,
+    };
+    Some(out.to_string())
+}
+
+/// The unit of a product, or of a sum of products.
+pub(super) fn of_product(x: &Quantity, y: &Quantity) -> Option<String> {
+    Some(measured(x)?.multiply(&measured(y)?).ok()?.to_string())
+}
+
+/// Puts a unit of its own on a result.
+pub(super) fn say(attrs: &mut Attrs, unit: Option<String>) {
+    if let Some(unit) = unit {
+        attrs.set("units", unit);
+    }
+}
+
+/// The unit that products are made with; truth values are numbers.
+fn measured(x: &Quantity) -> Option<Unit> {
+    if x.array.dtype() == DType::Bool {
+        return Some(Unit::one());
+    }
+    measure::of(&x.attrs).filter(|unit| unit.reference().is_none() && !unit.has_offset())
+}
+
+/// A whole power, or a root.
+fn power(unit: &Unit, exponent: Scalar) -> Option<Unit> {
+    let n = exponent.to_f64();
+    let whole = |n: f64| (n.fract() == 0.0 && n.abs() < 100.0).then_some(n as i32);
+    if let Some(n) = whole(n) {
+        return unit.power(n).ok();
+    }
+    let (twice, thrice) = (whole(n * 2.0), whole(n * 3.0));
+    match (twice, thrice) {
+        (Some(n), _) => unit.power(n).ok()?.root(2),
+        (None, Some(n)) => unit.power(n).ok()?.root(3),
+        (None, None) => None,
+    }
+}
