@@ -216,11 +216,14 @@ fn every_time(args: &ReduceArgs, every: &str, dataset: &Dataset) -> Result<By> {
     let mut dims: Vec<&str> = root.all_vars().iter().flat_map(|v| v.dims.iter().map(String::as_str)).collect();
     dims.sort_unstable();
     dims.dedup();
-    dims.retain(|dim| args.axis.is_empty() || args.axis.iter().any(|a| a == "all" || a.trim() == *dim));
-    let found: Vec<_> = dims.into_iter().filter_map(is_time).collect();
+    let mut found: Vec<_> = dims.into_iter().filter_map(is_time).collect();
+    // Of several, the one that is named.
+    if found.len() > 1 {
+        found.retain(|time| args.axis.iter().any(|a| a.trim() == time.name()));
+    }
     let [time] = found.as_slice() else {
         let what = match found.len() {
-            0 => "no dimension that is reduced has a coordinate of time, as 'days since 1990-01-01'",
+            0 => "no dimension has a coordinate of time, as 'days since 1990-01-01', or it is none of those named",
             _ => "several dimensions have a coordinate of time; name one with --axis",
         };
         return Err(Error::usage(format!("--resample {every}: {what}")).in_file(dataset.path()));

@@ -71,8 +71,8 @@ pub fn run(args: &SplitArgs, global: &Global, session: &Session) -> Result<()> {
 fn files(pattern: &str, grouping: &Grouping) -> Result<Vec<(PathBuf, String)>> {
     let places = pattern.matches("{}").count();
     if places != 1 && places != grouping.keys.len() {
-        let n = grouping.keys.len();
-        return Err(Error::usage(format!("-o {pattern}: it needs one {{}} for the group's name, or {n}")));
+        let more = if grouping.keys.len() > 1 { format!(", or {}", grouping.keys.len()) } else { String::new() };
+        return Err(Error::usage(format!("-o {pattern}: it needs one {{}} for the group's name{more}")));
     }
     let mut positions: Vec<Vec<u64>> = vec![Vec::new(); grouping.groups.count() as usize];
     for (at, label) in grouping.groups.labels().iter().enumerate().filter(|(_, label)| **label != Groups::NONE) {
