@@ -162,7 +162,7 @@ fn what_cannot_be_grouped_is_said() {
     says(&["--var", "t", "--op", "mean", "--by", "time.month", "--rolling", "3"], "windows");
     says(&["--var", "t", "--op", "mean", "--by", "time.month", "--resample", "1d"], "cannot be used with");
     says(&["--var", "t", "--op", "mean", "--resample", "1x"], "1x");
-    says(&["--var", "region", "--op", "mean", "--resample", "1d"], "no dimension has a coordinate of time");
+    says(&["--var", "region", "--op", "mean", "--resample", "1d"], "'time'");
 }
 
 #[test]
