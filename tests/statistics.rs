@@ -121,6 +121,44 @@ fn results_have_units_and_coordinates() {
 }
 
 #[test]
+fn groups_have_their_coordinates() {
+    let dir = folder();
+    let program = "c = clim(t, time.month); s = mean(t, by=time.season); a = t - c; d = max(p, time, every='1mo')
+        w = clim(t[time.season == 'DJF'], time.month); j = clim(t[time.season == 'JJA'], time.month)
+        y = mean(h, time, lat, by=[time.year, time.month]); part = c[month=2:5]";
+    let header = calc(dir.path(), program, &[]);
+    let out = dir.path().join("out.nc");
+    for declared in [
+        "float c(month, lat, lon)",
+        "float s(season, lat, lon)",
+        "float a(time, lat, lon)",
+        "int64 month(month)",
+        "string season(season)",
+        "c:cell_methods = \"time: mean within years time: mean over years\"",
+        "d:cell_methods = \"time: maximum\"",
+        "a:units = \"K\"",
+    ] {
+        assert!(header.contains(declared), "{declared}: {header}");
+    }
+    assert!(!header.contains("a:cell_methods"), "{header}");
+    assert_eq!(values(&out, "month").1, (1..=12).map(f64::from).collect::<Vec<f64>>());
+    assert_eq!(values(&out, "time").1.len(), 800, "the times of anomalies");
+    // Three months each, but not the same ones.
+    let named = |variable: &str| {
+        let meta = formats::open(&out).unwrap().source(variable).unwrap().meta().clone();
+        meta.dims[0].clone()
+    };
+    let (w, j) = (named("w"), named("j"));
+    assert_ne!(w, j, "{header}");
+    assert_eq!((values(&out, &w).1, values(&out, &j).1), (vec![1.0, 2.0, 12.0], vec![6.0, 7.0, 8.0]));
+    // Bins of time have their own times and bounds.
+    let bins = named("d");
+    let (begins, bounds) = (values(&out, &bins).1, values(&out, &format!("{bins}_bnds")).1);
+    assert_eq!((begins.len(), begins[0], &bounds[..2]), (27, 334.0, &[334.0, 365.0][..]));
+    assert!(header.contains(&format!("{bins}:units = \"days since 1999-01-01 00:00:00\"")), "{header}");
+}
+
+#[test]
 fn without_a_coordinate_a_trend_is_one_of_steps() {
     let dir = folder();
     let program = "a = slope(reshape(h, [400, 2, 4]), 0); b = slope(sort(h, time), time)";
@@ -166,6 +204,16 @@ fn mistakes_are_shown() {
         ("x = spells(t > 0, time, 0)", "n is at least 1"),
         ("x = slope(t)", "slope lacks its argument 'axis'"),
         ("x = corr(t, h, level)", "no dimension 'level'"),
+        ("x = clim(t, time)", "a climatology is of groups; name them, as clim(t, time.month)"),
+        ("x = mean(t, by=time.mnth)", "did you mean 'month'?"),
+        ("x = mean(t, every='1x')", "1x"),
+        ("x = mean(t, lat, every='1d')", "'lat' has no coordinate of time"),
+        ("x = mean(mean(t, time), by=time.month)", "the groups run along 'time', which this does not have"),
+        ("x = mean(t, by=time.month, keepdims=true)", "keepdims does not go with groups"),
+        ("x = clim(t, time.year, window=3)", "a window goes round the year or the day"),
+        ("x = clim(t, time.month, window=4)", "a window of 4 round a circle of 12"),
+        ("x = mean(sort(t, time), by=time.month)", "leaves no labels to group by"),
+        ("x = t[time=0:9] - clim(t[time=0:12], time.month)", "the groups are not of the same positions"),
         ("x = isin(lat, ['a'])", "text stands for what flag_meanings lists"),
     ] {
         let err = says(program);
