@@ -1,7 +1,7 @@
 //! Statistics of pairs along axes: covariance, correlation, regression, the straight line through a series; and spells.
 //!
 //! All of them leave out what is missing: a pair counts where both values are there. They are computed in float64, and
-//! by sums about a value of the data (the first along the axes) instead of about zero, so that one pass suffices and
+//! by sums about a value of the data (from the beginning of the axes) instead of about zero, so that one pass suffices and
 //! digits are not spent on what all values have in common. The sums of one statistic share that pass.
 
 use super::{Anchor, Boundary, Index, LazyArray, Rolling};
@@ -104,7 +104,7 @@ impl LazyArray {
         let slope = where_positive(&variance, &pairs.covariance.divide(&variance)?)?;
         let mut height = pairs.first.mean(&along)?.expand_dims(&along)?;
         if let Some(origin) = &pairs.first.origin {
-            height = height.add(&origin.without_dims())?;
+            height = height.add(origin)?;
         }
         let middle = pairs.second.mean(&along)?.expand_dims(&along)?;
         Ok(Fit { of: self.clone(), axis, centre, places, middle, height, slope, dtype: float_of(self.dtype()) })
@@ -252,11 +252,14 @@ fn float_of(dtype: DType) -> DType {
     if dtype.is_float() { dtype } else { DType::F64 }
 }
 
+/// At most so many positions are looked at for a value that is not missing.
+const FEW: u64 = 8;
+
 /// One of two arrays, in float64.
 struct Side {
     /// Less the origin.
     values: LazyArray,
-    /// The first values along the axes, which have length 1 there; 0 where the first is missing.
+    /// A value from the beginning of each lane; the axes have length 1.
     origin: Option<LazyArray>,
     may_miss: bool,
 }
@@ -268,9 +271,18 @@ impl Side {
         if values.size() == 0 {
             return Ok(Side { values, origin: None, may_miss });
         }
-        let first = |k: usize| if axes.contains(&k) { Index::from(0..1) } else { Index::ALL };
-        let first = values.get(&(0..values.ndim()).map(first).collect::<Vec<_>>())?;
-        let origin = first.where_else(&first.isfinite()?, 0.0)?.hold();
+        let few = |k: usize| match axes.contains(&k) {
+            true => Index::from(0..(values.shape()[k] / 16).clamp(1, FEW) as i64),
+            false => Index::ALL,
+        };
+        let few = values.get(&(0..values.ndim()).map(few).collect::<Vec<_>>())?;
+        let first = |axes: &[i64]| few.reduce(Op::First, axes, FoldOptions::default());
+        let mut places: Vec<i64> = axes.iter().map(|&k| k as i64).collect();
+        places.sort_unstable();
+        // Where the few are all missing, what the others begin with is near too.
+        let (own, any) = (first(&places)?.expand_dims(&places)?, first(&few.all_axes())?);
+        let other = any.where_else(&any.isfinite()?, 0.0)?;
+        let origin = LazyArray::select(&own.isfinite()?, &own, &other)?;
         Ok(Side { values: values.subtract(&origin)?, origin: Some(origin), may_miss })
     }
 

@@ -65,6 +65,14 @@ proptest! {
             fit.residual().unwrap(),
             fit.intercept().unwrap(),
         ];
+        // Where everything is missing at the beginning of all lanes, digits go on what all values have in common.
+        let begins = (n as usize / 16).clamp(1, 8);
+        let lost = |values: &[f64]| {
+            let at_first = lanes(values, n as usize).iter().all(|lane| lane[..begins].iter().all(|x| x.is_nan()));
+            if at_first { 1e-15 * base * base } else { 0.0 }
+        };
+        let lost = lost(&x) + lost(&y);
+        let near = |a: f64, b: f64, scale: f64| near(a, b, scale + 1e9 * lost);
         let refs: Vec<&LazyArray> = all.iter().collect();
         let ran = plenty(&refs, 1).unwrap().values;
         let got: Vec<Vec<f64>> = ran.iter().map(|w| w.numbers()).collect();
