@@ -224,7 +224,7 @@ mod tests {
         };
         assert_eq!(of(&[]), Some(vec![0, 1, 2, 3, 4, 5]));
         let back = Taken::Part(Index::stepped(.., -2));
-        assert_eq!(of(&[back.clone()]), Some(vec![5, 3, 1]));
+        assert_eq!(of(std::slice::from_ref(&back)), Some(vec![5, 3, 1]));
         assert_eq!(of(&[back, Taken::Positions(vec![-1, 0])]), Some(vec![1, 5]));
         assert_eq!(of(&[Taken::Part(Index::At(0))]), None, "the dimension is gone");
         assert_eq!(of(&[Taken::Other]), None);
