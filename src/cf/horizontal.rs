@@ -88,7 +88,9 @@ fn halfway(at: &[f64], what: &str) -> Result<Vec<[f64; 2]>> {
         return Err(Error::usage(format!("cells around one {what} have no ends; it needs bounds")));
     }
     let rises = at[1] > at[0];
-    if let Some(k) = (1..n).find(|&k| !(at[k] != at[k - 1] && (at[k] > at[k - 1]) == rises)) {
+    // A missing one is in no order.
+    let follows = |k: usize| if rises { at[k] > at[k - 1] } else { at[k] < at[k - 1] };
+    if let Some(k) = (1..n).find(|&k| !follows(k)) {
         return Err(Error::usage(format!("{what}s are not in order at position {k}; cells around them need bounds")));
     }
     let edge = |k: usize| match k {
