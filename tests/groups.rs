@@ -157,7 +157,6 @@ fn what_cannot_be_grouped_is_said() {
     says(&["--op", "mean", "--by", "lat.month"], "it has no units of time");
     says(&["--op", "mean", "--by", "nothing"], "no variable 'nothing'");
     says(&["--var", "n", "--op", "mean", "--by", "region"], "'lat'");
-    says(&["--var", "t", "--op", "median", "--by", "region"], "one dimension");
     says(&["--var", "t", "--op", "mean", "--by", "lat(100,200)"], "no value is in any group");
     says(&["--var", "t", "--op", "mean", "--by", "time.month", "--rolling", "3"], "windows");
     says(&["--var", "t", "--op", "mean", "--by", "time.month", "--resample", "1d"], "cannot be used with");

@@ -1,6 +1,9 @@
 //! Weighted reductions: against xarray and CDO (`fixtures/weights/make.py` made what is expected), by their definition, and
 //! whatever the chunks, threads and memory.
 
+#[path = "weights/groups.rs"]
+mod groups;
+
 use aosx::{
     array::AxisWeights,
     cf::horizontal::EARTH_RADIUS_SQUARED,

@@ -101,12 +101,22 @@ impl Groups {
         }
     }
 
-    /// The labels for axes in ascending order, given those for `axes` in their own.
-    fn ascending(&self, axes: &[usize], shape: &Shape) -> Groups {
-        if axes.is_sorted() {
-            return self.clone();
+    /// The labels for axes of an array in ascending order, given those for `axes` in their own.
+    ///
+    /// # Errors
+    /// When there are no axes, or not as many labels as positions along them.
+    pub(super) fn ascending(&self, axes: &[usize], shape: &Shape) -> Result<Groups> {
+        if axes.is_empty() {
+            return Err(Error::usage("groups of positions along no axis"));
         }
         let lengths: Shape = axes.iter().map(|&k| shape[k]).collect();
+        if lengths.elements()? != self.labels.len() as u64 {
+            let n = self.labels.len();
+            return Err(Error::usage(format!("{n} labels for positions along axes of lengths {lengths}")));
+        }
+        if axes.is_sorted() {
+            return Ok(self.clone());
+        }
         let strides = lengths.strides();
         let mut order: Vec<usize> = (0..axes.len()).collect();
         order.sort_by_key(|&k| axes[k]);
@@ -122,7 +132,7 @@ impl Groups {
                 *n = 0;
             }
         }
-        Groups { labels: labels.into(), ..self.clone() }
+        Ok(Groups { labels: labels.into(), ..self.clone() })
     }
 }
 
@@ -203,15 +213,8 @@ impl LazyArray {
     pub fn grouped_by(&self, fold: Folding, axes: &[i64], groups: &Groups, also: &[i64]) -> Result<LazyArray> {
         let all = self.axes(&[axes, also].concat())?;
         let along = &all[..axes.len()];
-        let Some(&first) = along.iter().min() else {
-            return Err(Error::usage("groups of positions along no axis"));
-        };
-        let lengths: Shape = along.iter().map(|&k| self.shape()[k]).collect();
-        if lengths.elements()? != groups.labels.len() as u64 {
-            let n = groups.labels.len();
-            return Err(Error::usage(format!("{n} labels for positions along axes of lengths {lengths}")));
-        }
-        let groups = groups.ascending(along, self.shape());
+        let groups = groups.ascending(along, self.shape())?;
+        let first = along.iter().min().copied().unwrap_or(0);
         let grouped: Vec<bool> = (0..self.ndim()).map(|k| along.contains(&k)).collect();
         let reduced: Vec<bool> = (0..self.ndim()).map(|k| all.contains(&k)).collect();
         let dtype = fold.result_dtype(self.dtype(), &self.meaning())?;
@@ -260,7 +263,7 @@ mod tests {
     #[test]
     fn labels_of_axes_in_another_order_are_turned() {
         let groups = Groups::new(vec![0, 1, 2, 3, 4, 5], 6).unwrap();
-        let turned = groups.ascending(&[2, 1], &vec![9, 2, 3].into());
+        let turned = groups.ascending(&[2, 1], &vec![9, 2, 3].into()).unwrap();
         assert_eq!(turned.labels(), [0, 2, 4, 1, 3, 5]);
         assert_eq!(turned.sizes(), [1; 6]);
     }

@@ -20,7 +20,7 @@ const BLOCK_BYTES: u64 = 8 << 20;
 const SMALL_BYTES: u64 = 1 << 20;
 
 /// The name of the dimension that several quantiles make, as xarray's.
-const QUANTILE: &str = "quantile";
+pub(super) const QUANTILE: &str = "quantile";
 
 impl From<FoldOptions> for LaneOptions {
     fn from(options: FoldOptions) -> LaneOptions {

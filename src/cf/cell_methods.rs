@@ -37,19 +37,27 @@ pub fn reduced(attrs: &mut Attrs, op: Op, dims: &[String]) {
     follow(attrs, op);
 }
 
+/// The dimension of time along which groups take the same part of several periods, and what those are: `years`, `days`.
+pub type Repeated<'a> = Option<(&'a str, &'a str)>;
+
 /// As [`reduced`], by groups that take the same part of several periods (CF 7.4): `time: mean within years time: mean over
 /// years`. What is not the same of parts and of wholes is said plainly.
-pub fn repeated(attrs: &mut Attrs, op: Op, dims: &[String], dim: &str, over: &str) {
-    if !matches!(op, Op::Mean | Op::Sum | Op::Min | Op::Max) {
-        return reduced(attrs, op, dims);
-    }
-    let (own, others): (Vec<String>, Vec<String>) = dims.iter().cloned().partition(|d| d == dim);
-    gain(attrs, method(op), &others, None);
-    if let Some(method) = method(op) {
-        gain(attrs, Some(&format!("{method} within {over}")), &own, None);
-        gain(attrs, Some(&format!("{method} over {over}")), &own, None);
-    }
+pub fn grouped(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>) {
+    gain_parts(attrs, op, dims, of, None);
     follow(attrs, op);
+}
+
+/// Entries more in `cell_methods`, the last of which has the comment.
+fn gain_parts(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, comment: Option<&str>) {
+    match (of, method(op)) {
+        (Some((dim, over)), Some(method)) if matches!(op, Op::Mean | Op::Sum | Op::Min | Op::Max) => {
+            let (own, others): (Vec<String>, Vec<String>) = dims.iter().cloned().partition(|d| d == dim);
+            gain(attrs, Some(method), &others, None);
+            gain(attrs, Some(&format!("{method} within {over}")), &own, None);
+            gain(attrs, Some(&format!("{method} over {over}")), &own, comment);
+        }
+        (_, method) => gain(attrs, method, dims, comment),
+    }
 }
 
 /// As [`reduced`] of windows along one dimension. There is no word for them; so what they are is a comment.
@@ -58,10 +66,10 @@ pub fn rolled(attrs: &mut Attrs, op: Op, dims: &[String], window: &str) {
     follow(attrs, op);
 }
 
-/// As [`reduced`] of weighted values: how they are is a comment. A sum is in units of both, and a count is the sum of the
+/// As [`grouped`] of weighted values: how they are is a comment. A sum is in units of both, and a count is the sum of the
 /// weights.
-pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], how: &str, weight: Option<&str>) {
-    gain(attrs, method(op), dims, Some(how));
+pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, how: &str, weight: Option<&str>) {
+    gain_parts(attrs, op, dims, of, Some(how));
     match op {
         Op::Count => {
             for name in FLAGS.iter().chain(&["standard_name", "long_name", "calendar"]) {
@@ -186,7 +194,7 @@ mod tests {
         let after = |op, dims: &[&str]| {
             let mut attrs = Attrs::new();
             let dims: Vec<String> = dims.iter().map(|d| d.to_string()).collect();
-            repeated(&mut attrs, op, &dims, "time", "years");
+            grouped(&mut attrs, op, &dims, Some(("time", "years")));
             attrs.text("cell_methods").unwrap_or_default().to_string()
         };
         assert_eq!(after(Op::Mean, &["time"]), "time: mean within years time: mean over years");
@@ -223,7 +231,7 @@ mod tests {
         let after = |op, weight| {
             let mut attrs = Attrs::new();
             [("units", "K"), ("standard_name", "air_temperature")].iter().for_each(|(n, v)| attrs.set(n, *v));
-            weighted(&mut attrs, op, &["area".to_string()], "weighted by area", weight);
+            weighted(&mut attrs, op, &["area".to_string()], None, "weighted by area", weight);
             ["cell_methods", "units", "standard_name"].map(|n| attrs.text(n).unwrap_or("-").to_string())
         };
         let m2 = Some("m2");
@@ -232,6 +240,10 @@ mod tests {
         assert_eq!(after(Op::Sum, None), ["area: sum (weighted by area)", "K", "air_temperature"]);
         assert_eq!(after(Op::Var, m2), ["area: variance (weighted by area)", "K2", "air_temperature"]);
         assert_eq!(after(Op::Count, m2), ["-", "m2", "-"]);
+        let (mut attrs, dims) = (Attrs::new(), ["time", "area"].map(String::from));
+        weighted(&mut attrs, Op::Mean, &dims, Some(("time", "years")), "weighted by area", m2);
+        let both = "area: mean time: mean within years time: mean over years (weighted by area)";
+        assert_eq!(attrs.text("cell_methods"), Some(both));
     }
 
     #[test]

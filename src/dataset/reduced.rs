@@ -4,14 +4,17 @@ use super::{
     Computation, Dataset, Grouping, KeepDims, Reduction, Wanted,
     grouped::repeated,
     output,
-    reduction::{Chosen, Statistic},
+    reduction::{Cells, Chosen, Statistic},
     scope,
     weights::Found,
 };
 use crate::{
     array::{Anchor, LazyArray, Rolling},
     attrs::{Attrs, Value},
-    cf::{cell_methods, decoding, references},
+    cf::{
+        cell_methods::{self, Repeated},
+        decoding, references,
+    },
     dtype::DType,
     error::{Error, Result},
     kernels::{
@@ -160,16 +163,13 @@ impl<'a> Builder<'a> {
         weights: Option<&Found>,
     ) -> Result<LazyArray> {
         let axes: Vec<i64> = one.axes.iter().map(|&k| k as i64).collect();
-        if let Some(weights) = weights {
-            return weights.array(input, statistic, &axes, self.request.options);
-        }
+        let weights = weights.map(|found| &found.weights);
+        let cells = |options| Cells { axes: &axes, groups: None, weights, options };
         match (statistic, self.request.rolling) {
-            (Statistic::Fold(op), None) => input.reduce(*op, &axes, self.request.options_of(*op, one)?),
+            (Statistic::Fold(op), None) => statistic.of(input, &cells(self.request.options_of(*op, one)?)),
             (Statistic::Fold(op), Some(window)) => input.rolling(one.axes[0], window, *op, self.request.options),
             // The output names the dimensions, and one of them may be called `quantile` already.
-            (Statistic::Order(order), None) => {
-                input.without_dims().order_statistic(order.clone(), &axes, self.request.options)
-            }
+            (Statistic::Order(_), None) => statistic.of(&input.without_dims(), &cells(self.request.options)),
             (Statistic::Order(order), Some(_)) => Err(Error::usage(format!(
                 "no {order} of windows; there are the operations that one pass gives, as mean"
             ))),
@@ -238,13 +238,8 @@ impl<'a> Builder<'a> {
         }
         let dims: Vec<String> = one.axes.iter().map(|&k| one.meta.dims[k].clone()).collect();
         match (statistic, self.request.rolling) {
-            _ if weights.is_some() => weights.into_iter().for_each(|w| w.describe(&mut attrs, statistic, one)),
-            (Statistic::Fold(op), None) => match repeated(self.grouping) {
-                Some((dim, over)) => cell_methods::repeated(&mut attrs, *op, &dims, dim, over),
-                None => cell_methods::reduced(&mut attrs, *op, &dims),
-            },
             (Statistic::Fold(op), Some(window)) => cell_methods::rolled(&mut attrs, *op, &dims, &window_text(window)),
-            (Statistic::Order(order), _) => cell_methods::ordered(&mut attrs, order, &dims),
+            _ => described(&mut attrs, statistic, &dims, repeated(self.grouping), weights),
         }
         // CF wants flags in the variable's own type.
         if one.meta.stored.dtype() != Some(dtype) {
@@ -312,6 +307,21 @@ impl<'a> Builder<'a> {
     pub(super) fn reducible_coordinate(&self, group: &str, dim: &str) -> Option<&'a VarMeta> {
         scope::coordinate(self.root(), group, dim)
             .filter(|v| v.stored.dtype().is_some() && v.shape.elements().is_ok_and(|n| n > 0))
+    }
+}
+
+/// Rewrites a variable's attributes for its reduction over dimensions, by groups or not, weighted or not.
+pub(crate) fn described(
+    attrs: &mut Attrs,
+    statistic: &Statistic,
+    dims: &[String],
+    of: Repeated<'_>,
+    weights: Option<&Found>,
+) {
+    match (weights, statistic) {
+        (Some(weights), _) => weights.describe(attrs, statistic, dims, of),
+        (None, Statistic::Fold(op)) => cell_methods::grouped(attrs, *op, dims, of),
+        (None, Statistic::Order(order)) => cell_methods::ordered(attrs, order, dims),
     }
 }
 

@@ -295,10 +295,7 @@ fn reduced(
     let gone: Vec<String> = along.iter().chain(&also).filter_map(|&k| x.dims().get(k as usize).cloned()).collect();
     let mut out = x.with(array, Kept::Nothing);
     out.attrs = attributes::kept(Kept::All, &[&x.attrs]);
-    match repeated(Some(grouping)) {
-        Some((dim, over)) => cell_methods::repeated(&mut out.attrs, op, &gone, dim, over),
-        None => cell_methods::reduced(&mut out.attrs, op, &gone),
-    }
+    cell_methods::grouped(&mut out.attrs, op, &gone, repeated(Some(grouping)));
     out.attrs.remove("cell_measures");
     out.taken.retain(|(dim, _)| !gone.contains(dim));
     for key in &grouping.keys {
