@@ -88,6 +88,23 @@ fn the_answer_does_not_depend_on_threads_or_memory() {
     }
 }
 
+/// As xarray, whose groups of integers become floats where one has to say that nothing is in it.
+#[test]
+fn groups_without_values_are_missing() {
+    for op in ["max", "min", "range", "first", "last", "mode"] {
+        let got = reduced(&format!("--var n --op {op} --by time.year,time.month"), &[]);
+        let all = numbers(&got["data"]);
+        assert_eq!((all.len(), got["dtype"].as_str()), (48, Some("float64")), "{op}");
+        // The file begins in November 1999, and ends in February 2002.
+        let missing: Vec<usize> = (0..48).filter(|&k| all[k].is_nan()).collect();
+        assert_eq!(missing, (0..10).chain(38..48).collect::<Vec<_>>(), "{op}");
+    }
+    let whole = reduced("--var n --op max --by time.month", &[]);
+    assert_eq!(whole["dtype"], "int32", "no group is empty");
+    let sums = numbers(&reduced("--var n --op sum --by time.year,time.month", &[])["data"]);
+    assert!(sums[0] == 0.0 && sums.iter().all(|x| !x.is_nan()));
+}
+
 /// What a file says of its variables, as `info --json` has it.
 fn attrs_of(path: &Path, variable: &str) -> Value {
     let out = aosx(&["info", path.to_str().unwrap(), "--json"]).assert().success().get_output().stdout.clone();

@@ -91,6 +91,19 @@ impl AxisWeights {
         &self.axes
     }
 
+    /// The same along other axes: `axes[k]` is what the axis `k` is now.
+    ///
+    /// # Errors
+    /// When two are one, or one is not said.
+    pub fn along(&self, axes: &[usize]) -> Result<AxisWeights> {
+        let now = self.axes.iter().map(|&k| axes.get(k).copied());
+        let now: Vec<usize> = now.collect::<Option<_>>().ok_or_else(|| Error::usage("weights along no axis"))?;
+        match &self.values {
+            Values::Known(values) => AxisWeights::new(values.to_vec(), &now, &self.lengths),
+            Values::Lazy(array) => AxisWeights::lazy(array.clone(), &now),
+        }
+    }
+
     fn check(&self, shape: &Shape) -> Result<()> {
         let fits = self.axes.iter().zip(self.lengths.iter()).all(|(&k, n)| shape.get(k) == Some(n));
         if fits {

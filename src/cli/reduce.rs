@@ -11,7 +11,7 @@ use crate::{
     array::{Anchor, Rolling},
     cf::{
         decoding::ValidRange,
-        time::{BinOptions, Calendar, Frequency, Origin, PartialDate, Side},
+        time::{BinOptions, Calendar, Frequency, Origin, Side},
     },
     dataset::{Axes, By, Computation, Dataset, KeepDims, Reduction, Statistic, Weights, Why},
     error::{Error, Result, closest},
@@ -29,7 +29,7 @@ use std::{
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --var t --op mean --by time.month -o clim.nc\n  aosx reduce in.nc --var t --op mean --resample 1d -o daily.nc\n  aosx reduce in.nc --var t --op mean --axis lat,lon --weights area -o series.nc\n  aosx reduce in.nc --op max --axis time --explain"
+    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --var t --op mean --by time.month -o clim.nc\n  aosx reduce in.nc --var t --op mean --resample 1d -o daily.nc\n  aosx reduce in.nc --var t --op mean --axis lat,lon --weights area -o series.nc\n  aosx reduce in.nc --var t --op mean --by region --weights area -o regions.nc\n  aosx reduce in.nc --op max --axis time --explain"
 )]
 pub struct ReduceArgs {
     /// NetCDF, HDF5 or Zarr files; several are joined along time. Patterns go in quotes: 'run*/t_*.nc'
@@ -229,18 +229,11 @@ fn every_time(args: &ReduceArgs, every: &str, dataset: &Dataset) -> Result<By> {
         return Err(Error::usage(format!("--resample {every}: {what}")).in_file(dataset.path()));
     };
     let side = |end: Option<End>| end.map(|end| if end == End::Left { Side::Left } else { Side::Right });
-    let origin = match args.origin.as_deref() {
-        None => None,
-        Some("start-day") => Some(Origin::StartDay),
-        Some("start") => Some(Origin::Start),
-        Some("epoch") => Some(Origin::Epoch),
-        Some("end") => Some(Origin::End),
-        Some("end-day") => Some(Origin::EndDay),
-        Some(date) => {
-            let calendar = Calendar::named(time.attrs.text("calendar")).map_err(|e| e.in_file(dataset.path()))?;
-            Some(Origin::At(PartialDate::parse(date)?.range(calendar)?.0))
-        }
+    let origin = |name: &String| {
+        let calendar = Calendar::named(time.attrs.text("calendar")).map_err(|e| e.in_file(dataset.path()))?;
+        Origin::named(name, calendar)
     };
+    let origin = args.origin.as_ref().map(origin).transpose()?;
     let options = BinOptions { closed: side(args.closed), label: side(args.label), origin, offset: 0 };
     Ok(By::Every { coordinate: time.path.clone(), frequency: Frequency::parse(every)?, options })
 }

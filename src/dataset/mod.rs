@@ -28,14 +28,17 @@ pub use conversion::Conversion;
 pub use derived::{Derived, OfGroups, Taken, Used};
 pub use difference::{Cause, Comparison, Difference, Extent, Outcome, Pair, Part, Tolerance};
 pub use encoded::Measure;
-pub(crate) use grouped::repeated;
+pub(crate) use grouped::{repeated, split_keys};
 pub use grouping::{By, Grouping};
 pub use in_units::InUnits;
 pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};
+pub(crate) use reduced::described;
+pub(crate) use reduction::Cells;
 pub use reduction::{Axes, KeepDims, Reduction, Statistic};
 pub use select::{Inexact, Selection, Want};
 pub use weights::Weights;
+pub(crate) use weights::{Found, KNOWN_MAX};
 
 use crate::{
     array::LazyArray,

@@ -21,7 +21,7 @@ use crate::{
 use std::fmt;
 
 /// More weights than this are not read at once.
-const KNOWN_MAX: u64 = 1 << 26;
+pub(crate) const KNOWN_MAX: u64 = 1 << 26;
 
 /// What each value counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Dataset {
                 )),
             });
         };
-        let units = v.attrs.text("units").map(|u| u.trim().to_string()).filter(|u| !["", "1"].contains(&u.as_str()));
+        let units = v.attrs.text("units").and_then(told);
         let weights = if v.shape.elements()? <= KNOWN_MAX {
             AxisWeights::new(self.numbers(&v.path)?, &axes, &v.shape).map_err(|e| e.in_variable(&v.path))?
         } else {
@@ -157,11 +157,30 @@ impl Dataset {
     }
 }
 
+/// Units that say something.
+fn told(units: &str) -> Option<String> {
+    Some(units.trim().to_string()).filter(|units| !["", "1"].contains(&units.as_str()))
+}
+
 fn names_of(meta: &VarMeta, axes: &[usize]) -> Vec<String> {
     axes.iter().map(|&k| meta.dims[k].clone()).collect()
 }
 
 impl Found {
+    /// Those that an expression gives.
+    pub(crate) fn computed(weights: AxisWeights, name: String, units: Option<&str>) -> Found {
+        Found { weights, horizontal: Vec::new(), units: units.and_then(told), name }
+    }
+
+    /// The same along other axes: `axes[k]` is what the axis `k` of the variable is now.
+    ///
+    /// # Errors
+    /// When two are one.
+    pub(crate) fn along(&self, axes: &[usize]) -> Result<Found> {
+        let (horizontal, units, name) = (self.horizontal.clone(), self.units.clone(), self.name.clone());
+        Ok(Found { weights: self.weights.along(axes)?, horizontal, units, name })
+    }
+
     /// Rewrites a variable's attributes for its weighted reduction over dimensions.
     pub(crate) fn describe(&self, attrs: &mut Attrs, statistic: &Statistic, reduced: &[String], of: Repeated<'_>) {
         // CF 7.3: `area` stands for the horizontal dimensions where it is areas that count.

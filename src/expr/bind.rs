@@ -3,8 +3,9 @@
 use super::{
     ast::{BinaryOp, Expr, ExprKind, Ident, Literal, Number, Program, Span, Statement, UnaryOp},
     attributes::{self, Kept},
+    back,
     diagnostic::Diagnostic,
-    functions, groups, units,
+    functions, units,
     value::{At, Bound, Failure, Quantity, Val, shown, wrong},
 };
 use crate::{
@@ -309,7 +310,7 @@ pub(super) fn binary(name: &str, (a, x): (&Expr, Val), (b, y): (&Expr, Val), spa
     let Some(op) = Binary::from_name(name) else {
         return wrong(span, format!("{name} is not available"));
     };
-    let (x, y) = groups::together(x, y, span)?;
+    let (x, y) = back::together(x, y, span)?;
     let array = match (&x, &y) {
         (Val::Number(x), Val::Number(y)) => return folded(op, *x, *y, span).map(Val::Number),
         (Val::Array(x), Val::Number(y)) => x.array.binary_scalar(op, *y).at(span)?,

@@ -6,6 +6,7 @@
 //! hot = where(t > 273.15 and not isnan(p), t, nan)
 //! anom = t - clim(t, time.month)                     # the mean of each group, and back at each step
 //! daily = max(t, time, every="1d")                   # groups by parts of dates, bins of time, variables
+//! series = mean(t, lat, lon, weights="area")         # weights: by name, or an expression
 //! djf = mean(t[time.season == "DJF"], time)          # parts of dates, masks along a dimension
 //! sub = `group/t`[time=0:10:2, lat=::-1] + b.t       # names with other characters in backquotes; b is an input
 //! ```
@@ -24,6 +25,7 @@
 mod along;
 mod ast;
 mod attributes;
+mod back;
 mod bind;
 mod call;
 mod dates;
@@ -36,6 +38,7 @@ mod linear;
 mod order;
 mod parser;
 mod print;
+mod reduce;
 mod shaped;
 mod statistics;
 mod subscript;

@@ -9,7 +9,7 @@ use aosx::{
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/weighted_groups")
 }
 
@@ -17,7 +17,7 @@ fn open() -> Dataset {
     Dataset::open(folder().join("made.nc")).unwrap()
 }
 
-fn expected() -> Value {
+pub fn expected() -> Value {
     serde_json::from_str(&std::fs::read_to_string(folder().join("expected.json")).unwrap()).unwrap()
 }
 
@@ -116,12 +116,13 @@ fn one_pass_where_weights_lie_along_what_is_reduced() {
 #[test]
 fn bits_depend_on_neither_threads_nor_memory() {
     let dataset = open();
-    let cases = [("time.month", vec!["lat", "lon"], "w_apart"), ("region", vec![], "w_map"), ("level", vec![], "w_all")];
+    let cases =
+        [("time.month", vec!["lat", "lon"], "w_apart"), ("region", vec![], "w_map"), ("level", vec![], "w_all")];
     for (by, axes, weights) in cases {
         for op in [Op::Mean, Op::Sum, Op::Var, Op::Count] {
             let request = request(op, "t", by, &axes, Some(weights));
             let one = run(&Session::new().threads(1), &dataset, &request);
-            for session in [Session::new().threads(4), Session::new().threads(2).memory(Bytes(96 << 20))] {
+            for session in [Session::new().threads(4), Session::new().threads(2).memory(Bytes(256 << 20))] {
                 assert_eq!(run(&session, &dataset, &request), one, "{request:?}");
             }
         }

@@ -131,6 +131,8 @@ fn top_level(text: &str) -> Vec<&str> {
 pub struct Grouping {
     /// The dimensions that they run along.
     pub dims: Vec<String>,
+    /// How long those are.
+    pub lengths: Vec<u64>,
     /// The groups, flattened where they are of several things at once.
     pub groups: Groups,
     /// A new dimension for each thing that is grouped by, in the order asked for.
@@ -188,7 +190,7 @@ impl Grouping {
         }
         let cells = TimeCells::of(dataset, by, &columns, &labels, count)?;
         let keys = columns.into_iter().map(|c| c.key).collect();
-        Ok(Grouping { dims, groups: Groups::new(labels, count)?, keys, cells })
+        Ok(Grouping { dims, lengths, groups: Groups::new(labels, count)?, keys, cells })
     }
 
     /// The lengths of the new dimensions.

@@ -21,7 +21,7 @@ pub use cumulate::Onward;
 pub use narrow::Narrow;
 pub use op::{LaneOp, Order};
 pub use statistic::{LaneOptions, Method, OneOrMany, OrderStatistic, Quantiles};
-pub use take::take_along;
+pub use take::{take_along, take_rows};
 pub use weighted::LaneWeights;
 
 use crate::dtype::DType;
