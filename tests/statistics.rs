@@ -207,7 +207,7 @@ fn mistakes_are_shown() {
         ("x = clim(t, time)", "a climatology is of groups; name them, as clim(t, time.month)"),
         ("x = mean(t, by=time.mnth)", "did you mean 'month'?"),
         ("x = mean(t, every='1x')", "1x"),
-        ("x = mean(t, lat, every='1d')", "'lat' has no coordinate of time"),
+        ("x = mean(mean(t, time), lat, every='1d')", "no dimension has a coordinate of time"),
         ("x = mean(mean(t, time), by=time.month)", "the groups run along 'time', which this does not have"),
         ("x = mean(t, by=time.month, keepdims=true)", "keepdims does not go with groups"),
         ("x = clim(t, time.year, window=3)", "a window goes round the year or the day"),

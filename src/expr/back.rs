@@ -61,7 +61,7 @@ fn taken_of(q: &Quantity, dim: &str) -> Vec<Taken> {
 /// The groups of the positions that an array still has; `None` where it has none of their dimensions any more.
 fn groups_left(grouped: &Grouped, beside: &Quantity, span: Span) -> Bound<Option<Groups>> {
     let grouping = &grouped.grouping;
-    let mut picked = vec![0u64];
+    let mut lefts = Vec::new();
     for (dim, &n) in grouping.dims.iter().zip(&grouping.lengths) {
         let Some(there) = beside.dims().iter().position(|d| d == dim) else { return Ok(None) };
         let before: Vec<Taken> = grouped.taken.iter().filter(|(d, _)| d == dim).map(|(_, t)| t.clone()).collect();
@@ -73,8 +73,15 @@ fn groups_left(grouped: &Grouped, beside: &Quantity, span: Span) -> Bound<Option
         let Some(left) = left.filter(|left: &Vec<u64>| left.len() as u64 == beside.array.shape()[there]) else {
             return wrong(span, format!("the groups are not of the same positions along '{dim}'"));
         };
-        picked = picked.iter().flat_map(|first| left.iter().map(move |at| first * n + at)).collect();
+        lefts.push((n, left));
     }
+    // Labels may be many; where all are there, they are not copied.
+    if lefts.iter().all(|(n, left)| left.iter().copied().eq(0..*n)) {
+        return Ok(Some(grouping.groups.clone()));
+    }
+    let picked = lefts.iter().fold(vec![0], |picked: Vec<u64>, (n, left)| {
+        picked.iter().flat_map(|first| left.iter().map(move |at| first * n + at)).collect()
+    });
     let labels = grouping.groups.labels();
     let labels = picked.iter().filter_map(|&at| labels.get(at as usize).copied()).collect();
     Groups::new(labels, grouping.groups.count()).at(span).map(Some)

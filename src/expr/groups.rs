@@ -202,12 +202,13 @@ impl Binder<'_> {
         }
     }
 
-    /// Bins of time along the one dimension that has times.
+    /// Bins of time along the first dimension that has times, of those that are named where one of them has.
     fn bins_of(&mut self, every: &Expr, call: &Call, x: &Quantity) -> Bound<(usize, By)> {
-        let (dims, span) = (&call.args.rest, call.span);
         let frequency = Frequency::parse(&text(every, "every")?).at(every.span)?;
-        let named = dims.iter().map(|dim| axis(dim, x)).collect::<Bound<Vec<i64>>>()?;
-        for (k, dim) in x.dims().iter().enumerate().filter(|(k, _)| named.is_empty() || named.contains(&(*k as i64))) {
+        let named = call.args.rest.iter().map(|dim| axis(dim, x)).collect::<Bound<Vec<i64>>>()?;
+        let (first, others): (Vec<_>, Vec<_>) =
+            x.dims().iter().enumerate().partition(|(k, _)| named.contains(&(*k as i64)));
+        for (_, dim) in first.into_iter().chain(others) {
             for used in &x.from {
                 let dataset = &self.inputs[used.input].dataset;
                 let meta = dataset.variable(&used.path).map_err(Failure::Input)?;
@@ -218,11 +219,8 @@ impl Binder<'_> {
                     return Ok((used.input, By::Every { coordinate, frequency, options }));
                 }
             }
-            if named.first() == Some(&(k as i64)) && named.len() == 1 {
-                return wrong(dims[0].span, format!("'{dim}' has no coordinate of time to be cut into bins"));
-            }
         }
-        wrong(span, "no dimension has a coordinate of time to be cut into bins")
+        wrong(call.span, "no dimension has a coordinate of time to be cut into bins")
     }
 
     /// The groups of the positions that an array still has.

@@ -16,6 +16,10 @@
 //! `a.t` a variable of the input `a` is decided by [`bind()`], which knows the inputs and makes lazy arrays of the
 //! tree.
 //!
+//! `weights=` of a reduction is what `reduce --weights` takes, in quotes, or an expression along dimensions of the values:
+//! what follows from coordinates, and variables, are known beforehand and make one pass. `by=` and `every=` make a value for
+//! each group, of any reduction; where such a result meets the values again, it stands at each place of its group.
+//!
 //! Units go through arithmetic where they are known: sums and extremes keep those that all operands have, however they are
 //! written, and lose different ones, for nothing is converted in silence (`convert_units` does that); products, powers
 //! and roots combine them; a factor that is a bare number may be a conversion, and loses them.

@@ -101,6 +101,8 @@ fn expressions_weigh_too() {
         "mean(t, time, weights=1 / count(time, by=time.month))",
         "mean(t, time, weights=1 / (count(time, by=time.month) - time * 0))",
     );
+    // As `reduce --resample`: time is cut whatever else is named.
+    same("mean(t, lat, lon, every='20d', weights=area)", "mean(t, time, lat, lon, every='20d', weights=area)");
     // On what is left of dimensions, in whatever order they are.
     same("mean(transpose(t, lon, lat, time), lat, lon, weights=area)", "mean(t, lat, lon, weights=area)");
     same("mean(t[lat=::-2], lat, weights='cos-lat')", "mean(t[lat=::-2], lat, weights=cos(radians(lat[::-2])))");
