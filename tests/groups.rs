@@ -196,6 +196,18 @@ fn files_of_groups_together_are_the_file() {
     let all = folder.path().join("t_*.nc");
     aosx(&["convert", all.to_str().unwrap(), "-o", joined.to_str().unwrap()]).assert().success();
     aosx(&["diff", file.to_str().unwrap(), joined.to_str().unwrap(), "--values"]).assert().success();
+    // Chunks of files end where files do.
+    for args in ["--by time.month", "--by level", "--resample 5d", "--by time.season --axis time,lat,lon"] {
+        for op in ["count", "mean", "max"] {
+            let words: Vec<&str> = args.split(' ').collect();
+            let parts = ["reduce", all.to_str().unwrap(), "--format", "json", "--var", "t", "--op", op];
+            let out = aosx(&[&parts[..], &words].concat()).assert().success().get_output().stdout.clone();
+            let got: Value = serde_json::from_slice(&out).unwrap();
+            let (a, b) = (numbers(&got["data"]), numbers(&reduced(&format!("--var t --op {op} {args}"), &[])["data"]));
+            let same = |(a, b): (&f64, &f64)| a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-6 * b.abs();
+            assert!(a.len() == b.len() && a.iter().zip(&b).all(same), "{op} {args}: {a:?} and {b:?}");
+        }
+    }
     let out =
         aosx(&["split", file.to_str().unwrap(), "--by", "time.year,time.month", "-o", "{}{}{}.nc"]).assert().code(2);
     assert!(String::from_utf8_lossy(&out.get_output().stderr).contains("it needs one {}"));

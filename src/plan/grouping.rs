@@ -92,7 +92,7 @@ impl Grouping {
         let others = pick(grid.counts(), &beside);
         let others = Grid::new(others.clone(), others.iter().map(|_| 1).collect())?;
         let per_position = pick(grid.shape(), &beside).elements()?;
-        let grid = Grid::new(pick(grid.shape(), &along), pick(grid.chunk(), &along))?;
+        let grid = grid.along_axes(along)?;
         let per_cell = groups.sizes().into_iter().map(|n| n.saturating_mul(per_position)).collect();
         let (offsets, members) = members(&grid, groups);
         let table = Table { grid, others, offsets, members, families: Vec::new(), per_cell };
