@@ -99,10 +99,7 @@ fn encode_large(contexts: &mut Contexts, input: &[u8], out: &mut [u8]) -> std::i
 }
 
 /// A compressor with these bits of window, chain and hash tables, and this shortest repetition.
-fn prepared(
-    [window, chain, hash, shortest]: [u32; 4],
-    strategy: Strategy,
-) -> std::io::Result<Compressor<'static>> {
+fn prepared([window, chain, hash, shortest]: [u32; 4], strategy: Strategy) -> std::io::Result<Compressor<'static>> {
     let mut compressor = Compressor::new(3)?;
     for parameter in [
         CParameter::WindowLog(window),
@@ -155,7 +152,8 @@ mod tests {
         let (ours, once) = sizes(&rounded, 2);
         assert_eq!(ours, once, "one search is enough for numbers that come back");
         // Eight bytes that come back behind others that do not: only the search for long repetitions finds them all.
-        let words: Vec<u8> = (0..200_000u64).flat_map(|k| (k * k % 977).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect();
+        let words: Vec<u8> =
+            (0..200_000u64).flat_map(|k| (k * k % 977).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect();
         let (ours, twice) = sizes(&words, 3);
         assert!(ours <= twice + twice / 50, "{ours} {twice}");
     }

@@ -1,7 +1,5 @@
 //! What repeats in a block: runs of one byte, or whatever stood in the window before.
 
-
-
 /// The shortest run that is looked for.
 pub(super) const RUN_MIN: usize = 4;
 /// How far back repetitions may lie.
