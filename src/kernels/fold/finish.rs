@@ -29,7 +29,8 @@ pub(super) fn finish(folds: &Folds, op: Op, state: &[u8], cells: usize, per_cell
 
 vectorised! {
     /// Means of sums of at most `pushed` values, of which some are missing; missing where fewer than `least` are left.
-    fn means[T: Element](sum: &[f64], missing: &[u64], [pushed, least]: [i32; 2], out: &mut [T]) -> () {
+    fn means[T: Element](sum: &[f64], missing: &[u64], range: [i32; 2], out: &mut [T]) -> () {
+        let [pushed, least] = range;
         for ((y, sum), missing) in out.iter_mut().zip(sum).zip(missing) {
             // Integers of 32 bits become floats many at once.
             let valid = pushed - *missing as i32;
