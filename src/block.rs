@@ -1,21 +1,13 @@
 //! [`Block`]: the only place that allocates data.
 
-use crate::{budget::Lease, dtype::Element};
-use std::{
-    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
-    ptr::NonNull,
-};
+pub use crate::memory::ALIGN;
+use crate::{budget::Lease, dtype::Element, memory::Memory};
 
-/// Bytes under a [`Lease`], aligned for every element type and for vector loads, zero at first.
+/// Bytes under a [`Lease`], aligned to [`ALIGN`], zero at first.
 pub struct Block {
-    bytes: NonNull<u8>,
-    len: usize,
-    /// Given back after the memory is.
-    _lease: Lease,
+    memory: Memory,
+    lease: Lease,
 }
-
-/// The alignment of every block: a cache line.
-pub const ALIGN: usize = 64;
 
 impl Block {
     /// A block of `len` bytes, paid for by `lease`.
@@ -24,26 +16,24 @@ impl Block {
     /// When the lease is smaller than `len`.
     pub fn new(len: usize, mut lease: Lease) -> Block {
         let lease = lease.split(len as u64);
-        let bytes = if len == 0 {
-            NonNull::<u128>::dangling().cast()
-        } else {
-            // SAFETY: the layout has a non-zero size.
-            let raw = unsafe { alloc_zeroed(Block::layout(len)) };
-            NonNull::new(raw).unwrap_or_else(|| handle_alloc_error(Block::layout(len)))
+        let memory = match lease.spare() {
+            Some(mut memory) => {
+                memory.bytes_mut().fill(0);
+                memory
+            }
+            None => Memory::new(len),
         };
-        Block { bytes, len, _lease: lease }
+        Block { memory, lease }
     }
 
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `bytes` points at `len` initialised bytes that this block owns.
-        unsafe { std::slice::from_raw_parts(self.bytes.as_ptr(), self.len) }
+        self.memory.bytes()
     }
 
     /// Its bytes, to write.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as `bytes`, and `&mut self` makes the access unique.
-        unsafe { std::slice::from_raw_parts_mut(self.bytes.as_ptr(), self.len) }
+        self.memory.bytes_mut()
     }
 
     /// Its bytes as elements.
@@ -61,25 +51,13 @@ impl Block {
     pub fn elements_mut<T: Element>(&mut self) -> &mut [T] {
         bytemuck::cast_slice_mut(self.bytes_mut())
     }
-
-    fn layout(len: usize) -> Layout {
-        Layout::from_size_align(len, ALIGN).expect("a block is smaller than the address space")
-    }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if self.len > 0 {
-            // SAFETY: allocated in `new` with the same layout.
-            unsafe { dealloc(self.bytes.as_ptr(), Block::layout(self.len)) }
-        }
+        self.lease.end(Some(std::mem::replace(&mut self.memory, Memory::new(0))));
     }
 }
-
-// SAFETY: a block owns its bytes; nothing else points at them.
-unsafe impl Send for Block {}
-// SAFETY: shared access only reads.
-unsafe impl Sync for Block {}
 
 #[cfg(test)]
 mod tests {
@@ -110,5 +88,33 @@ mod tests {
     fn an_empty_block_is_fine() {
         let budget = Budget::new(Bytes(0));
         assert_eq!(Block::new(0, budget.lease(0, "test").unwrap()).elements::<f32>().len(), 0);
+    }
+
+    #[test]
+    fn memory_is_used_again_and_zero_again() {
+        let budget = Budget::new(Bytes(8 << 20));
+        let block = |bytes: usize| Block::new(bytes, budget.lease(bytes as u64, "test").unwrap());
+        let mut first = block(1 << 20);
+        first.bytes_mut().fill(7);
+        let place = first.bytes().as_ptr();
+        drop(first);
+        assert_eq!((budget.held(), budget.spare()), (Bytes(0), Bytes(1 << 20)));
+        let again = block(1 << 20);
+        assert!(std::ptr::eq(again.bytes().as_ptr(), place) && again.bytes().iter().all(|&b| b == 0));
+        assert_eq!(budget.spare(), Bytes(0));
+        drop(again);
+        let _other = block((7 << 20) + 1);
+        assert_eq!(budget.spare(), Bytes(0), "what waits makes room for what is asked for");
+    }
+
+    #[test]
+    fn small_memory_and_too_much_is_not_kept() {
+        let budget = Budget::new(Bytes(8 << 20));
+        let block = |bytes: usize| Block::new(bytes, budget.lease(bytes as u64, "test").unwrap());
+        drop(block(1000));
+        assert_eq!(budget.spare(), Bytes(0));
+        let held: Vec<Block> = (0..4).map(|_| block(1 << 20)).collect();
+        drop(held);
+        assert_eq!(budget.spare(), Bytes(2 << 20), "a quarter of the limit");
     }
 }

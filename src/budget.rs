@@ -2,15 +2,22 @@
 
 use crate::{
     error::{Problem, Result},
+    memory::{Memory, Spare},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     units::Bytes,
 };
 
 /// The memory that one run may hold.
 ///
-/// Requests are served first come, first served, so that a large one is not starved by small ones.
+/// Requests are served first come, first served, so that a large one is not starved by small ones. Memory that comes back is
+/// kept for the next that needs as much, as long as nobody asks for its place: leases and what is kept never exceed the limit.
 #[derive(Clone)]
 pub struct Budget(Arc<Shared>);
+
+/// The part of the limit that may be kept to be used again.
+const SPARE_PART: u64 = 4;
+/// Less than this the allocator keeps itself.
+const SPARE_LEAST: usize = 256 << 10;
 
 struct Shared {
     limit: u64,
@@ -21,6 +28,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     held: u64,
+    spare: Spare,
     peak: u64,
     /// The next ticket to hand out, and the one being served.
     next: u64,
@@ -48,6 +56,11 @@ impl Budget {
         Bytes(self.lock().peak)
     }
 
+    /// The bytes that nobody holds and that are kept to be used again.
+    pub fn spare(&self) -> Bytes {
+        Bytes(self.lock().spare.bytes())
+    }
+
     /// Waits until `bytes` are free, and takes them.
     ///
     /// # Errors
@@ -64,8 +77,10 @@ impl Budget {
             state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.serving += 1;
-        self.take(&mut state, bytes);
+        let displaced = self.take(&mut state, bytes);
         self.0.changed.notify_all();
+        drop(state);
+        drop(displaced);
         Ok(Lease { budget: self.clone(), bytes })
     }
 
@@ -75,13 +90,17 @@ impl Budget {
         if state.serving != state.next || bytes > self.0.limit - state.held {
             return None;
         }
-        self.take(&mut state, bytes);
+        let displaced = self.take(&mut state, bytes);
+        drop(state);
+        drop(displaced);
         Some(Lease { budget: self.clone(), bytes })
     }
 
-    fn take(&self, state: &mut State, bytes: u64) {
+    /// Takes `bytes`, and gives what was kept in their place.
+    fn take(&self, state: &mut State, bytes: u64) -> Vec<Memory> {
         state.held += bytes;
         state.peak = state.peak.max(state.held);
+        state.spare.shrink(self.0.limit - state.held)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -110,15 +129,44 @@ impl Lease {
         self.bytes -= bytes;
         Lease { budget: self.budget.clone(), bytes }
     }
+
+    /// Memory of the size of this lease that was used before and is free.
+    pub fn spare(&self) -> Option<Memory> {
+        self.budget.lock().spare.take(self.bytes as usize)
+    }
+
+    /// Gives back all bytes, and `memory`, which they paid for, to be used again.
+    pub fn end(&mut self, memory: Option<Memory>) {
+        let kept = memory.filter(|m| m.bytes().len() >= SPARE_LEAST);
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut state = self.budget.lock();
+        if let Some(memory) = kept {
+            state.spare.keep(memory);
+            let limit = self.budget.0.limit;
+            let room = (limit - state.held + bytes).min(limit / SPARE_PART);
+            let displaced = state.spare.shrink(room);
+            if !displaced.is_empty() {
+                // What has to go is held until it is gone.
+                let going = displaced.iter().map(|m| m.bytes().len() as u64).sum::<u64>();
+                state.held += going;
+                bytes += going;
+                drop(state);
+                drop(displaced);
+                state = self.budget.lock();
+            }
+        }
+        state.held -= bytes;
+        // To notify costs a call of the system even when nobody waits.
+        if state.serving != state.next {
+            self.budget.0.changed.notify_all();
+        }
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut state = self.budget.lock();
-        state.held -= self.bytes;
-        // To notify costs a call of the system even when nobody waits.
-        if state.serving != state.next {
-            self.budget.0.changed.notify_all();
+        if self.bytes > 0 {
+            self.end(None);
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod dtype;
 pub mod attrs;
 // memory
 pub mod sync;
+pub mod memory;
 pub mod budget;
 pub mod block;
 // compute

@@ -6,10 +6,10 @@ use std::{
 };
 
 /// Every room there may be, in order. One that is not made yet keeps its place.
-const ROOMS: [&str; 26] = [
-    "units", "error", "shape", "grid", "dtype", "attrs", "sync", "budget", "block", "kernels", "codec", "store",
-    "source", "formats", "spill", "array", "delayed", "plan", "events", "engine", "cf", "dataset", "expr", "session",
-    "report", "cli",
+const ROOMS: [&str; 27] = [
+    "units", "error", "shape", "grid", "dtype", "attrs", "sync", "memory", "budget", "block", "kernels", "codec",
+    "store", "source", "formats", "spill", "array", "delayed", "plan", "events", "engine", "cf", "dataset", "expr",
+    "session", "report", "cli",
 ];
 
 /// The rooms that may print.

@@ -21,7 +21,7 @@ use crate::{
     budget::{Budget, Lease},
     error::{Error, Problem, Result},
     events::{Event, Observer},
-    plan::{Input, Need, Plan, Stage},
+    plan::{Input, Need, Plan, Spill, Stage},
     source::{Sink, Source},
     spill::SpillFolder,
     sync::{
@@ -70,7 +70,7 @@ impl Executor {
                 continue;
             }
             for spill in plan.spills.iter().filter(|spill| spill.from == n) {
-                spill.spilled.open(&self.spill, &self.budget)?;
+                spill.spilled.open(&self.spill, &self.budget, self.idle_beside(spill, plan, sink)?)?;
             }
             let need = stage.need(stage.sink_scratch(Some(sink))?)?;
             let unfinished = Unfinished::of(plan, n, &self.budget)?;
@@ -87,14 +87,27 @@ impl Executor {
         Ok(())
     }
 
+    /// The memory that no stage asks for while an array that is cut anew lies there; little of it is none.
+    fn idle_beside(&self, spill: &Spill, plan: &Plan, sink: &dyn Sink) -> Result<u64> {
+        let mut busiest = 0;
+        for n in spill.from..=spill.until {
+            let stage = &plan.stages[n];
+            let need = stage.need(stage.sink_scratch(Some(sink))?)?;
+            let most = need.with(self.threads.max(1) as u64, most_in_hand(&need));
+            busiest = busiest.max(most.saturating_add(plan.held_during(n)));
+        }
+        let taken = self.budget.held().0.saturating_add(busiest);
+        let idle = self.budget.limit().0.saturating_sub(taken) / 4 * 3;
+        Ok(if idle < IDLE_LEAST { 0 } else { idle })
+    }
+
     /// How many workers fit, and how many chunks each can have in hand. Neither changes any result.
     fn crew(&self, need: &Need) -> Crew {
         let limit = self.budget.limit().0.saturating_sub(self.budget.held().0);
         let fits = |workers: u64, batch: u64| need.with(workers, batch) <= limit;
         let workers = (1..=self.threads.max(1) as u64).rev().find(|&w| fits(w, 1)).unwrap_or(1);
         // Several small chunks at once spare the state some trips through the cache.
-        let most = (BATCH_BYTES / need.chunk.max(1)).clamp(1, BATCH_CHUNKS);
-        let batch = (1..=most).rev().find(|&b| fits(workers, b)).unwrap_or(1);
+        let batch = (1..=most_in_hand(need)).rev().find(|&b| fits(workers, b)).unwrap_or(1);
         Crew { workers: workers as usize, batch: batch as usize, need: *need }
     }
 }
@@ -121,6 +134,13 @@ impl<'a> Run<'a> {
 /// Chunks in hand at once, in bytes and in number.
 const BATCH_BYTES: u64 = 4 << 20;
 const BATCH_CHUNKS: u64 = 8;
+
+fn most_in_hand(need: &Need) -> u64 {
+    (BATCH_BYTES / need.chunk.max(1)).clamp(1, BATCH_CHUNKS)
+}
+
+/// Less idle memory than this is left to the system, which keeps the file's pages in it.
+const IDLE_LEAST: u64 = 64 << 20;
 
 /// The workers of one stage.
 #[derive(Clone, Copy)]

@@ -25,6 +25,9 @@ const FRAME_SMALL: u64 = 256 << 10;
 /// Blocks of results that are put together from others.
 const TILE: u64 = 4 << 20;
 
+/// The memory that stages have beside what is cut anew, where the limit allows it.
+const STAGES: u64 = 128 << 20;
+
 /// Nanoseconds a byte: into memory and out; into the spill file and out.
 const THROUGH_MEMORY: f64 = 0.5;
 const THROUGH_DISK: f64 = 2.6;
@@ -91,7 +94,10 @@ impl Lowering {
     }
 
     fn keep(&self, bytes: u64) -> Keep {
-        if bytes <= self.limit.0 / 3 { Keep::Memory } else { Keep::Disk }
+        let limit = self.limit.0;
+        // What stages ask for grows slower than the limit.
+        let room = (limit / 3).max(limit.saturating_sub((limit / 8 * 3).max(STAGES)));
+        if bytes <= room { Keep::Memory } else { Keep::Disk }
     }
 
     /// A stage that cuts a source into the regions in which it is read.

@@ -2,9 +2,9 @@
 //!
 //! A [`Spilled`] array is filled by *slabs*, regions of one grid, from any number of threads, and read as a
 //! [`Source`] in the chunks of another grid. What a slab and a chunk share is a *frame*: it is compressed, gets a
-//! checksum, and is appended to a file without a name. Only where each frame lies is kept in memory. So one pass over
-//! the data puts it the other way round, whatever the two grids are, with the memory of one slab to a writer and one
-//! chunk to a reader.
+//! checksum, and is kept in memory that would lie idle, as long as there is such, else appended to a file without a name.
+//! So one pass over the data puts it the other way round, whatever the two grids are, with the memory of one slab to a
+//! writer and one chunk to a reader.
 
 mod folder;
 #[cfg(test)]
@@ -57,21 +57,41 @@ pub struct Spilled {
 /// What is there between [`Spilled::open`] and [`Spilled::clear`].
 enum Held {
     Memory(Vec<Mutex<Block>>),
-    Disk { file: SpillFile, codecs: Vec<Codec>, frames: Vec<Mutex<Vec<Frame>>>, _index: Lease },
+    Disk { file: SpillFile, idle: Mutex<Lease>, codecs: Vec<Codec>, frames: Vec<Mutex<Vec<Frame>>>, _index: Lease },
 }
 
-/// Where the part of a chunk lies that one slab has.
-#[derive(Clone, Copy)]
+/// The part of a chunk that one slab has.
+#[derive(Clone)]
 struct Frame {
     slab: u64,
-    offset: u64,
+    place: Place,
     bytes: u32,
     /// Stored as it is, for it did not shrink.
     plain: bool,
 }
 
+/// Where a frame lies.
+#[derive(Clone)]
+enum Place {
+    Memory(Arc<Block>),
+    /// So far from the beginning of the file.
+    File(u64),
+}
+
+impl Place {
+    /// By which frames are sorted to be read: memory first, then the file from its beginning.
+    fn order(&self) -> u64 {
+        match self {
+            Place::Memory(_) => 0,
+            Place::File(offset) => 1 + offset,
+        }
+    }
+}
+
 /// Bytes of the index: for a frame, and for a chunk. Vectors have room to spare.
 const FRAME_BYTES: u64 = 2 * size_of::<Frame>() as u64;
+/// What the allocator takes for a frame in memory beside its bytes.
+const MEMORY_FRAME_BYTES: u64 = 256;
 const CHUNK_BYTES: u64 = size_of::<Mutex<Vec<Frame>>>() as u64;
 
 impl Spilled {
@@ -154,11 +174,12 @@ impl Spilled {
         }
     }
 
-    /// Makes it ready to be written. In memory it takes its lease now.
+    /// Makes it ready to be written. It takes all its memory now; where it goes to disk, also `idle` bytes that nobody
+    /// else will ask for, in which frames are kept before the first is written.
     ///
     /// # Errors
     /// When the folder cannot be written, or the memory is not there.
-    pub fn open(&self, folder: &Arc<SpillFolder>, budget: &Budget) -> Result<()> {
+    pub fn open(&self, folder: &Arc<SpillFolder>, budget: &Budget, idle: u64) -> Result<()> {
         let mut lease = budget.lease(self.memory(), "an array that is cut anew")?;
         let chunks = self.grid.chunks();
         let held = match self.keep {
@@ -168,6 +189,7 @@ impl Spilled {
             }
             Keep::Disk => Held::Disk {
                 file: folder.file()?,
+                idle: Mutex::new(budget.lease(idle.min(self.bytes()), "frames in memory")?),
                 codecs: codecs(folder.codec(), self.element),
                 frames: (0..chunks).map(|_| Mutex::default()).collect(),
                 _index: lease,
@@ -199,7 +221,7 @@ impl Spilled {
                     let whole = Region { shape: self.grid.chunk().clone(), ..whole };
                     copy_shared(data, &region, lock(&blocks[number]).bytes_mut(), &whole, self.element);
                 }
-                Held::Disk { file, codecs, frames, .. } => {
+                Held::Disk { file, idle, codecs, frames, .. } => {
                     let bytes = shared.shape.bytes(self.element)?;
                     let data = if shared == region {
                         data
@@ -208,8 +230,9 @@ impl Spilled {
                         extract(data, &region.shape, &from, &mut cut[..bytes], &shared.shape, self.element);
                         &cut[..bytes]
                     };
-                    let frame = write_frame(file, codecs, data, scratch)?;
-                    lock(&frames[number]).push(Frame { slab: self.slabs.number(slab), ..frame });
+                    let slab = self.slabs.number(slab);
+                    let frame = keep_frame(file, idle, codecs, slab, data, scratch)?;
+                    lock(&frames[number]).push(frame);
                 }
             }
         }
@@ -234,14 +257,18 @@ impl Spilled {
         let (chunk, number) = (self.grid.region(index), self.grid.number(index) as usize);
         let Held::Disk { file, codecs, frames, .. } = held else { return Ok(()) };
         let mut frames = lock(&frames[number]).clone();
-        frames.sort_unstable_by_key(|f| f.offset);
+        frames.sort_by_key(|f| f.place.order());
         let mut spread = None;
         for frame in frames {
             let slab = self.slabs.region(&self.slabs.index(frame.slab));
             let Some(shared) = slab.intersect(&chunk) else { continue };
             let bytes = shared.shape.bytes(self.element)?;
             let stored = scratch.stored.bytes_mut().get_mut(..frame.bytes as usize);
-            file.read_at(frame.offset, stored.ok_or_else(|| broken("a frame is longer than any can be"))?)?;
+            let stored = stored.ok_or_else(|| broken("a frame is longer than any can be"))?;
+            match &frame.place {
+                Place::Memory(block) => stored.copy_from_slice(block.bytes()),
+                Place::File(offset) => file.read_at(*offset, stored)?,
+            }
             let skip = if frame.plain { PLAIN } else { 0 };
             let pipeline = Pipeline::new(codecs.clone(), bytes);
             let decode = |scratch: &mut Scratch, out: &mut [u8]| {
@@ -292,7 +319,15 @@ fn codecs(codec: SpillCodec, element: usize) -> Vec<Codec> {
     vec![Codec::Shuffle { element }, compressor, Codec::Crc32c]
 }
 
-fn write_frame(file: &SpillFile, codecs: &[Codec], data: &[u8], scratch: &mut Scratch) -> Result<Frame> {
+/// Compresses a frame and keeps it: in memory while there is idle memory, then in the file.
+fn keep_frame(
+    file: &SpillFile,
+    idle: &Mutex<Lease>,
+    codecs: &[Codec],
+    slab: u64,
+    data: &[u8],
+    scratch: &mut Scratch,
+) -> Result<Frame> {
     let mut plain = file.is_plain();
     let mut n = 0;
     if !plain {
@@ -304,7 +339,17 @@ fn write_frame(file: &SpillFile, codecs: &[Codec], data: &[u8], scratch: &mut Sc
     }
     let stored = &scratch.stored.bytes()[..n];
     let bytes = u32::try_from(n).map_err(|_| Error::unsupported("re-blocking in frames of more than 4 GiB"))?;
-    Ok(Frame { slab: 0, offset: file.append(stored)?, bytes, plain })
+    let cost = n as u64 + MEMORY_FRAME_BYTES;
+    let lease = Some(lock(idle)).filter(|idle| idle.bytes() >= cost).map(|mut idle| idle.split(cost));
+    let place = match lease {
+        Some(lease) => {
+            let mut block = Block::new(n, lease);
+            block.bytes_mut().copy_from_slice(stored);
+            Place::Memory(Arc::new(block))
+        }
+        None => Place::File(file.append(stored)?),
+    };
+    Ok(Frame { slab, place, bytes, plain })
 }
 
 fn broken(detail: impl Into<String>) -> Error {

@@ -35,13 +35,60 @@ const NAME: &str = "deflate";
 const BLOCK: usize = 65_535;
 
 /// Bytes of a [`Context`].
-pub(super) const STATE_BYTES: usize = (BLOCK / RUN_MIN + 2) * size_of::<Piece>() + search::TABLE_BYTES;
+pub(super) const STATE_BYTES: usize =
+    (BLOCK / RUN_MIN + 2) * size_of::<Piece>() + BLOCK + AT_ONCE + search::TABLE_BYTES;
+/// The part of a block that is searched on trial.
+const TRIAL: usize = 6;
+/// Literals that are copied at once, whether there are so many or not.
+const AT_ONCE: usize = 16;
 
 /// What an encoder keeps from one stream to the next.
 #[derive(Default)]
 pub(super) struct Context {
     pieces: Vec<Piece>,
+    /// The literals of a block, one behind the other.
+    literals: Vec<u8>,
     table: Table,
+}
+
+impl Context {
+    /// Searches the window on trial, and goes on where that makes a part shorter than runs do.
+    fn window(&mut self, input: &[u8], [from, to]: [usize; 2]) {
+        let trial = from + (to - from) / TRIAL;
+        search::runs(input, [from, trial], &mut self.pieces);
+        let by_runs = self.bits(&input[from..trial]);
+        let least = search::least_length(trial - from, by_runs);
+        self.pieces.clear();
+        let (done, at) = search::window(input, [from; 2], trial, to, least, &mut self.table, &mut self.pieces);
+        // The last repetition may go on behind the part.
+        let end = trial.max(done);
+        self.pieces.push(Piece { literals: (end - done) as u32, length: 0, distance: 0 });
+        let by_window = self.bits(&input[from..end]) * (trial - from) as u64 / (end - from).max(1) as u64;
+        self.pieces.pop();
+        if by_window <= by_runs {
+            let (done, _) = search::window(input, [done, at], to, to, least, &mut self.table, &mut self.pieces);
+            self.pieces.push(Piece { literals: (to - done) as u32, length: 0, distance: 0 });
+            return;
+        }
+        search::runs(input, [from, to], &mut self.pieces);
+        search::remember(input, [at, to], least, &mut self.table);
+    }
+
+    /// About how many bits the pieces of `part` will take.
+    fn bits(&mut self, part: &[u8]) -> u64 {
+        gather(part, &self.pieces, &mut self.literals);
+        let counts = Counts::of(&self.literals, &self.pieces);
+        entropy(&counts.words) + entropy(&counts.distances) + counts.extra_bits
+    }
+}
+
+/// About how many bits the best codes take for symbols that are written so often.
+fn entropy(frequencies: &[u32]) -> u64 {
+    // In parts of 256: between powers of two the line is near enough.
+    let log2 = |n: u32| (n.ilog2() << 8) + ((n << 8 >> n.ilog2()) & 255);
+    let all: u32 = frequencies.iter().sum();
+    let each = |&n: &u32| if n == 0 { 0 } else { n as u64 * (log2(all) - log2(n)).max(256) as u64 };
+    frequencies.iter().map(each).sum::<u64>() >> 8
 }
 
 /// What is looked for.
@@ -94,18 +141,11 @@ pub(super) fn encode(context: &mut Context, search: Search, input: &[u8], out: &
 fn write_block(context: &mut Context, search: Search, input: &[u8], from: usize, to: usize, bits: &mut Bits<'_>) {
     let (block, is_last) = (&input[from..to], to == input.len());
     match search {
-        Search::Runs => {
-            context.pieces.clear();
-            search::runs(input, [from, to], &mut context.pieces);
-        }
-        Search::Window => {
-            let counts = literals(block);
-            let alone = Codes::new(&counts);
-            let alone = (&alone, alone.cost(&counts));
-            search::repetitions(input, [from, to], alone, &mut context.table, &mut context.pieces);
-        }
+        Search::Runs => search::runs(input, [from, to], &mut context.pieces),
+        Search::Window => context.window(input, [from, to]),
     }
-    let counts = Counts::of(block, &context.pieces);
+    gather(block, &context.pieces, &mut context.literals);
+    let counts = Counts::of(&context.literals, &context.pieces);
     let (words, distances) = (Codes::new(&counts.words), Codes::new(&counts.distances));
     let header = Header::new(&words, &distances);
     let cost = header.bits + words.cost(&counts.words) + distances.cost(&counts.distances) + counts.extra_bits;
@@ -115,36 +155,65 @@ fn write_block(context: &mut Context, search: Search, input: &[u8], from: usize,
     }
     bits.put(is_last as u32 | 2 << 1, 3);
     header.write(bits);
-    let mut rest = block;
-    for piece in &context.pieces {
-        let (literals, behind) = rest.split_at(piece.literals as usize);
-        write_literals(&words, literals, bits);
+    write_pieces(&context.pieces, &context.literals, &words, &distances, bits);
+    bits.put_code(words.packed[END]);
+    bits.flush();
+}
+
+/// Copies the literals of all pieces behind each other, and [`AT_ONCE`] bytes of anything behind them.
+///
+/// Most pieces have a few: they are copied, counted and written without asking how many, for a wrong guess costs more.
+fn gather(block: &[u8], pieces: &[Piece], literals: &mut Vec<u8>) {
+    literals.resize(BLOCK + AT_ONCE, 0);
+    let (mut from, mut to) = (0, 0);
+    for piece in pieces {
+        let n = piece.literals as usize;
+        match block.get(from..from + AT_ONCE) {
+            Some(some) if n <= AT_ONCE => literals[to..to + AT_ONCE].copy_from_slice(some),
+            _ => literals[to..to + n].copy_from_slice(&block[from..from + n]),
+        }
+        to += n;
+        from += n + piece.length as usize;
+    }
+    literals.truncate(to + AT_ONCE);
+}
+
+fn write_pieces(
+    pieces: &[Piece],
+    mut literals: &[u8],
+    words: &Codes<SYMBOLS>,
+    distances: &Codes<DISTANCES>,
+    bits: &mut Bits<'_>,
+) {
+    // The code of each length, with what is said behind it.
+    let lengths = LENGTHS.map(|long| {
+        let packed = words.packed[long.symbol as usize];
+        (packed & 0xffff | (long.extra as u32) << (packed >> 16), (packed >> 16) + long.extra_bits as u32)
+    });
+    for piece in pieces {
+        let mut left = piece.literals;
+        while left > 4 {
+            literals[..4].iter().for_each(|byte| bits.put_code(words.packed[*byte as usize]));
+            bits.flush();
+            (left, literals) = (left - 4, &literals[4..]);
+        }
+        for (k, byte) in literals[..4].iter().enumerate() {
+            bits.put_code(if (k as u32) < left { words.packed[*byte as usize] } else { 0 });
+        }
+        bits.flush();
+        literals = &literals[left as usize..];
         if piece.length > 0 {
             let far = distance(piece.distance);
             let code = distances.packed[far.symbol as usize];
             split(piece.length as usize, |length| {
-                let long = LENGTHS[length - 3];
-                bits.put_code(words.packed[long.symbol as usize]);
-                bits.put(long.extra as u32, long.extra_bits as u32);
+                let (long, n) = lengths[length - 3];
+                bits.put(long, n);
                 bits.put_code(code);
                 bits.put(far.extra as u32, far.extra_bits as u32);
                 bits.flush();
             });
         }
-        rest = &behind[piece.length as usize..];
     }
-    bits.put_code(words.packed[END]);
-    bits.flush();
-}
-
-fn write_literals(words: &Codes<SYMBOLS>, literals: &[u8], bits: &mut Bits<'_>) {
-    let (fours, odd) = literals.as_chunks::<4>();
-    for four in fours {
-        four.iter().for_each(|byte| bits.put_code(words.packed[*byte as usize]));
-        bits.flush();
-    }
-    odd.iter().for_each(|byte| bits.put_code(words.packed[*byte as usize]));
-    bits.flush();
 }
 
 /// A repetition as lengths that words can say: none is shorter than three.
@@ -154,13 +223,6 @@ fn split(mut whole: usize, mut each: impl FnMut(usize)) {
         each(length);
         whole -= length;
     }
-}
-
-/// How often each byte stands in a block.
-fn literals(block: &[u8]) -> [u32; SYMBOLS] {
-    let mut counts = [[0; 256]; 4];
-    count(block, &mut counts);
-    summed(&counts)
 }
 
 /// Four counts of each byte, so that the same byte twice does not wait for itself.
@@ -192,23 +254,18 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(block: &[u8], pieces: &[Piece]) -> Counts {
+    fn of(literals: &[u8], pieces: &[Piece]) -> Counts {
         let (mut bytes, mut lengths) = ([[0; 256]; 4], [0; SYMBOLS]);
         let mut out = Counts { words: lengths, distances: [0; DISTANCES], extra_bits: 0 };
-        let mut rest = block;
-        for piece in pieces {
-            let (literals, behind) = rest.split_at(piece.literals as usize);
-            count(literals, &mut bytes);
-            if piece.length > 0 {
-                let far = distance(piece.distance);
-                split(piece.length as usize, |length| {
-                    let long = LENGTHS[length - 3];
-                    lengths[long.symbol as usize] += 1;
-                    out.distances[far.symbol as usize] += 1;
-                    out.extra_bits += (long.extra_bits + far.extra_bits) as u64;
-                });
-            }
-            rest = &behind[piece.length as usize..];
+        count(&literals[..literals.len() - AT_ONCE], &mut bytes);
+        for piece in pieces.iter().filter(|p| p.length > 0) {
+            let far = distance(piece.distance);
+            split(piece.length as usize, |length| {
+                let long = LENGTHS[length - 3];
+                lengths[long.symbol as usize] += 1;
+                out.distances[far.symbol as usize] += 1;
+                out.extra_bits += (long.extra_bits + far.extra_bits) as u64;
+            });
         }
         out.words = summed(&bytes);
         out.words[END + 1..].copy_from_slice(&lengths[END + 1..]);

@@ -1,30 +1,23 @@
 //! What repeats in a block: runs of one byte, or whatever stood in the window before.
 
-use super::codes::{Codes, SYMBOLS, distance};
-
 /// The shortest run that is looked for.
 pub(super) const RUN_MIN: usize = 4;
 /// How far back repetitions may lie.
-const WINDOW: u32 = 32 << 10;
-/// Places in the table, and how many positions each keeps.
-const PLACES_BITS: u32 = 14;
-const WAYS: usize = 2;
+const WINDOW: usize = 32 << 10;
+/// Places in the table.
+const PLACES_BITS: u32 = 15;
 /// After so many misses (as a power of two) the search goes on with longer steps: there is nothing to find in noise.
 const PATIENCE: u32 = 7;
 const STEP_MAX: usize = 48;
 /// How many misses each byte of a repetition makes up for.
 const FORGIVEN: u32 = 64;
-/// The part of a block that is searched on trial, and what the search must save there, in parts of a hundred.
-const TRIAL: usize = 8;
-const WORTH: i64 = 1;
 /// Where nothing was found, every so manyth position is remembered for later.
 const SPARSELY: usize = 8;
-/// Bits of an average length and distance, without the extra bits of the distance; and with them.
-const REPEAT_BITS: u32 = 12;
-const REPEAT_BITS_ALL: u64 = 18;
+/// Bits of an average repetition.
+const REPEAT_BITS: u64 = 18;
 
 /// Bytes of a [`Table`].
-pub(super) const TABLE_BYTES: usize = (WAYS << PLACES_BITS) * size_of::<u32>();
+pub(super) const TABLE_BYTES: usize = (1 << PLACES_BITS) * size_of::<u32>();
 
 /// Literals and the repetition behind them.
 #[derive(Clone, Copy)]
@@ -34,26 +27,25 @@ pub(super) struct Piece {
     pub distance: u32,
 }
 
-/// Where bytes stood last, by their hash.
+/// Where bytes stood last, by their hash: the low halves of the last two positions, the latest lowest.
+///
+/// That is enough, for the window is shorter, and what stands there is compared.
 #[derive(Default)]
-pub(super) struct Table {
-    places: Vec<[u32; WAYS]>,
-}
+pub(super) struct Table(Vec<u32>);
 
 impl Table {
     /// Forgets everything: what is written depends on the input alone.
     pub(super) fn clear(&mut self) {
-        self.places.clear();
-        self.places.resize(1 << PLACES_BITS, [0; WAYS]);
+        self.0.clear();
+        self.0.resize(1 << PLACES_BITS, 0);
     }
 
-    /// Where the seed at `at` stood before, latest first; puts `at` in front. Positions are one too large, so that 0 is none.
+    /// Where the seed stood before; puts `at` in front.
     #[inline]
-    fn swap(&mut self, seed: u64, at: u32) -> [u32; WAYS] {
-        let place = &mut self.places[(seed.wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - PLACES_BITS)) as usize];
+    fn swap(&mut self, seed: u64, at: usize) -> u32 {
+        let place = &mut self.0[(seed.wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - PLACES_BITS)) as usize];
         let before = *place;
-        place.copy_within(..WAYS - 1, 1);
-        place[0] = at.wrapping_add(1);
+        *place = before << 16 | at as u16 as u32;
         before
     }
 }
@@ -64,42 +56,42 @@ fn word(input: &[u8], at: usize) -> Option<u64> {
     input.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()))
 }
 
-/// The fewest bytes that a repetition has to have to be shorter than its bytes alone.
-fn least_length(block: usize, alone_bits: u64) -> u32 {
-    (REPEAT_BITS_ALL * block as u64).div_ceil(alone_bits.max(1)).clamp(4, 18) as u32
+/// The fewest bytes that a repetition has to have to be shorter than its bytes alone, where those take `bits`.
+pub(super) fn least_length(bytes: usize, bits: u64) -> u32 {
+    (REPEAT_BITS * bytes as u64).checked_div(bits).unwrap_or(18).clamp(4, 18) as u32
 }
 
-/// Cuts `input[from..to]` into literals and repetitions of anything from the window; `alone` are the codes that its bytes
-/// would have without, and how many bits they would take.
-pub(super) fn repetitions(
+/// Remembers some of `input[from..to]`, so that what comes later can still find what lies far back.
+pub(super) fn remember(input: &[u8], [from, to]: [usize; 2], least: u32, table: &mut Table) {
+    let mask = mask(least);
+    for at in (from.max(to.saturating_sub(WINDOW))..to).step_by(SPARSELY) {
+        if let Some(word) = word(input, at) {
+            table.swap(word & mask, at);
+        }
+    }
+}
+
+/// The bytes that a place in the table is chosen by.
+fn mask(least: u32) -> u64 {
+    u64::MAX >> (64 - 8 * least.min(8))
+}
+
+/// Searches at `at` and on, up to `until`, for repetitions that end before `to`; what is before `done` has its pieces. Gives
+/// the new `done` and `at`.
+pub(super) fn window(
     input: &[u8],
-    [from, to]: [usize; 2],
-    (alone, alone_bits): (&Codes<SYMBOLS>, u64),
+    [mut done, mut at]: [usize; 2],
+    until: usize,
+    to: usize,
+    least: u32,
     table: &mut Table,
     pieces: &mut Vec<Piece>,
-) {
-    pieces.clear();
-    let least = least_length(to - from, alone_bits);
-    let seed = least.min(8);
-    let mask = u64::MAX >> (64 - 8 * seed);
-    let (mut done, mut at, mut misses) = (from, from, 0u32);
-    let (trial, mut is_trial, mut saved) = (from + (to - from) / TRIAL, true, 0i64);
-    while at + 8 <= to {
-        if at >= trial && is_trial {
-            is_trial = false;
-            if saved * (100 * TRIAL as i64) < WORTH * alone_bits as i64 {
-                runs(input, [done, to], pieces);
-                // So that the next block can still find what lies far back.
-                for at in (at.max(to.saturating_sub(WINDOW as usize))..to).step_by(SPARSELY) {
-                    if let Some(word) = word(input, at) {
-                        table.swap(word & mask, at as u32);
-                    }
-                }
-                return;
-            }
-        }
+) -> (usize, usize) {
+    let mask = mask(least);
+    let mut misses = 0u32;
+    while at < until && at + 8 <= to {
         let Some(here) = word(input, at) else { break };
-        let before = table.swap(here & mask, at as u32);
+        let before = table.swap(here & mask, at);
         let mut found = longest(input, at, before, here);
         if found.length == 8 {
             let from = at - found.distance as usize;
@@ -114,26 +106,18 @@ pub(super) fn repetitions(
         if misses >> PATIENCE > 0 {
             (start, found) = back(input, done, at, found);
         }
-        if is_trial {
-            let bits: i64 =
-                input[start..start + found.length as usize].iter().map(|b| alone.lengths[*b as usize] as i64).sum();
-            saved += bits - REPEAT_BITS as i64 - distance(found.distance).extra_bits as i64;
-        }
         pieces.push(Piece { literals: (start - done) as u32, length: found.length, distance: found.distance });
         done = start + found.length as usize;
         // Some of what is passed over is looked up too.
-        for skipped in [at + 1, at + 2, at + 3, done - 3, done - 2, done - 1] {
-            if skipped > at
-                && skipped < done
-                && let Some(word) = word(input, skipped)
-            {
-                table.swap(word & mask, skipped as u32);
+        for skipped in [at + 1, at + 2, at + 3, done - 2, done - 1] {
+            if let Some(word) = word(input, skipped) {
+                table.swap(word & mask, skipped);
             }
         }
         misses = misses.saturating_sub(FORGIVEN * found.length);
         at = done;
     }
-    pieces.push(Piece { literals: (to - done) as u32, length: 0, distance: 0 });
+    (done, at)
 }
 
 #[derive(Clone, Copy, Default)]
@@ -144,16 +128,16 @@ struct Found {
 
 /// The longest repetition at `at` among positions where its hash was seen, as far as eight bytes tell.
 #[inline]
-fn longest(input: &[u8], at: usize, before: [u32; WAYS], here: u64) -> Found {
+fn longest(input: &[u8], at: usize, before: u32, here: u64) -> Found {
     let mut best = Found::default();
-    for place in before {
-        let distance = (at as u32).wrapping_add(1).wrapping_sub(place);
-        let is_near = distance <= WINDOW && distance as usize <= at;
-        let from = if is_near { at - distance as usize } else { at };
+    for place in [before, before >> 16] {
+        let distance = (at as u16).wrapping_sub(place as u16) as usize;
+        let is_near = distance.wrapping_sub(1) < WINDOW.min(at);
+        let from = if is_near { at - distance } else { at };
         let differ = here ^ word(input, from).unwrap_or(!here);
         let length = if is_near { differ.trailing_zeros() / 8 } else { 0 };
         if length > best.length {
-            best = Found { length, distance };
+            best = Found { length, distance: distance as u32 };
         }
     }
     best
@@ -186,8 +170,9 @@ fn back(input: &[u8], done: usize, mut at: usize, mut found: Found) -> (usize, F
     (at, found)
 }
 
-/// Cuts `input[from..to]` into literals and runs of one byte, behind the pieces that are there.
+/// Cuts `input[from..to]` into literals and runs of one byte.
 pub(super) fn runs(input: &[u8], [from, to]: [usize; 2], pieces: &mut Vec<Piece>) {
+    pieces.clear();
     let block = &input[..to];
     // `done` is the first literal that no piece has yet; a run needs a byte before it.
     let (mut done, mut at) = (from, from.max(1));

@@ -27,6 +27,19 @@ pub(super) fn finish(folds: &Folds, op: Op, state: &[u8], cells: usize, per_cell
     with_work!(folds.work, W => finish.run::<W>(out))
 }
 
+vectorised! {
+    /// Means of sums of at most `pushed` values, of which some are missing; missing where fewer than `least` are left.
+    fn means[T: Element](sum: &[f64], missing: &[u64], range: [i32; 2], out: &mut [T]) -> () {
+        let [pushed, least] = range;
+        for ((y, sum), missing) in out.iter_mut().zip(sum).zip(missing) {
+            // Integers of 32 bits become floats many at once.
+            let valid = pushed - *missing as i32;
+            let mean = sum / f64::from(valid);
+            *y = T::from_f64(if valid >= least { mean } else { f64::NAN });
+        }
+    }
+}
+
 impl<'a> Finish<'a> {
     fn run<W: Value>(&self, out: &mut [u8]) -> Result<()> {
         match self.op {
@@ -95,6 +108,9 @@ impl<'a> Finish<'a> {
             Op::Sum | Op::Mean => {
                 let sum = self.plane::<f64>(Accumulator::FloatSum, 0);
                 let mean = self.op == Op::Mean;
+                if mean && self.means(sum, out) {
+                    return;
+                }
                 self.floats(out, present, |c| if mean { sum[c] / self.counts.valid(c) as f64 } else { sum[c] });
             }
             Op::Prod => {
@@ -113,6 +129,22 @@ impl<'a> Finish<'a> {
                 let value = self.plane::<W>(self.choice(), 0);
                 self.floats(out, present, |c| some(c, value[c].to_f64()));
             }
+        }
+    }
+
+    /// Writes means many at once, where there are few enough values; says whether it did.
+    fn means(&self, sum: &[f64], out: &mut [u8]) -> bool {
+        let (options, missing) = (self.folds.options, self.counts.missing);
+        let all = self.per_cell.max(self.counts.pushed);
+        if all > i32::MAX as u64 || options.min_count > all || missing.len() != self.cells {
+            return false;
+        }
+        let least = if options.keep_missing { all } else { options.min_count };
+        let range = [self.counts.pushed as i32, least as i32];
+        match self.folds.result {
+            DType::F32 => bytemuck::try_cast_slice_mut(out).map(|out| means::<f32>(sum, missing, range, out)).is_ok(),
+            DType::F64 => bytemuck::try_cast_slice_mut(out).map(|out| means::<f64>(sum, missing, range, out)).is_ok(),
+            _ => false,
         }
     }
 
