@@ -166,6 +166,14 @@ impl Dataset {
         scope::coordinate(self.root(), group, dim)
     }
 
+    /// The coordinates that a variable has: those of its dimensions, and others that are named and lie along them.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn coordinates_of(&self, path: &str) -> Result<Vec<&VarMeta>> {
+        Ok(scope::coordinates_of(self.root(), self.variable(path)?))
+    }
+
     /// The values of a variable as they are stored. Single characters are bytes.
     ///
     /// # Errors
