@@ -1,6 +1,9 @@
 //! What a reduction says about itself in attributes.
 
-use super::measure::{self, Unit};
+use super::{
+    measure::{self, Unit},
+    names,
+};
 use crate::{
     attrs::Attrs,
     kernels::{fold::Op, lanes::OrderStatistic},
@@ -34,7 +37,7 @@ pub fn order_method(statistic: &OrderStatistic) -> Option<&'static str> {
 /// names follow where the result is another quantity.
 pub fn reduced(attrs: &mut Attrs, op: Op, dims: &[String]) {
     gain(attrs, method(op), dims, None);
-    follow(attrs, op);
+    follow(attrs, op, dims);
 }
 
 /// As [`reduced`], by groups that take the same part of several periods (CF 7.4): `time: mean within years time: mean over
@@ -49,13 +52,24 @@ pub fn repeated(attrs: &mut Attrs, op: Op, dims: &[String], dim: &str, over: &st
         gain(attrs, Some(&format!("{method} within {over}")), &own, None);
         gain(attrs, Some(&format!("{method} over {over}")), &own, None);
     }
-    follow(attrs, op);
+    follow(attrs, op, dims);
+}
+
+/// Whether values are those of a climatology (CF 7.4).
+pub fn is_climatological(attrs: &Attrs) -> bool {
+    attrs.text("cell_methods").is_some_and(|text| [" over years", " over days"].iter().any(|over| text.contains(over)))
+}
+
+/// Whether values are the means of a climatology.
+pub fn is_climatological_mean(attrs: &Attrs) -> bool {
+    let means = ["mean over years", "mean over days"];
+    is_climatological(attrs) && attrs.text("cell_methods").is_some_and(|text| means.iter().any(|m| text.contains(m)))
 }
 
 /// As [`reduced`] of windows along one dimension. There is no word for them; so what they are is a comment.
 pub fn rolled(attrs: &mut Attrs, op: Op, dims: &[String], window: &str) {
     gain(attrs, method(op), dims, Some(window));
-    follow(attrs, op);
+    follow(attrs, op, dims);
 }
 
 /// As [`reduced`] of weighted values: how they are is a comment. A sum is in units of both, and a count is the sum of the
@@ -71,17 +85,18 @@ pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], how: &str, weight: O
             attrs.set("units", weight.unwrap_or("1"));
         }
         Op::Sum => {
-            follow(attrs, op);
+            follow(attrs, op, dims);
             if let (Some(weight), Some(units)) = (weight, attrs.text("units")) {
                 let product = match units.trim() {
                     "" | "1" => weight.to_string(),
                     units => format!("{units} {weight}"),
                 };
                 attrs.set("units", product);
+                names::describe(attrs, &format!("sum ({how})"), dims);
                 attrs.remove("standard_name");
             }
         }
-        _ => follow(attrs, op),
+        _ => follow(attrs, op, dims),
     }
 }
 
@@ -91,6 +106,7 @@ pub fn ordered(attrs: &mut Attrs, statistic: &OrderStatistic, dims: &[String]) {
     match statistic {
         OrderStatistic::Mad | OrderStatistic::Iqr => measure::difference(attrs),
         OrderStatistic::NUnique => {
+            names::describe(attrs, "number of different values", dims);
             ["units", "units_metadata", "calendar", "standard_name"].iter().for_each(|n| drop(attrs.remove(n)))
         }
         _ => {}
@@ -122,7 +138,7 @@ fn gain(attrs: &mut Attrs, method: Option<&str>, dims: &[String], comment: Optio
 }
 
 /// Units and names of another quantity.
-fn follow(attrs: &mut Attrs, op: Op) {
+fn follow(attrs: &mut Attrs, op: Op, dims: &[String]) {
     if matches!(op, Op::Var | Op::Std | Op::Range) {
         measure::difference(attrs);
     }
@@ -139,18 +155,31 @@ fn follow(attrs: &mut Attrs, op: Op) {
         Op::Count => {
             attrs.remove("units_metadata");
             attrs.set("units", "1");
+            names::describe(attrs, "number of values", dims);
             // CF appendix C: a modifier makes it another quantity of the same field.
-            if let Some(name) = attrs.text("standard_name").and_then(|n| n.split_whitespace().next()) {
-                let name = format!("{name} number_of_observations");
+            if let Some(name) = attrs.text("standard_name").and_then(names::observations_of) {
                 attrs.set("standard_name", name);
             }
         }
         Op::Prod | Op::Any | Op::All | Op::ArgMin | Op::ArgMax => {
+            names::describe(attrs, quantity(op), dims);
             for name in ["units", "units_metadata", "standard_name"] {
                 attrs.remove(name);
             }
         }
         _ => {}
+    }
+}
+
+/// What a result is that is another quantity than what it was made of.
+fn quantity(op: Op) -> &'static str {
+    match op {
+        Op::Prod => "product",
+        Op::Any => "any",
+        Op::All => "all",
+        Op::ArgMin => "position of the minimum",
+        Op::ArgMax => "position of the maximum",
+        _ => op.name(),
     }
 }
 

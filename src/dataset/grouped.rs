@@ -10,7 +10,7 @@ use super::{
 use crate::{
     array::{Folding, Groups, LazyArray},
     attrs::Attrs,
-    cf::decoding,
+    cf::{decoding, names::Conventions},
     dtype::DType,
     error::{Error, Result},
     kernels::{fold::Op, lanes::OrderStatistic},
@@ -144,7 +144,8 @@ impl GroupCoordinates<'_> {
         let Some(cells) = &grouping.cells else { return Ok(()) };
         if is_beside(cells, grouping) && self.done.schema.var(&cells.coordinate).is_none() {
             let dims: Vec<_> = grouping.keys.iter().map(|key| key_dimension(key, home)).collect();
-            let attrs = self.attrs_of_time(cells);
+            let mut attrs = self.attrs_of_time(cells);
+            Conventions::of(&self.root.attrs).auxiliary(&mut attrs);
             self.add(cells.coordinate.clone(), &cells.times, &dims, attrs)?;
             self.add_bounds(cells, &dims, &group)?;
         }
