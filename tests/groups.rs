@@ -139,6 +139,10 @@ fn climatologies_and_bins_say_which_time_they_cover() {
     let path = write(&["--var", "t", "--op", "mean", "--by", "time.season"], "seasons.nc", folder.path());
     let seasons = aosx::prelude::Dataset::open(&path).unwrap().texts("season").unwrap();
     assert_eq!(seasons, ["DJF", "JJA", "MAM", "SON"]);
+    // A classic file has no strings: they are spelt.
+    let classic = ["--var", "t", "--op", "mean", "--by", "time.season", "--format", "nc3"];
+    let path = write(&classic, "classic.nc", folder.path());
+    assert_eq!(aosx::prelude::Dataset::open(&path).unwrap().texts("season").unwrap(), seasons);
     let path = write(&["--var", "t", "--op", "mean", "--by", "time.season(JJAS,NDJFM)"], "own.nc", folder.path());
     let seasons = aosx::prelude::Dataset::open(&path).unwrap().texts("season").unwrap();
     assert_eq!(seasons, ["JJAS", "NDJFM"]);

@@ -49,6 +49,7 @@ pub use create::{Chunks, Creation, Data};
 pub use derived::{Closeness, Spacing};
 pub use einsum::Contract;
 pub use elementwise::MapOp;
+pub(crate) use grouped::no_result;
 pub use grouped::{Folding, Groups};
 pub use index::Index;
 pub use linalg::MatrixNorm;

@@ -60,7 +60,8 @@ pub struct ReduceArgs {
     pub center: bool,
     /// One value for each group, instead of one for all: by a part of a date, time.month (year, season, dayofyear, hour
     /// ...), seasons of your own, 'time.season(JJAS,NDJFM)', the values of a variable or raster, basin, or bins,
-    /// 'lat(-90,-30,30,90)'; several at once make a dimension each, time.year,time.month
+    /// 'lat(-90,-30,30,90)'; several at once make a dimension each, time.year,time.month. Positions (argmin, argmax) count
+    /// from the first of each group
     #[arg(long, value_name = "WHAT")]
     pub by: Option<String>,
     /// One value for each bin of time: 6h, 1d, 5d, 1mo, '1q(DJF)', 1y ...

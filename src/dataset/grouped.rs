@@ -8,7 +8,7 @@ use super::{
     reduction::{Chosen, Statistic},
 };
 use crate::{
-    array::{Folding, Groups, LazyArray},
+    array::{Folding, Groups, LazyArray, no_result},
     attrs::Attrs,
     cf::{decoding, names::Conventions},
     dtype::DType,
@@ -78,6 +78,11 @@ impl Builder<'_> {
                     return Err(Error::usage(format!("--keepna is not for {op} of groups; leave it out")));
                 }
                 let fold = Folding::Op { op: *op, options: self.request.options };
+                if let Some(empty) =
+                    grouping.groups.without_result(*op, input.dtype()).filter(|_| input.dtype().size() > 4)
+                {
+                    return Err(no_result(&fold, input.dtype(), &grouping.called(empty)));
+                }
                 let also = positions(&mut one.axes.iter().copied().filter(|k| !along.contains(k)));
                 input.grouped_by(fold, &positions(&mut along.iter().copied()), &grouping.groups, &also)?
             }

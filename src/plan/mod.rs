@@ -27,7 +27,7 @@ pub use formula::{
     Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, SEGMENT_BYTES, Step,
     input_block, padded,
 };
-pub use grouping::{Grouping, Open};
+pub use grouping::{Grouping, Open, Within};
 pub use identity::Identities;
 pub use lower::{Target, lower, lower_within};
 pub use stream::{Runs, Stream};
@@ -132,6 +132,13 @@ pub struct Part {
     pub earlier: Option<usize>,
     /// Where each result goes.
     pub outputs: Vec<Output>,
+}
+
+impl Part {
+    /// Whether a result of it says where values are.
+    pub fn gives_positions(&self) -> bool {
+        self.outputs.iter().any(|output| matches!(output.op, Some(Op::ArgMin | Op::ArgMax)))
+    }
 }
 
 /// The operations of a [`Part`].

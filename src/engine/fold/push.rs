@@ -8,7 +8,7 @@ use crate::{
         decode::Segment,
         fold::{ChunkView, Role, ViewDim},
     },
-    plan::{Grouping, Input, Part},
+    plan::{Grouping, Input, Part, Within},
     shape::Region,
 };
 
@@ -93,15 +93,20 @@ impl Job<'_> {
         let (Ok(slot), 1..) = (slots.binary_search_by_key(&strips.group, |s| s.group), strips.len) else {
             return Ok(());
         };
+        let places = self.fold.grouping.as_ref().and_then(Grouping::within);
+        let own_dims = places.map(|places| strips.dims_within(places));
         let mut rest = slots[slot].state.bytes_mut();
         for part in &self.fold.parts {
             let state = state_of(part, cells, &mut rest);
-            let mut views = [ChunkView { bytes: &[], dims: &strips.dims, first_index: 0 }; BATCH_CHUNKS as usize];
+            let places = places.filter(|_| part.gives_positions());
+            let dims = if places.is_some() { own_dims.as_ref() } else { None }.unwrap_or(&strips.dims);
+            let mut views = [ChunkView { bytes: &[], dims, first_index: 0 }; BATCH_CHUNKS as usize];
             for (view, strip) in views.iter_mut().zip(strips.waiting()) {
                 let chunk = &chunks.data[strip.chunk * chunks.each..(strip.chunk + 1) * chunks.each];
                 let within = self.within(part, &chunks.places[strip.chunk], chunks.each);
                 let from = strip.element * part.decode.stored.size();
-                (view.bytes, view.first_index) = (&chunk[within][from..], strip.index);
+                view.bytes = &chunk[within][from..];
+                view.first_index = places.map_or(strip.index, |places| places.index(strips.group, strip.index));
             }
             part.reducer.push(&part.decode, state, cells, &views[..strips.len], segment)?;
         }
@@ -196,6 +201,15 @@ impl Strips {
         self.dims.clear();
         self.dims.extend_from_slice(dims);
         (self.waiting[0], self.len) = (strip, 1);
+    }
+
+    /// The dimensions as values are counted within their group.
+    fn dims_within(&self, places: &Within) -> Vec<ViewDim> {
+        let role = |role: Role| match role {
+            Role::Reduced { index_stride } => Role::Reduced { index_stride: places.stride(self.group, index_stride) },
+            kept @ Role::Kept { .. } => kept,
+        };
+        self.dims.iter().map(|dim| ViewDim { role: role(dim.role), ..*dim }).collect()
     }
 
     fn waiting(&self) -> &[Strip] {
