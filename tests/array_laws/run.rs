@@ -8,7 +8,7 @@ use aosx::{
     engine::{Executor, MemorySink},
     error::{Error, Problem, Result},
     events::{Observer, Silent},
-    plan::{self, Reducers, Stage, Target},
+    plan::{self, Stage, Target},
     shape::Shape,
     source::{Group, Storage, StoredType, VarMeta},
     spill::Keep,
@@ -96,10 +96,7 @@ pub fn run(
         })
         .collect();
     let spills = plan.spills.iter().map(|s| s.spilled.keep()).collect();
-    let narrows = |stage: &Stage| match stage {
-        Stage::Fold(fold) => fold.parts.iter().any(|part| matches!(part.reducer, Reducers::Narrow(_))),
-        Stage::Map(_) => false,
-    };
+    let narrows = |stage: &Stage| matches!(stage, Stage::Narrow(_));
     Ok(Ran { values, peak, spills, narrowed: plan.stages.iter().any(narrows) })
 }
 

@@ -1,0 +1,186 @@
+//! One pass: values are counted, or staged to be collected.
+
+use super::{
+    Cell,
+    keyed::Keyed,
+    table::Table,
+    tracker::{By, How, Shot, Tracker},
+};
+use crate::kernels::{
+    decode::Decoded,
+    fold::{Indices, Take},
+};
+use std::ops::Range;
+
+/// What one worker keeps during a pass.
+pub struct Tally<'t> {
+    /// Zero at first.
+    pub counts: &'t mut [u64],
+    /// Keys on their way to where they are collected.
+    pub staged: &'t mut Staged,
+    /// Takes those that are staged, when they are many.
+    pub full: &'t mut dyn FnMut(&[(u32, u64)]),
+}
+
+/// Keys with the sections that they belong to.
+#[derive(Default)]
+pub struct Staged(Vec<(u32, u64)>);
+
+impl Staged {
+    /// So many wait at most.
+    const MOST: usize = 2048;
+    /// The memory that it takes.
+    pub const BYTES: usize = Staged::MOST * size_of::<(u32, u64)>();
+
+    #[inline(always)]
+    fn add(&mut self, section: usize, key: u64, full: &mut dyn FnMut(&[(u32, u64)])) {
+        if self.0.len() >= Staged::MOST {
+            self.empty(full);
+        }
+        // Sections are few: each has room of its own.
+        self.0.push((section as u32, key));
+    }
+
+    /// Hands on what waits.
+    pub fn empty(&mut self, full: &mut dyn FnMut(&[(u32, u64)])) {
+        full(&self.0);
+        self.0.clear();
+        self.0.reserve_exact(Staged::MOST);
+    }
+}
+
+/// Keys that were collected, section by section.
+pub struct Collected<'b> {
+    bytes: &'b mut [u8],
+    key_bytes: usize,
+    sections: Vec<Range<usize>>,
+    filled: Vec<usize>,
+}
+
+impl<'b> Collected<'b> {
+    pub(super) fn new(bytes: &'b mut [u8], sections: &[Range<usize>], key_bytes: usize) -> Collected<'b> {
+        Collected { bytes, key_bytes, sections: sections.to_vec(), filled: vec![0; sections.len()] }
+    }
+
+    /// Adds keys to the sections that they belong to.
+    pub fn add(&mut self, staged: &[(u32, u64)]) {
+        if self.key_bytes == 4 {
+            let keys: &mut [u32] = bytemuck::cast_slice_mut(self.bytes);
+            add(keys, &self.sections, &mut self.filled, staged, |key| key as u32);
+        } else {
+            let keys: &mut [u64] = bytemuck::cast_slice_mut(self.bytes);
+            add(keys, &self.sections, &mut self.filled, staged, |key| key);
+        }
+    }
+
+    /// The keys of a section, where there are as many as were expected.
+    pub(super) fn section(&mut self, n: usize) -> Option<Keys<'_>> {
+        let range = self.sections[n].clone();
+        if self.filled[n] != range.len() {
+            return None;
+        }
+        Some(match self.key_bytes {
+            4 => Keys::Narrow(&mut bytemuck::cast_slice_mut(self.bytes)[range]),
+            _ => Keys::Wide(&mut bytemuck::cast_slice_mut(self.bytes)[range]),
+        })
+    }
+}
+
+/// Keys in memory.
+pub(super) enum Keys<'k> {
+    Narrow(&'k mut [u32]),
+    Wide(&'k mut [u64]),
+}
+
+fn add<K>(
+    keys: &mut [K],
+    sections: &[Range<usize>],
+    filled: &mut [usize],
+    staged: &[(u32, u64)],
+    key: impl Fn(u64) -> K,
+) {
+    for (section, k) in staged {
+        let n = *section as usize;
+        // More than there were before are counted and not kept.
+        if let Some(place) = keys[sections[n].clone()].get_mut(filled[n]) {
+            *place = key(*k);
+        }
+        filled[n] += 1;
+    }
+}
+
+/// The cells of a chunk, while values are added to them.
+pub(super) struct Aimed<'a> {
+    pub(super) cells: &'a [Cell],
+    pub(super) bits: u32,
+    pub(super) bins: &'a mut [u64],
+    pub(super) tables: &'a mut [u64],
+    pub(super) table: usize,
+    pub(super) staged: &'a mut Staged,
+    pub(super) full: &'a mut dyn FnMut(&[(u32, u64)]),
+}
+
+impl Aimed<'_> {
+    #[inline(always)]
+    fn add<W: Keyed>(&mut self, cell: usize, values: &[W]) {
+        let (cells, bits) = (self.cells, self.bits);
+        for tracker in cells[cell].trackers().filter(|t| !t.shots.is_empty()) {
+            match tracker.by {
+                By::Value => self.shoot(tracker, values, |x| x.sorted_as(bits)),
+                By::Distance(center) => self.shoot(tracker, values, |x| x.away_from(center, bits)),
+            }
+        }
+        if let Some(mut table) = Table::new(&mut self.tables[cell * self.table..][..self.table]) {
+            values.iter().filter(|x| !x.is_missing()).for_each(|x| table.add(x.sorted_as(bits), 1));
+        }
+    }
+
+    #[inline(always)]
+    fn shoot<W: Keyed>(&mut self, tracker: &Tracker, values: &[W], key: impl Fn(W) -> u64) {
+        let keys = values.iter().filter(|x| !x.is_missing()).map(|x| key(*x));
+        let shots = &*tracker.shots;
+        let (Some(first), Some(last)) = (shots.first(), shots.last()) else { return };
+        if let (true, How::Count { shift, .. }) = (first.of.is_everything(tracker.bits), first.how) {
+            let bins = &mut self.bins[first.bins()];
+            return keys.for_each(|key| bins[(key >> shift) as usize] += 1);
+        }
+        let ends = first.of.lo..=last.of.hi;
+        for key in keys {
+            // Most values lie outside what is looked for.
+            if !ends.contains(&key) {
+                continue;
+            }
+            let Some(shot) = shot_of(shots, key) else { continue };
+            match shot.how {
+                How::Count { shift, first } => {
+                    self.bins[first + ((key >> shift) - (shot.of.lo >> shift)) as usize] += 1
+                }
+                How::Collect => self.staged.add(tracker.section, key, self.full),
+            }
+        }
+    }
+}
+
+/// So many are compared one by one.
+const FEW: usize = 8;
+
+/// The shot that a key is in. They are in order, and do not overlap.
+#[inline(always)]
+fn shot_of(shots: &[Shot], key: u64) -> Option<&Shot> {
+    let at = if shots.len() > FEW {
+        shots.partition_point(|shot| shot.of.hi < key)
+    } else {
+        shots.iter().position(|shot| key <= shot.of.hi)?
+    };
+    shots.get(at).filter(|shot| shot.of.lo <= key)
+}
+
+impl<W: Keyed> Take<W> for Aimed<'_> {
+    fn lane(&mut self, cells: Range<usize>, x: Decoded<'_, W>, _: u64) {
+        cells.zip(x.values).for_each(|(cell, x)| self.add(cell, std::slice::from_ref(x)));
+    }
+
+    fn run(&mut self, cell: usize, x: Decoded<'_, W>, _: Indices<'_>) {
+        self.add(cell, x.values);
+    }
+}
