@@ -307,20 +307,60 @@ fn packed(dir: &Path) {
     common::create(&dir.join("packed.nc"), OutputFormat::NetCdf4, &dims, &[(t, bytes)]);
 }
 
+/// The values of one variable that was printed as JSON.
+fn field(printed: &str) -> Vec<f32> {
+    let got: Value = serde_json::from_str(printed).unwrap();
+    let field = ["data", "values"].iter().find_map(|f| got.get(f)).unwrap_or_else(|| panic!("{got}"));
+    single(field)
+}
+
+fn single(values: &Value) -> Vec<f32> {
+    flat(values).iter().map(|x| *x as f32).collect()
+}
+
 #[test]
-fn quantiles_of_more_values_than_fit_are_those_of_numpy() {
+fn statistics_of_more_values_than_fit_are_those_of_numpy() {
     let dir = tempfile::tempdir().unwrap();
     packed(dir.path());
     let expected: Value = serde_json::from_str(include_str!("../fixtures/narrow/expected.json")).unwrap();
+    let quantile = ("quantile", "--q 0.001,0.25,0.5,0.9999");
     for axis in ["all", "time,lat"] {
-        for (op, options) in [("quantile", "--q 0.001,0.25,0.5,0.9999"), ("median", ""), ("iqr", "")] {
+        for (op, options) in [quantile, ("median", ""), ("iqr", ""), ("mad", ""), ("nunique", ""), ("mode", "")] {
             let line = format!("reduce packed.nc --var t --op {op} {options} --axis {axis} --memory 48MiB");
             let plan = printed(dir.path(), &format!("{line} --explain"));
-            assert!(plan.contains(&format!("fold {op} (bits 1 to ")) && plan.contains("of 32 of each value"), "{plan}");
-            let got: Value = serde_json::from_str(&printed(dir.path(), &format!("{line} --format json"))).unwrap();
-            let field = ["data", "values"].iter().find_map(|f| got.get(f)).unwrap_or_else(|| panic!("{got}"));
-            let single = |values: &Value| flat(values).iter().map(|x| *x as f32).collect::<Vec<_>>();
-            assert_eq!(single(field), single(&expected[axis][op]), "{line}");
+            assert!(plan.contains(&format!("narrow down {op} over time, lat")), "{plan}");
+            let got = field(&printed(dir.path(), &format!("{line} --format json")));
+            assert_eq!(got, single(&expected[axis][op]), "{line}");
         }
     }
+}
+
+#[test]
+fn statistics_of_the_same_values_share_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    packed(dir.path());
+    let expected: Value = serde_json::from_str(include_str!("../fixtures/narrow/expected.json")).unwrap();
+    let line = "reduce packed.nc --var t --op quantile,median,mad,iqr,nunique,mode --q 0.001,0.25,0.5,0.9999 --axis all --memory 48MiB";
+    let plan = printed(dir.path(), &format!("{line} --explain"));
+    assert_eq!(plan.matches("read packed.nc t").count(), 1, "{plan}");
+    assert!(
+        plan.contains("narrow down quantile, median, mad, iqr, nunique, mode over time, lat, lon: 1 lane of 8388608"),
+        "{plan}"
+    );
+    printed(dir.path(), &format!("{line} -o all.nc"));
+    for op in ["quantile", "median", "mad", "iqr", "nunique", "mode"] {
+        let shown = printed(dir.path(), &format!("calc y=t_{op}*1 all.nc --format json"));
+        assert_eq!(field(&shown), single(&expected["all"][op]), "{op}");
+    }
+}
+
+/// What still needs whole lanes says so, and how much that is.
+#[test]
+fn what_needs_whole_lanes_in_memory_names_the_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    packed(dir.path());
+    let (code, _, err) = run_in(dir.path(), "calc s=sort(t,time) packed.nc --isel lon=0 -o s.nc --memory 24MiB");
+    assert_ne!(code, Some(0));
+    assert!(err.contains("memory") && err.contains("MiB"), "{err}");
+    assert!(!dir.path().join("s.nc").exists());
 }

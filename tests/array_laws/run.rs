@@ -21,8 +21,8 @@ pub struct Ran {
     pub values: Vec<Whole>,
     pub peak: u64,
     pub spills: Vec<Keep>,
-    /// Whether order statistics were found in passes.
-    pub narrowed: bool,
+    /// How many stages looked for order statistics in passes.
+    pub narrowed: usize,
 }
 
 /// Computes arrays into pieces of the shapes given.
@@ -97,7 +97,7 @@ pub fn run(
         .collect();
     let spills = plan.spills.iter().map(|s| s.spilled.keep()).collect();
     let narrows = |stage: &Stage| matches!(stage, Stage::Narrow(_));
-    Ok(Ran { values, peak, spills, narrowed: plan.stages.iter().any(narrows) })
+    Ok(Ran { values, peak, spills, narrowed: plan.stages.iter().filter(|s| narrows(s)).count() })
 }
 
 /// With plenty of memory, in the arrays' own blocks.
