@@ -41,7 +41,14 @@ pub fn run(narrowing: &Narrowing, run: &Run<'_>) -> Result<()> {
         };
         run.crew.run(|| job.work());
         job.outcome.result()?;
-        let Found { counts, collected } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Found { counts, mut collected } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let unsorted = Mutex::new(search.unsorted(&mut collected, run.crew.workers));
+        run.crew.run(|| {
+            while let Some(keys) = { lock(&unsorted).pop() } {
+                keys.sort();
+            }
+        });
+        drop(unsorted);
         search.absorb(counts, collected).map_err(|e| blocks.located(e))?;
     }
     for (which, result) in narrowing.results.iter().enumerate() {

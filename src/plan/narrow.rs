@@ -21,8 +21,13 @@ const KEYS_LEAST: u64 = 8 << 10;
 const LANE_COUNTS_LEAST: u64 = 128;
 const LANE_COUNTS_MOST: u64 = 64 << 20;
 
+/// So few lanes, each so large, are found sooner by going through them twice than by putting them in order in memory.
+const LANES_FEW: u64 = 64;
+const LANE_LARGE: u64 = 16 << 20;
+
 impl Lowering {
-    /// Whether an array is an order statistic of lanes that are too large for memory, so few that counting takes less.
+    /// Whether an array is an order statistic of lanes that are too large for memory, or few and large, so that counting
+    /// takes less.
     pub(super) fn is_narrowed(&self, array: &LazyArray) -> bool {
         let Some((input, axis, op)) = lanes(array) else { return false };
         if Narrow::new([op], input.dtype()).is_none() {
@@ -31,7 +36,8 @@ impl Lowering {
         let (n, cells) = lengths(input, axis);
         let lane = n.saturating_mul(item(op, input.dtype()));
         let least = cells.saturating_mul(LANE_COUNTS_LEAST).max(COUNTS_LEAST).saturating_add(KEYS_LEAST);
-        cells > 0 && lane.saturating_mul(COPIES) > self.limit.0 && least < lane
+        let large = lane.saturating_mul(COPIES) > self.limit.0 || cells <= LANES_FEW && lane >= LANE_LARGE;
+        cells > 0 && large && least < lane
     }
 
     /// The stage that computes such statistics of the same lanes.

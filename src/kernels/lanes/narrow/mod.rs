@@ -15,7 +15,7 @@ mod table;
 mod tally;
 mod tracker;
 
-pub use tally::{Collected, Staged, Tally};
+pub use tally::{Collected, Staged, StagedKey, Tally, Unsorted};
 
 use super::{
     LaneOp,
@@ -259,6 +259,15 @@ impl Search {
             let tables = into_tables.chunks_exact_mut(self.table).zip(from_tables.chunks_exact(self.table));
             tables.for_each(|(into, from)| Table::new(into).into_iter().for_each(|mut table| table.merge(from)));
         }
+    }
+
+    /// Those of the collected keys that are to be put in order before [`absorb`](Search::absorb), which several workers can do
+    /// faster: parts for so many of them.
+    pub fn unsorted<'b>(&self, collected: &'b mut Collected<'_>, workers: usize) -> Vec<Unsorted<'b>> {
+        let mut marked = vec![false; self.sections.len()];
+        let every = self.cells.iter().filter_map(|cell| cell.every.as_ref()).filter(|every| !every.shots.is_empty());
+        every.for_each(|every| marked[every.section] = true);
+        collected.parts(&marked, workers)
     }
 
     /// Takes in what a pass has found.

@@ -19,30 +19,37 @@ pub struct Tally<'t> {
     /// Keys on their way to where they are collected.
     pub staged: &'t mut Staged,
     /// Takes those that are staged, when they are many.
-    pub full: &'t mut dyn FnMut(&[(u32, u64)]),
+    pub full: &'t mut dyn FnMut(&[StagedKey]),
 }
 
-/// Keys with the sections that they belong to.
+/// A key, and the section that it belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct StagedKey {
+    section: u32,
+    key: u64,
+}
+
+/// Keys that wait.
 #[derive(Default)]
-pub struct Staged(Vec<(u32, u64)>);
+pub struct Staged(Vec<StagedKey>);
 
 impl Staged {
     /// So many wait at most.
     const MOST: usize = 2048;
     /// The memory that it takes.
-    pub const BYTES: usize = Staged::MOST * size_of::<(u32, u64)>();
+    pub const BYTES: usize = Staged::MOST * size_of::<StagedKey>();
 
     #[inline(always)]
-    fn add(&mut self, section: usize, key: u64, full: &mut dyn FnMut(&[(u32, u64)])) {
+    fn add(&mut self, section: usize, key: u64, full: &mut dyn FnMut(&[StagedKey])) {
         if self.0.len() >= Staged::MOST {
             self.empty(full);
         }
         // Sections are few: each has room of its own.
-        self.0.push((section as u32, key));
+        self.0.push(StagedKey { section: section as u32, key });
     }
 
     /// Hands on what waits.
-    pub fn empty(&mut self, full: &mut dyn FnMut(&[(u32, u64)])) {
+    pub fn empty(&mut self, full: &mut dyn FnMut(&[StagedKey])) {
         full(&self.0);
         self.0.clear();
         self.0.reserve_exact(Staged::MOST);
@@ -63,13 +70,23 @@ impl<'b> Collected<'b> {
     }
 
     /// Adds keys to the sections that they belong to.
-    pub fn add(&mut self, staged: &[(u32, u64)]) {
+    pub fn add(&mut self, staged: &[StagedKey]) {
         if self.key_bytes == 4 {
             let keys: &mut [u32] = bytemuck::cast_slice_mut(self.bytes);
             add(keys, &self.sections, &mut self.filled, staged, |key| key as u32);
         } else {
             let keys: &mut [u64] = bytemuck::cast_slice_mut(self.bytes);
             add(keys, &self.sections, &mut self.filled, staged, |key| key);
+        }
+    }
+
+    /// The keys of the sections that are marked, in parts that can be put in order each by itself.
+    pub(super) fn parts(&mut self, marked: &[bool], workers: usize) -> Vec<Unsorted<'_>> {
+        let sections = self.sections.iter().map(Range::len).zip(self.filled.iter().zip(marked));
+        let sections = sections.map(|(len, (filled, marked))| (len, if *marked { len.min(*filled) } else { 0 }));
+        match self.key_bytes {
+            4 => parts(bytemuck::cast_slice_mut(self.bytes), sections, workers, |keys| Unsorted(Keys::Narrow(keys))),
+            _ => parts(bytemuck::cast_slice_mut(self.bytes), sections, workers, |keys| Unsorted(Keys::Wide(keys))),
         }
     }
 
@@ -86,6 +103,50 @@ impl<'b> Collected<'b> {
     }
 }
 
+/// Keys that are to be put in order, for one of several workers.
+pub struct Unsorted<'k>(Keys<'k>);
+
+impl Unsorted<'_> {
+    /// Puts them in order.
+    pub fn sort(self) {
+        match self.0 {
+            Keys::Narrow(keys) => keys.sort_unstable(),
+            Keys::Wide(keys) => keys.sort_unstable(),
+        }
+    }
+}
+
+/// Fewer keys are not worth another worker.
+const SORTED_LEAST: usize = 1 << 16;
+
+/// The parts of sections that follow each other, of which each has so many keys in so much room.
+fn parts<'k, K: Ord>(
+    mut keys: &'k mut [K],
+    sections: impl Iterator<Item = (usize, usize)>,
+    workers: usize,
+    part: impl Fn(&'k mut [K]) -> Unsorted<'k>,
+) -> Vec<Unsorted<'k>> {
+    let mut out = Vec::new();
+    for (len, some) in sections {
+        let (section, rest) = std::mem::take(&mut keys).split_at_mut(len);
+        keys = rest;
+        halves(&mut section[..some], workers, &mut |keys| out.push(part(keys)));
+    }
+    out
+}
+
+/// Cuts keys in halves, the smaller ones and the larger ones, and those again.
+fn halves<'k, K: Ord>(keys: &'k mut [K], parts: usize, each: &mut impl FnMut(&'k mut [K])) {
+    if parts < 2 || keys.len() < SORTED_LEAST {
+        return each(keys);
+    }
+    let middle = keys.len() / 2;
+    keys.select_nth_unstable(middle);
+    let (low, high) = keys.split_at_mut(middle);
+    halves(low, parts / 2, each);
+    halves(high, parts - parts / 2, each);
+}
+
 /// Keys in memory.
 pub(super) enum Keys<'k> {
     Narrow(&'k mut [u32]),
@@ -96,10 +157,10 @@ fn add<K>(
     keys: &mut [K],
     sections: &[Range<usize>],
     filled: &mut [usize],
-    staged: &[(u32, u64)],
+    staged: &[StagedKey],
     key: impl Fn(u64) -> K,
 ) {
-    for (section, k) in staged {
+    for StagedKey { section, key: k } in staged {
         let n = *section as usize;
         // More than there were before are counted and not kept.
         if let Some(place) = keys[sections[n].clone()].get_mut(filled[n]) {
@@ -117,7 +178,7 @@ pub(super) struct Aimed<'a> {
     pub(super) tables: &'a mut [u64],
     pub(super) table: usize,
     pub(super) staged: &'a mut Staged,
-    pub(super) full: &'a mut dyn FnMut(&[(u32, u64)]),
+    pub(super) full: &'a mut dyn FnMut(&[StagedKey]),
 }
 
 impl Aimed<'_> {

@@ -330,6 +330,7 @@ impl Tracker {
                 places.into_iter().zip(which).for_each(|(place, n)| found[n] = keys[place].into());
             }
             Wants::Every { .. } => {
+                // Mostly they are in order already.
                 keys.sort_unstable();
                 keys.chunk_by(|a, b| a == b).for_each(|same| self.see(same[0].into(), 0, same.len() as u64));
             }
