@@ -354,13 +354,50 @@ fn statistics_of_the_same_values_share_passes() {
     }
 }
 
-/// What still needs whole lanes says so, and how much that is.
+/// Four million numbers in one lane, zeros below zero among them.
+fn long(dir: &Path) {
+    let dims = [common::dim("time", 1 << 22)];
+    let t = common::var("t", DType::F32, &dims, Some(&[1 << 16]));
+    let one = |n: u32| match n.wrapping_mul(0x9e37_79b9) {
+        m if m % 5 == 0 => -0.0,
+        m if m % 5 == 1 => 0.0,
+        m if m % 101 == 0 => f32::NAN,
+        m => m as i32 as f32,
+    };
+    let bytes = (0..1 << 22).flat_map(|n| one(n).to_ne_bytes()).collect();
+    common::create(&dir.join("long.nc"), OutputFormat::NetCdf4, &dims, &[(t, bytes)]);
+}
+
 #[test]
-fn what_needs_whole_lanes_in_memory_names_the_memory() {
+fn a_lane_that_does_not_fit_is_put_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    packed(dir.path());
-    let (code, _, err) = run_in(dir.path(), "calc s=sort(t,time) packed.nc --isel lon=0 -o s.nc --memory 24MiB");
-    assert_ne!(code, Some(0));
-    assert!(err.contains("memory") && err.contains("MiB"), "{err}");
-    assert!(!dir.path().join("s.nc").exists());
+    long(dir.path());
+    let command = "calc s=sort(t,time);k=topk(t,1000,time);d=sort(t,time,descending=true) long.nc";
+    let plan = printed(dir.path(), &format!("{command} -o small.nc --memory 56MiB --explain"));
+    assert!(
+        plan.contains("narrow down all in order over time") && plan.contains("narrow down the first 1000"),
+        "{plan}"
+    );
+    printed(dir.path(), &format!("{command} -o small.nc --memory 56MiB"));
+    printed(dir.path(), &format!("{command} -o large.nc --memory 1GiB"));
+    for variable in ["s", "k", "d"] {
+        let bytes = |file: &str| {
+            let source = formats::open(&dir.path().join(file)).unwrap().source(variable).unwrap();
+            read_all(&*source, &Budget::new(Bytes(1 << 26))).unwrap().bytes().to_vec()
+        };
+        assert!(bytes("small.nc") == bytes("large.nc"), "{variable}");
+    }
+}
+
+/// What needs whole lanes says so, and how much memory that is.
+#[test]
+fn what_needs_whole_lanes_names_the_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    long(dir.path());
+    for call in ["rank(t,time)", "argsort(t,time)"] {
+        let (code, _, err) = run_in(dir.path(), &format!("calc r={call} long.nc -o r.nc --memory 56MiB"));
+        assert_ne!(code, Some(0), "{call}");
+        assert!(err.contains("needs at least") && err.contains("give --memory"), "{err}");
+        assert!(!dir.path().join("r.nc").exists());
+    }
 }

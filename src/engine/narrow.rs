@@ -1,15 +1,17 @@
 use super::{Outcome, Run, blocks::Blocks, eval::Evaluator, lock};
 use crate::{
     block::Block,
-    codec::Scratch,
+    budget::Lease,
+    codec::{Scratch, ScratchSize},
     error::Result,
     kernels::{
         decode::Segment,
         fold::ChunkView,
-        lanes::{Collected, Search, Staged, Tally},
+        lanes::{Collected, InOrder as Next, Search, Staged, Tally},
     },
-    plan::{Narrowing, Sought},
-    shape::Region,
+    plan::{Destination, Narrowing, Sought},
+    shape::{ChunkIndex, Region},
+    spill::Spilled,
     sync::{Mutex, PoisonError},
 };
 use std::ops::Range;
@@ -26,6 +28,7 @@ pub fn run(narrowing: &Narrowing, run: &Run<'_>) -> Result<()> {
     let mut lease = run.executor.budget.lease(run.crew.need.tile, "what order statistics are narrowed down to")?;
     let mut counts = Block::new(counts_bytes as usize, lease.split(counts_bytes));
     let mut keys = Block::new(keys_bytes as usize, lease.split(keys_bytes));
+    let mut out = InOrder::of(narrowing, &lanes, run.crew.need.worker, &mut lease);
     while search.aim(narrowing.room) {
         let counts = &mut counts.elements_mut::<u64>()[..search.counts()];
         counts.fill(0);
@@ -49,7 +52,7 @@ pub fn run(narrowing: &Narrowing, run: &Run<'_>) -> Result<()> {
             }
         });
         drop(unsorted);
-        search.absorb(counts, collected).map_err(|e| blocks.located(e))?;
+        search.absorb(counts, collected, &mut |cell, values| out.take(cell, &values)).map_err(|e| blocks.located(e))?;
     }
     for (which, result) in narrowing.results.iter().enumerate() {
         hold(result, which, &search, &lanes, run)?;
@@ -64,6 +67,20 @@ struct Lanes {
 }
 
 impl Lanes {
+    /// Where a lane is among all axes, with a place along its own.
+    fn position(&self, lane: usize, axis: usize, along: u64) -> Vec<u64> {
+        let at = self.columns.partition_point(|(_, cells)| cells.end <= lane);
+        let (region, cells) = &self.columns[at];
+        let mut rest = (lane - cells.start) as u64;
+        let mut position = region.start.clone();
+        for k in (0..position.len()).rev() {
+            position[k] += rest % region.shape[k];
+            rest /= region.shape[k];
+        }
+        position.insert(axis, along);
+        position
+    }
+
     fn of(narrowing: &Narrowing) -> Lanes {
         let (kept, mut count) = (narrowing.columns.kept(), 0);
         let columns = (0..kept.chunks()).map(|n| {
@@ -180,4 +197,58 @@ fn hold(result: &Sought, which: usize, search: &Search, lanes: &Lanes, run: &Run
         }
     }
     Ok(())
+}
+
+/// The slabs into which lanes in order are written, one for each lane.
+struct InOrder<'a> {
+    to: Option<(&'a Spilled, usize)>,
+    lanes: &'a Lanes,
+    slabs: Vec<Block>,
+    /// How many values of each lane were taken.
+    taken: Vec<u64>,
+    cut: Block,
+    scratch: Scratch,
+    size: usize,
+}
+
+impl<'a> InOrder<'a> {
+    /// One for what a stage gives in order. The bytes come out of `lease`.
+    fn of(narrowing: &'a Narrowing, lanes: &'a Lanes, scratch: ScratchSize, lease: &mut Lease) -> InOrder<'a> {
+        let to = narrowing.results.iter().find_map(|r| match &r.destination {
+            Destination::Spill(spilled) => Some((spilled.as_ref(), r.axis)),
+            _ => None,
+        });
+        let mut block = |bytes: u64| Block::new(bytes as usize, lease.split(bytes));
+        let cut = block(to.map_or(0, |(spilled, _)| spilled.cut_bytes() as u64));
+        let count = if to.is_some() { lanes.count } else { 0 };
+        let slabs = (0..count).map(|_| block(narrowing.slab_bytes())).collect();
+        let scratch = match to {
+            Some(_) => Scratch::new(scratch, lease.split(scratch.bytes())),
+            None => Scratch::new(ScratchSize::default(), lease.split(0)),
+        };
+        let size = narrowing.results.first().map_or(1, |r| r.dtype.size());
+        InOrder { to, lanes, slabs, taken: vec![0; count], cut, scratch, size }
+    }
+
+    /// Takes the next values of a lane, and writes slabs that are full.
+    fn take(&mut self, lane: usize, values: &Next<'_>) -> Result<()> {
+        let Some((spilled, axis)) = self.to else { return Ok(()) };
+        let (each, all) = (spilled.slabs().chunk()[axis], spilled.slabs().shape()[axis]);
+        let mut first = 0;
+        while first < values.len {
+            let at = self.taken[lane];
+            let end = (at - at % each + each).min(all);
+            let some = (end - at).min(values.len - first);
+            let from = (at % each) as usize * self.size;
+            let slab = self.slabs[lane].bytes_mut();
+            values.write(first, &mut slab[from..from + some as usize * self.size]);
+            (first, self.taken[lane]) = (first + some, at + some);
+            if at + some == end {
+                let bytes = (end - (end - 1) / each * each) as usize * self.size;
+                let index = ChunkIndex(self.lanes.position(lane, axis, (end - 1) / each));
+                spilled.put(&index, &slab[..bytes], self.cut.bytes_mut(), &mut self.scratch)?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -256,18 +256,36 @@ impl Narrowing {
         [(self.room.bins as u64).saturating_mul(8), keys].map(super::padded)
     }
 
+    /// Bytes of the slab that each lane is written in, where lanes are put in order.
+    pub fn slab_bytes(&self) -> u64 {
+        let slab = self.results.iter().find_map(|r| match &r.destination {
+            Destination::Spill(spilled) => Some(spilled.slabs().chunk()[r.axis].saturating_mul(r.dtype.size() as u64)),
+            _ => None,
+        });
+        slab.unwrap_or(0)
+    }
+
     fn need(&self, sink: ScratchSize) -> Result<Need> {
         let [counts, keys] = self.room_bytes();
         let cells = self.columns.kept().shape().elements()?;
+        let worker = self.input.scratch().max(sink);
+        let spilled = self.results.iter().find_map(|r| match &r.destination {
+            Destination::Spill(spilled) => Some(spilled.cut_bytes() as u64),
+            _ => None,
+        });
+        let slabs = spilled.map_or(0, |cut| {
+            let each = cells.saturating_mul(self.slab_bytes());
+            each.saturating_add(cut).saturating_add(worker.bytes())
+        });
         Ok(Need {
-            worker: self.input.scratch().max(sink),
+            worker,
             work: self.input.work_bytes(self.input.grid().chunk()),
             chunk: self.input.block_bytes(),
             result: counts.saturating_add(SEGMENT_BYTES + Staged::BYTES as u64),
             state: 0,
             column: 0,
             // Beside the counts of all workers and the keys, what is known of each cell.
-            tile: counts.saturating_add(keys).saturating_add(cells.saturating_mul(CELL_BYTES)),
+            tile: counts.saturating_add(keys).saturating_add(cells.saturating_mul(CELL_BYTES)).saturating_add(slabs),
         })
     }
 }

@@ -115,7 +115,13 @@ fn write_decoded(out: &mut String, plan: &Plan, input: &Input, decode: &Decode) 
 }
 
 fn write_narrowing(out: &mut String, plan: &Plan, narrowing: &Narrowing) -> std::fmt::Result {
-    narrowing.results.iter().filter_map(|r| r.destination.slot()).try_for_each(|slot| write_held(out, plan, slot))?;
+    for result in &narrowing.results {
+        match &result.destination {
+            Destination::Held(slot) => write_held(out, plan, *slot)?,
+            Destination::Spill(spilled) => write_spill(out, plan, spilled)?,
+            Destination::Sink { .. } => {}
+        }
+    }
     let ((least, most), [counts, keys]) = (narrowing.passes(), narrowing.room_bytes());
     let lanes = narrowing.columns.kept().shape().elements().unwrap_or(u64::MAX);
     writeln!(

@@ -12,7 +12,7 @@ use crate::{
     grid::Grid,
     kernels::{
         fold::{FoldOptions, Folds, Op},
-        lanes::LaneOp,
+        lanes::{LaneOp, Narrow},
     },
     shape::Shape,
     source::{Origin, Sink, Source},
@@ -75,7 +75,7 @@ pub fn lower_within(targets: Vec<Target>, limit: Bytes, held: Bytes, sink: Optio
 /// An array that is computed in a stage of its own: what needs it needs all of it.
 pub(super) struct Barrier {
     pub(super) array: LazyArray,
-    id: usize,
+    pub(super) id: usize,
     /// How many barriers lie one behind the other up to this one.
     level: usize,
     /// Whether another array needs it, and so where it is held.
@@ -220,7 +220,8 @@ impl Lowering {
     /// Whether what is to be held is too large for that.
     fn is_put_aside(&self, array: &LazyArray) -> bool {
         let bytes = array.shape().bytes(array.dtype().size()).map_or(u64::MAX, |n| n as u64);
-        matches!(array.operation(), Operation::Hold { .. }) && bytes > self.limit.0 / 4
+        let sorted = matches!(lanes(array), Some((.., LaneOp::Sort { .. } | LaneOp::TopK { .. })));
+        sorted || matches!(array.operation(), Operation::Hold { .. }) && bytes > self.limit.0 / 4
     }
 
     /// Barriers of one level that share a pass: folds of the same array, or of arrays with the same blocks that read
@@ -234,8 +235,9 @@ impl Lowering {
                 (None, None) => Vec::new(),
             };
             let fits = |(read, group): &&mut (Vec<usize>, Vec<Barrier>)| {
-                if let (Some((_, a, _)), Some((_, b, _))) = (lanes(&group[0].array), lanes(&barrier.array)) {
-                    return a == b && *read == sources;
+                if let (Some((input, a, first)), Some((_, b, op))) = (lanes(&group[0].array), lanes(&barrier.array)) {
+                    let together = || Narrow::new([first, op], input.dtype(), input.shape()[a]).is_some();
+                    return a == b && *read == sources && together();
                 }
                 let (Some(a), Some(b)) = (reduction(&group[0].array), reduction(&barrier.array)) else {
                     return false;

@@ -1,15 +1,19 @@
 //! Order statistics of lanes that do not fit in memory: passes that narrow down which values decide.
 
 use super::{
-    Columns, Destination, Narrowing, Sought, Stage,
+    Columns, Destination, Narrowing, Sought, Spill, Stage,
     lower::{Barrier, Lowering, bare, lanes},
+    reblock::computed,
 };
 use crate::{
     array::{Along, LazyArray, Operation},
     dtype::DType,
     error::Result,
     kernels::lanes::{LaneOp, Narrow, OrderStatistic, Room},
+    shape::Shape,
+    spill::Spilled,
 };
+use std::sync::Arc;
 
 /// A lane in memory is there some times over: as it is read, in order, and on its way.
 const COPIES: u64 = 3;
@@ -21,45 +25,69 @@ const KEYS_LEAST: u64 = 8 << 10;
 const LANE_COUNTS_LEAST: u64 = 128;
 const LANE_COUNTS_MOST: u64 = 64 << 20;
 
+/// Bytes of the slabs in which a lane in order is put aside.
+const SLAB_LEAST: u64 = 4 << 10;
+const SLAB_MOST: u64 = 1 << 20;
+
 /// So few lanes, each so large, are found sooner by going through them twice than by putting them in order in memory.
 const LANES_FEW: u64 = 64;
 const LANE_LARGE: u64 = 16 << 20;
 
 impl Lowering {
     /// Whether an array is an order statistic of lanes that are too large for memory, or few and large, so that counting
-    /// takes less.
+    /// takes less; or has such lanes in order that are too large.
     pub(super) fn is_narrowed(&self, array: &LazyArray) -> bool {
         let Some((input, axis, op)) = lanes(array) else { return false };
-        if Narrow::new([op], input.dtype()).is_none() {
-            return false;
-        }
         let (n, cells) = lengths(input, axis);
+        let Some(narrow) = Narrow::new([op], input.dtype(), n) else { return false };
         let lane = n.saturating_mul(item(op, input.dtype()));
-        let least = cells.saturating_mul(LANE_COUNTS_LEAST).max(COUNTS_LEAST).saturating_add(KEYS_LEAST);
-        let large = lane.saturating_mul(COPIES) > self.limit.0 || cells <= LANES_FEW && lane >= LANE_LARGE;
-        cells > 0 && large && least < lane
+        let each = LANE_COUNTS_LEAST + if narrow.is_sorted() { SLAB_LEAST } else { 0 };
+        let least = cells.saturating_mul(each).max(COUNTS_LEAST).saturating_add(KEYS_LEAST);
+        let few = cells <= LANES_FEW && lane >= LANE_LARGE && !narrow.is_sorted();
+        cells > 0 && (lane.saturating_mul(COPIES) > self.limit.0 || few) && least < lane
     }
 
-    /// The stage that computes such statistics of the same lanes.
+    /// The stage that computes such statistics of the same lanes, or puts them in order.
     pub(super) fn narrow(&mut self, group: &[Barrier]) -> Result<()> {
-        let wanted = group.iter().filter_map(|b| Some((lanes(&b.array)?, b.slot?, b.array.dtype())));
-        let (ops, results): (Vec<&LaneOp>, Vec<Sought>) = wanted
-            .map(|((input, axis, op), slot, dtype)| {
-                let len = op.result_len(input.shape()[axis]);
-                (op, Sought { destination: Destination::Held(slot), axis, len, dtype })
-            })
-            .unzip();
         let Some((input, axis, _)) = group.first().and_then(|b| lanes(&b.array)) else { return Ok(()) };
-        let Some(narrow) = Narrow::new(ops, input.dtype()) else { return Ok(()) };
         let (n, cells) = lengths(input, axis);
-        let (array, reduced) = without_reshape(input, axis);
+        let ops = group.iter().filter_map(|b| Some(lanes(&b.array)?.2));
+        let Some(narrow) = Narrow::new(ops, input.dtype(), n) else { return Ok(()) };
+        // The order of values within a lane decides where zeros below zero come.
+        let (array, reduced) = match narrow.is_sorted() {
+            false => without_reshape(input, axis),
+            true => (bare(input), (0..input.ndim()).map(|k| k == axis).collect()),
+        };
         let source = self.folded(std::slice::from_ref(array), &reduced)?;
         let columns = Columns::new(source.grid(), &reduced)?;
         let decode = source.decode_of(array);
         let room = room(&narrow, n, cells, self.limit.0);
+        let mut results = Vec::new();
+        for barrier in group {
+            let (dtype, len) = (barrier.array.dtype(), barrier.array.shape()[axis]);
+            let destination = match barrier.slot {
+                Some(slot) => Destination::Held(slot),
+                None => Destination::Spill(self.in_slabs(barrier, axis, cells)?),
+            };
+            results.push(Sought { destination, axis, len, dtype });
+        }
         let narrowing = Narrowing { input: source, decode, columns, narrow, room, results };
         self.stages.push(Stage::Narrow(Box::new(narrowing)));
         Ok(())
+    }
+
+    /// Where lanes in order are put aside by the next stage: each lane in slabs of its own.
+    fn in_slabs(&mut self, barrier: &Barrier, axis: usize, cells: u64) -> Result<Arc<Spilled>> {
+        let array = &barrier.array;
+        let bytes = (self.limit.0 / 16 / cells.max(1)).clamp(SLAB_LEAST, SLAB_MOST);
+        let mut slab = Shape(vec![1; array.ndim()]);
+        slab.0[axis] = (bytes / array.dtype().size() as u64).min(array.shape()[axis]).max(1);
+        let keep = self.keep(array.shape().bytes(array.dtype().size())? as u64);
+        let spilled = Arc::new(Spilled::new(self.spills.len(), computed(array), slab.clone(), slab, keep)?);
+        let from = self.stages.len();
+        self.spills.push(Spill { spilled: spilled.clone(), instead: 1.0, from, until: from });
+        self.aside.insert(barrier.id, spilled.clone());
+        Ok(spilled)
     }
 }
 

@@ -7,7 +7,8 @@ use super::{
 use aosx::{
     array::LazyArray,
     events::Silent,
-    kernels::lanes::{LaneOptions, Method, OrderStatistic, Quantiles},
+    kernels::lanes::{LaneOp, LaneOptions, Method, Order, OrderStatistic, Quantiles},
+    shape::Shape,
 };
 use ndarray::{ArrayViewD, ArrayViewMutD};
 use proptest::prelude::*;
@@ -89,6 +90,41 @@ proptest! {
         for (got, want) in ran.values.iter().zip(&want.values) {
             prop_assert!(got.same(want), "{limit} bytes");
         }
+        prop_assert!(ran.peak <= limit);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(12))]
+
+    #[test]
+    fn lanes_in_order_that_do_not_fit_give_the_same_bits(
+        (kind, first, cells, seed) in (0..4usize, any::<bool>(), 1..3u64, any::<u64>()),
+        (up, top) in (any::<bool>(), prop::option::of(prop_oneof![1..20u64, 1..400_000u64])),
+        (room, threads, further) in (0..4u64, prop::sample::select(vec![1, 2, 7]), any::<bool>()),
+    ) {
+        let (shape, chunk, axis) = match first {
+            true => ([300_000, cells], [40_000, cells], 0),
+            false => ([cells, 300_000], [1, 40_000], 1),
+        };
+        let x = array(kind, &shape, &chunk, seed);
+        let order = if up { Order::Ascending } else { Order::Descending };
+        let y = match top {
+            Some(k) => x.lanes(LaneOp::TopK { k, order }, axis).unwrap(),
+            None => x.sort(order, axis).unwrap(),
+        };
+        let y = if further { &y + &x.mean(&[axis]).unwrap().expand_dims(&[axis]).unwrap() } else { y };
+        let want = plenty(&[&y], 1).unwrap();
+        prop_assert_eq!(want.narrowed, 0);
+        let mut piece = Shape(vec![1, 1]);
+        piece.0[axis as usize] = y.shape()[axis as usize].min(20_000);
+        let pieces = [piece];
+        let least = needed(&run(&[&y], &pieces, 1, 0, Arc::new(Silent)).map(|_| ()).unwrap_err()).unwrap();
+        let limit = least + room * room * 3000;
+        let ran = run(&[&y], &pieces, threads, limit, Arc::new(Silent)).unwrap();
+        // The largest that any codec of the spill file asks for is more than a short lane.
+        prop_assert!(ran.narrowed == 1 || limit > 3 * 300_000 * x.dtype().size() as u64, "{} bytes", limit);
+        prop_assert!(ran.values[0].same(&want.values[0]), "{limit} bytes");
         prop_assert!(ran.peak <= limit);
     }
 }

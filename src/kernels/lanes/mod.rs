@@ -18,7 +18,7 @@ mod tests;
 mod weighted;
 
 pub use cumulate::Onward;
-pub use narrow::{Collected, Narrow, Room, Search, Staged, StagedKey, Tally, Unsorted};
+pub use narrow::{Collected, InOrder, Narrow, Room, Search, Staged, StagedKey, Tally, Unsorted};
 pub use op::{LaneOp, Order};
 pub use statistic::{LaneOptions, Method, OneOrMany, OrderStatistic, Quantiles};
 pub use take::take_along;

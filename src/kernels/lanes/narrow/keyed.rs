@@ -9,6 +9,12 @@ pub(super) trait Keyed: Value {
     /// The key of so many bits: that of [`Number::key`] for the type of this size and kind.
     fn sorted_as(self, bits: u32) -> u64;
 
+    /// Whether it is zero, and if so whether that has a sign.
+    #[inline(always)]
+    fn zero(self) -> Option<u64> {
+        (self == Self::default()).then(|| u64::from(self.to_f64().is_sign_negative()))
+    }
+
     /// The key of the distance from `center`, computed in the type of so many bits where that is floating, else in float64.
     fn away_from(self, center: f64, bits: u32) -> u64;
 }

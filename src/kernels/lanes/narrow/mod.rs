@@ -15,10 +15,11 @@ mod table;
 mod tally;
 mod tracker;
 
+pub use result::InOrder;
 pub use tally::{Collected, Staged, StagedKey, Tally, Unsorted};
 
 use super::{
-    LaneOp,
+    LaneOp, Order,
     statistic::{LaneOptions, OrderStatistic},
 };
 use crate::{
@@ -32,13 +33,17 @@ use crate::{
 use std::{fmt, ops::Range};
 use table::Table;
 use tally::Aimed;
-use tracker::{BITS_MAX, Interval, Tracker};
+use tracker::{BITS_MAX, By, Give, Given, Interval, Tracker};
 
 /// What is looked for in each of some lanes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Narrow {
     statistics: Vec<(OrderStatistic, LaneOptions)>,
+    /// Or all values in order, and how many of them.
+    sorted: Option<(Order, u64)>,
     dtype: DType,
+    /// The length of the lanes.
+    n: u64,
 }
 
 /// The memory of a pass.
@@ -51,18 +56,34 @@ pub struct Room {
 }
 
 impl Narrow {
-    /// All of `ops` in lanes of `dtype`; `None` where one of them needs whole lanes.
-    pub fn new<'o>(ops: impl IntoIterator<Item = &'o LaneOp>, dtype: DType) -> Option<Narrow> {
-        let statistics = ops.into_iter().map(|op| match op {
-            LaneOp::Statistic { statistic, options } => Some((statistic.clone(), *options)),
-            _ => None,
-        });
-        Some(Narrow { statistics: statistics.collect::<Option<_>>()?, dtype })
+    /// All of `ops` in lanes of `n` values of `dtype`; `None` where one of them needs whole lanes. Those that give values in
+    /// order have lanes for themselves.
+    pub fn new<'o>(ops: impl IntoIterator<Item = &'o LaneOp>, dtype: DType, n: u64) -> Option<Narrow> {
+        let mut narrow = Narrow { statistics: Vec::new(), sorted: None, dtype, n };
+        for op in ops {
+            match op {
+                _ if narrow.sorted.is_some() => return None,
+                LaneOp::Statistic { statistic, options } => narrow.statistics.push((statistic.clone(), *options)),
+                LaneOp::Sort { order } | LaneOp::TopK { order, .. } if narrow.statistics.is_empty() => {
+                    narrow.sorted = Some((*order, op.result_len(n)));
+                }
+                _ => return None,
+            }
+        }
+        Some(narrow)
+    }
+
+    /// Whether it gives values in order, instead of statistics.
+    pub fn is_sorted(&self) -> bool {
+        self.sorted.is_some()
     }
 
     /// Bytes of a collected key.
     pub fn key_bytes(&self) -> usize {
-        if self.key_bits().max(if self.wants_distance() { self.distance_bits() } else { 0 }) <= 32 { 4 } else { 8 }
+        let distance = if self.wants_distance() { self.distance_bits() } else { 0 };
+        // Places of zeros are counted twice.
+        let places = self.sorted.is_some() && self.dtype.is_float() && self.n >= 1 << 31;
+        if self.key_bits().max(distance) <= 32 && !places { 4 } else { 8 }
     }
 
     /// The least and the most passes over `cells` lanes of `n` values each; which it is, the values decide.
@@ -77,6 +98,12 @@ impl Narrow {
         let ranks = self.ranks_most() as u64;
         let rest = self.key_bits() - self.first_bits(words as usize);
         let (mut least, mut most) = (1 + u64::from(rest > 0 && ranks > 0), 1 + cuts(rest, ranks));
+        if self.is_sorted() {
+            // As for every value below; and again the places of zeros, where some are below zero.
+            let places = if self.dtype.is_float() { cuts(64, n / (keys + 1)) + 2 * n.div_ceil(keys) + 1 } else { 0 };
+            most = 1 + cuts(rest, n / (keys + 1)) + 2 * n.div_ceil(keys) + 1 + places;
+            least = 1 + u64::from(rest > 0);
+        }
         if self.wants_every() && rest > 0 {
             // Ranges that do not fit are cut, those that do are collected: of any two passes that do, one behind the other,
             // there is more than fits in one.
@@ -101,7 +128,9 @@ impl Narrow {
 
     /// By how many bits the first pass counts, with so many counts a lane.
     fn first_bits(&self, words: usize) -> u32 {
+        // Beside the table of different values, and the counts of zeros.
         let words = if self.wants_every() { words / 2 } else { words };
+        let words = if self.is_sorted() { words.saturating_sub(2) } else { words };
         words.max(2).ilog2().min(BITS_MAX).min(self.key_bits())
     }
 
@@ -117,7 +146,11 @@ impl Narrow {
 impl fmt::Display for Narrow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.statistics.iter().map(|(s, _)| s.name()).collect();
-        f.write_str(&names.join(", "))
+        match self.sorted {
+            Some((_, most)) if most < self.n => write!(f, "the first {most} in order"),
+            Some(_) => f.write_str("all in order"),
+            None => f.write_str(&names.join(", ")),
+        }
     }
 }
 
@@ -146,15 +179,25 @@ struct Cell {
     ranks: Option<Tracker>,
     every: Option<Tracker>,
     away: Option<Tracker>,
+    /// Counts zeros by their signs, gives out all values in order, and the signs of the zeros among them.
+    signs: Option<Tracker>,
+    sorted: Option<Tracker>,
+    zeros: Option<Tracker>,
+    /// Whether all of those were given out.
+    is_given: bool,
 }
 
 impl Cell {
     fn trackers(&self) -> impl Iterator<Item = &Tracker> {
-        [&self.first, &self.ranks, &self.every, &self.away].into_iter().flatten()
+        // Those that need little room come first.
+        let in_order = [&self.signs, &self.zeros, &self.sorted];
+        in_order.into_iter().chain([&self.first, &self.ranks, &self.every, &self.away]).flatten()
     }
 
     fn trackers_mut(&mut self) -> impl Iterator<Item = &mut Tracker> {
-        [&mut self.first, &mut self.ranks, &mut self.every, &mut self.away].into_iter().flatten()
+        let in_order = [&mut self.signs, &mut self.zeros, &mut self.sorted];
+        let statistics = [&mut self.first, &mut self.ranks, &mut self.every, &mut self.away];
+        in_order.into_iter().chain(statistics).flatten()
     }
 
     fn is_found(&self) -> bool {
@@ -165,7 +208,15 @@ impl Cell {
 impl Search {
     /// One in so many lanes of `per_cell` values, missing ones included, of which nothing is known.
     pub fn new(narrow: &Narrow, cells: usize, per_cell: u64) -> Search {
-        let fresh = || Cell { first: Some(Tracker::first(narrow.key_bits())), ..Cell::default() };
+        let by = match narrow.sorted {
+            Some((Order::Descending, _)) => By::Reverse,
+            _ => By::Value,
+        };
+        let fresh = || Cell {
+            first: Some(Tracker::first(by, narrow.key_bits())),
+            signs: (narrow.is_sorted() && narrow.dtype.is_float()).then(|| Tracker::first(By::ZeroSign, 1)),
+            ..Cell::default()
+        };
         Search {
             narrow: narrow.clone(),
             per_cell,
@@ -265,34 +316,62 @@ impl Search {
     /// faster: parts for so many of them.
     pub fn unsorted<'b>(&self, collected: &'b mut Collected<'_>, workers: usize) -> Vec<Unsorted<'b>> {
         let mut marked = vec![false; self.sections.len()];
-        let every = self.cells.iter().filter_map(|cell| cell.every.as_ref()).filter(|every| !every.shots.is_empty());
-        every.for_each(|every| marked[every.section] = true);
+        let whole = self.cells.iter().flat_map(|cell| [&cell.every, &cell.zeros, &cell.sorted].into_iter().flatten());
+        whole.filter(|tracker| !tracker.shots.is_empty()).for_each(|tracker| marked[tracker.section] = true);
         collected.parts(&marked, workers)
     }
 
-    /// Takes in what a pass has found.
+    /// Takes in what a pass has found, and gives out what follows in order: the number of a cell, and its next values.
     ///
     /// # Errors
-    /// When there are not the values that the pass before has counted.
-    pub fn absorb(&mut self, counts: &mut [u64], mut collected: Collected<'_>) -> Result<()> {
+    /// When there are not the values that the pass before has counted, and what the receiver finds wrong.
+    pub fn absorb(
+        &mut self,
+        counts: &mut [u64],
+        mut collected: Collected<'_>,
+        give: &mut dyn FnMut(usize, InOrder<'_>) -> Result<()>,
+    ) -> Result<()> {
         let (bins, tables) = counts[..self.counts()].split_at_mut(self.bins);
-        for (n, cell) in self.cells.iter_mut().enumerate() {
+        let (narrow, per_cell) = (&self.narrow, self.per_cell);
+        for (n, cell) in self.cells.iter_mut().enumerate().filter(|(_, cell)| !cell.is_found()) {
+            let give =
+                &mut |given: Given<'_>| give(n, InOrder { dtype: narrow.dtype, len: given.len, given: Some(given) });
             if let Some(first) = cell.first.take() {
                 let table = &mut tables[n * self.table..][..self.table];
-                begin(&self.narrow, cell, first, bins, table, self.per_cell)?;
+                begin(narrow, cell, first, bins, table, per_cell)?;
             } else {
-                let open = [&mut cell.ranks, &mut cell.every, &mut cell.away].into_iter().flatten();
-                open.filter(|t| !t.is_done()).try_for_each(|t| {
-                    let section = t.section;
-                    t.absorb(bins, collected.section(section).ok_or_else(changed)?)
-                })?;
+                for tracker in cell.trackers_mut().filter(|t| !t.shots.is_empty()) {
+                    let section = tracker.section;
+                    tracker.absorb(bins, collected.section(section).ok_or_else(changed)?, give)?;
+                }
             }
             if cell.away.is_none() && cell.ranks.as_ref().is_some_and(Tracker::is_done) {
-                cell.away = self.narrow.distances(cell.count, self.per_cell, |rank| cell.ranks.as_ref()?.key(rank));
+                cell.away = narrow.distances(cell.count, per_cell, |rank| cell.ranks.as_ref()?.key(rank));
             }
+            go_on_in_order(cell, per_cell, give)?;
+        }
+        let Some((_, most)) = narrow.sorted else { return Ok(()) };
+        for (n, cell) in self.cells.iter_mut().enumerate().filter(|(_, cell)| cell.is_found() && !cell.is_given) {
+            cell.is_given = true;
+            // What is missing comes last.
+            give(n, InOrder { dtype: narrow.dtype, len: most.saturating_sub(cell.count), given: None })?;
         }
         Ok(())
     }
+}
+
+/// Gives out what comes next, as far as it is known; zeros in the order of their places, where they differ.
+fn go_on_in_order(cell: &mut Cell, per_cell: u64, give: &mut Give<'_>) -> Result<()> {
+    let Some(sorted) = &mut cell.sorted else { return Ok(()) };
+    if cell.zeros.as_ref().is_some_and(Tracker::is_done) {
+        cell.zeros = None;
+        sorted.skip();
+    }
+    if cell.zeros.is_none() {
+        sorted.go_on(give)?;
+        cell.zeros = sorted.next_zeros().map(|(count, most)| Tracker::of_zeros(per_cell, count, most));
+    }
+    Ok(())
 }
 
 /// What follows from the first counts of a cell.
@@ -304,17 +383,25 @@ fn begin(
     table: &mut [u64],
     per_cell: u64,
 ) -> Result<()> {
-    let Some((whole, shift, bins)) = first.counted(bins) else { return Ok(()) };
-    cell.count = bins.iter().sum();
+    let Some((whole, shift, counts)) = first.counted(bins) else { return Ok(()) };
+    cell.count = counts.iter().sum();
     let whole = Interval { count: cell.count, ..whole };
+    if let Some((order, most)) = narrow.sorted {
+        let signs = cell.signs.take();
+        let signs = signs.as_ref().and_then(|signs| signs.counted(bins)).map_or(&[0, 0][..], |(.., counts)| counts);
+        let mut sorted = narrow.in_order(order, most, signs, first.joins);
+        sorted.split(whole, shift, counts)?;
+        cell.sorted = Some(sorted);
+        return Ok(());
+    }
     let mut ranks = Tracker::of_ranks(narrow.key_bits(), narrow.ranks(cell.count, per_cell), first.joins);
-    ranks.split(whole, shift, bins)?;
+    ranks.split(whole, shift, counts)?;
     cell.ranks = Some(ranks);
     if narrow.needs_every(cell.count, per_cell) {
         let mut every = Tracker::of_every(narrow.key_bits(), first.joins);
         match Table::new(table).as_ref().and_then(Table::entries) {
             Some(entries) => entries.for_each(|(key, n)| every.see(key, 0, n)),
-            None => every.split(whole, shift, bins)?,
+            None => every.split(whole, shift, counts)?,
         }
         cell.every = Some(every);
     }

@@ -2,15 +2,19 @@
 
 use super::{
     super::{
+        Order,
         number::{Float, Number},
         place::Place,
         select::at_place,
         statistic::{LaneOptions, Method, OrderStatistic},
     },
     Cell, Narrow, Search,
-    tracker::Tracker,
+    tracker::{By, Given, Joins, Tracker, last_key},
 };
-use crate::{dtype::Element, with_dtype};
+use crate::{
+    dtype::{DType, Element},
+    with_dtype,
+};
 use bytemuck::Pod;
 use std::ops::Range;
 
@@ -25,6 +29,18 @@ impl Narrow {
         ranks.sort_unstable();
         ranks.dedup();
         ranks
+    }
+
+    /// Gives out the first `most` values in order, where there are so many zeros above and below zero.
+    pub(super) fn in_order(&self, order: Order, most: u64, signs: &[u64], joins: Joins) -> Tracker {
+        let bits = self.key_bits();
+        let key: u64 = with_dtype!(self.dtype, T => T::ZERO.key().into());
+        let (by, key) = match order {
+            Order::Ascending => (By::Value, key),
+            Order::Descending => (By::Reverse, last_key(bits) - key),
+        };
+        let zeros = (signs[1] > 0).then(|| (key, signs.iter().sum()));
+        Tracker::of_sorted(by, bits, most, zeros, joins)
     }
 
     /// How many ranks can decide.
@@ -84,6 +100,38 @@ impl Search {
                 if missing(cell) { nan } else { result::<T>(statistic, at, cell) }
             })),
         }
+    }
+}
+
+/// Values of a lane that follow each other in order.
+pub struct InOrder<'k> {
+    pub(super) dtype: DType,
+    /// How many.
+    pub len: u64,
+    /// Without keys they are missing.
+    pub(super) given: Option<Given<'k>>,
+}
+
+impl InOrder<'_> {
+    /// Writes those from the `first` on, as many as `out` has room for, as native elements.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn write(&self, first: u64, out: &mut [u8]) {
+        with_dtype!(self.dtype, T => {
+            let size = size_of::<T>();
+            for (at, y) in (first as usize..).zip(out.chunks_exact_mut(size)) {
+                let value = match &self.given {
+                    None => T::from_f64(f64::NAN),
+                    Some(Given { by, bits, run, .. }) => match by {
+                        By::ZeroPlace | By::ZeroSign => T::from_f64(if run.key(at) & 1 == 1 { -0.0 } else { 0.0 }),
+                        By::Reverse => T::from_key(typed::<T>(Some(last_key(*bits) - run.key(at)))),
+                        By::Value | By::Distance(_) => T::from_key(typed::<T>(Some(run.key(at)))),
+                    },
+                };
+                y.copy_from_slice(bytemuck::bytes_of(&value));
+            }
+        });
     }
 }
 

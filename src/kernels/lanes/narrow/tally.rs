@@ -4,7 +4,7 @@ use super::{
     Cell,
     keyed::Keyed,
     table::Table,
-    tracker::{By, How, Shot, Tracker},
+    tracker::{By, How, Shot, Tracker, last_key},
 };
 use crate::kernels::{
     decode::Decoded,
@@ -183,22 +183,28 @@ pub(super) struct Aimed<'a> {
 
 impl Aimed<'_> {
     #[inline(always)]
-    fn add<W: Keyed>(&mut self, cell: usize, values: &[W]) {
+    fn add<W: Keyed>(&mut self, cell: usize, values: &[W], place: impl Fn(usize) -> u64) {
         let (cells, bits) = (self.cells, self.bits);
+        let present = || values.iter().filter(|x| !x.is_missing());
         for tracker in cells[cell].trackers().filter(|t| !t.shots.is_empty()) {
             match tracker.by {
-                By::Value => self.shoot(tracker, values, |x| x.sorted_as(bits)),
-                By::Distance(center) => self.shoot(tracker, values, |x| x.away_from(center, bits)),
+                By::Value => self.shoot(tracker, present().map(|x| x.sorted_as(bits))),
+                By::Reverse => self.shoot(tracker, present().map(|x| last_key(bits) - x.sorted_as(bits))),
+                By::Distance(center) => self.shoot(tracker, present().map(|x| x.away_from(center, bits))),
+                By::ZeroSign => self.shoot(tracker, values.iter().filter_map(|x| x.zero())),
+                By::ZeroPlace => {
+                    let places = values.iter().enumerate().filter_map(|(p, x)| Some(place(p) << 1 | x.zero()?));
+                    self.shoot(tracker, places);
+                }
             }
         }
         if let Some(mut table) = Table::new(&mut self.tables[cell * self.table..][..self.table]) {
-            values.iter().filter(|x| !x.is_missing()).for_each(|x| table.add(x.sorted_as(bits), 1));
+            present().for_each(|x| table.add(x.sorted_as(bits), 1));
         }
     }
 
     #[inline(always)]
-    fn shoot<W: Keyed>(&mut self, tracker: &Tracker, values: &[W], key: impl Fn(W) -> u64) {
-        let keys = values.iter().filter(|x| !x.is_missing()).map(|x| key(*x));
+    fn shoot(&mut self, tracker: &Tracker, keys: impl Iterator<Item = u64>) {
         let shots = &*tracker.shots;
         let (Some(first), Some(last)) = (shots.first(), shots.last()) else { return };
         if let (true, How::Count { shift, .. }) = (first.of.is_everything(tracker.bits), first.how) {
@@ -237,11 +243,11 @@ fn shot_of(shots: &[Shot], key: u64) -> Option<&Shot> {
 }
 
 impl<W: Keyed> Take<W> for Aimed<'_> {
-    fn lane(&mut self, cells: Range<usize>, x: Decoded<'_, W>, _: u64) {
-        cells.zip(x.values).for_each(|(cell, x)| self.add(cell, std::slice::from_ref(x)));
+    fn lane(&mut self, cells: Range<usize>, x: Decoded<'_, W>, index: u64) {
+        cells.zip(x.values).for_each(|(cell, x)| self.add(cell, std::slice::from_ref(x), |_| index));
     }
 
-    fn run(&mut self, cell: usize, x: Decoded<'_, W>, _: Indices<'_>) {
-        self.add(cell, x.values);
+    fn run(&mut self, cell: usize, x: Decoded<'_, W>, indices: Indices<'_>) {
+        self.add(cell, x.values, |p| indices.at(p));
     }
 }

@@ -28,8 +28,14 @@ pub(super) struct Tracker {
 pub(super) enum By {
     /// Those of values.
     Value,
+    /// Those of values, the largest first.
+    Reverse,
     /// Those of distances from a value.
     Distance(f64),
+    /// Of values that are zero, 1 for one below zero.
+    ZeroSign,
+    /// Of values that are zero, twice the place in the lane, and the sign.
+    ZeroPlace,
 }
 
 enum Wants {
@@ -39,6 +45,9 @@ enum Wants {
     Ranks { ranks: Vec<u64>, keys: Vec<u64> },
     /// All keys: how many different ones, and the most frequent with its count.
     Every { different: u64, most: (u64, u64) },
+    /// All keys in order, of which so many have been given out, but no more than `most`. Zeros that differ by their signs
+    /// have their key and number told: their order is that of their places.
+    Sorted { given: u64, most: u64, zeros: Option<(u64, u64)> },
 }
 
 /// A range of keys, ends included.
@@ -97,6 +106,14 @@ impl Joins {
     }
 }
 
+impl Joins {
+    /// Two ranges as one, where that can be collected beside others.
+    fn join_sparse(&self, a: &Interval, b: &Interval) -> Option<Interval> {
+        let both = Interval { hi: b.hi, count: a.count.saturating_add(b.count), ..*a };
+        (both.count <= self.keys).then_some(both)
+    }
+}
+
 impl Interval {
     /// How many keys it has beside the first.
     fn span(&self) -> u64 {
@@ -123,7 +140,8 @@ impl Interval {
     }
 }
 
-fn last_key(bits: u32) -> u64 {
+/// The largest key of so many bits.
+pub(super) fn last_key(bits: u32) -> u64 {
     u64::MAX >> (64 - bits)
 }
 
@@ -143,8 +161,8 @@ impl Tracker {
     }
 
     /// Counts values, of which nothing is known, by the first bits of their keys.
-    pub(super) fn first(bits: u32) -> Tracker {
-        let mut first = Tracker::new(By::Value, bits, Wants::Beginnings, Joins::default());
+    pub(super) fn first(by: By, bits: u32) -> Tracker {
+        let mut first = Tracker::new(by, bits, Wants::Beginnings, Joins::default());
         first.left.push(Interval { lo: 0, hi: last_key(bits), below: 0, count: u64::MAX });
         first
     }
@@ -165,6 +183,18 @@ impl Tracker {
     /// Looks at all keys.
     pub(super) fn of_every(bits: u32, joins: Joins) -> Tracker {
         Tracker::new(By::Value, bits, Wants::Every { different: 0, most: (0, 0) }, joins)
+    }
+
+    /// Gives out the first `most` keys in order.
+    pub(super) fn of_sorted(by: By, bits: u32, most: u64, zeros: Option<(u64, u64)>, joins: Joins) -> Tracker {
+        Tracker { by, ..Tracker::new(By::Value, bits, Wants::Sorted { given: 0, most, zeros }, joins) }
+    }
+
+    /// Gives out the signs of `count` zeros of a lane of `n` values in the order of their places, `most` of them.
+    pub(super) fn of_zeros(n: u64, count: u64, most: u64) -> Tracker {
+        let mut zeros = Tracker::of_sorted(By::ZeroPlace, 64, most, None, Joins::default());
+        zeros.left.push(Interval { lo: 0, hi: n.saturating_mul(2), below: 0, count });
+        zeros
     }
 
     /// Whether nothing is left to look at.
@@ -190,6 +220,9 @@ impl Tracker {
     /// number of keys that will be collected.
     pub(super) fn aim(&mut self, room: &mut Room, whole: Room, next_bin: &mut usize) -> usize {
         self.joins = Joins::of(whole);
+        if matches!(self.wants, Wants::Sorted { .. }) {
+            return self.aim_in_order(room, whole, next_bin);
+        }
         let (mut heavy, mut later, mut collected) = (Vec::new(), Vec::new(), 0);
         let all = matches!(self.wants, Wants::Every { .. });
         for of in std::mem::take(&mut self.left) {
@@ -207,6 +240,32 @@ impl Tracker {
                 heavy.push(of);
             }
         }
+        self.cut(heavy, later, room, next_bin);
+        collected
+    }
+
+    /// The same for keys in order: those that come next are collected, and what is too large for that is cut.
+    fn aim_in_order(&mut self, room: &mut Room, whole: Room, next_bin: &mut usize) -> usize {
+        let (mut heavy, mut later, mut collected, mut next) = (Vec::new(), Vec::new(), 0, true);
+        for of in std::mem::take(&mut self.left) {
+            if of.span() == 0 {
+                next &= !self.are_zeros(&of);
+                later.push(of);
+            } else if next && of.count <= room.keys as u64 {
+                self.shots.push(Shot { of, how: How::Collect });
+                collected += of.count as usize;
+                room.keys -= of.count as usize;
+            } else {
+                next = false;
+                if of.count > whole.keys as u64 { heavy.push(of) } else { later.push(of) }
+            }
+        }
+        self.cut(heavy, later, room, next_bin);
+        collected
+    }
+
+    /// Counts the keys of ranges by as many bits as there is room for, and leaves the others for later.
+    fn cut(&mut self, mut heavy: Vec<Interval>, mut later: Vec<Interval>, room: &mut Room, next_bin: &mut usize) {
         let some = heavy.len().min(room.bins / 2);
         later.extend(heavy.drain(some..));
         for (n, of) in heavy.into_iter().enumerate() {
@@ -219,7 +278,6 @@ impl Tracker {
         self.shots.sort_unstable_by_key(|shot| shot.of.lo);
         later.sort_unstable_by_key(|of: &Interval| of.lo);
         self.left = later;
-        collected
     }
 
     fn count(&mut self, of: Interval, shift: u32, room: &mut Room, next_bin: &mut usize) {
@@ -242,7 +300,7 @@ impl Tracker {
     ///
     /// # Errors
     /// When there are others than before.
-    pub(super) fn absorb(&mut self, bins: &[u64], keys: Keys<'_>) -> Result<()> {
+    pub(super) fn absorb(&mut self, bins: &[u64], keys: Keys<'_>, give: &mut Give<'_>) -> Result<()> {
         let shots = std::mem::take(&mut self.shots);
         for shot in &shots {
             if let How::Count { shift, .. } = shot.how {
@@ -251,9 +309,75 @@ impl Tracker {
         }
         self.left.sort_unstable_by_key(|of| of.lo);
         match keys {
-            Keys::Narrow(keys) => self.look_at(&shots, keys),
-            Keys::Wide(keys) => self.look_at(&shots, keys),
+            Keys::Narrow(keys) => self.look_at(&shots, keys, give),
+            Keys::Wide(keys) => self.look_at(&shots, keys, give),
         }
+    }
+
+    /// Gives out what is known to come next without any more keys.
+    ///
+    /// # Errors
+    /// What the receiver finds wrong.
+    pub(super) fn go_on(&mut self, give: &mut Give<'_>) -> Result<()> {
+        self.give::<u64>(&[], &[], give)
+    }
+
+    /// How many zeros come next whose signs are to be told, and how many of them are wanted.
+    pub(super) fn next_zeros(&self) -> Option<(u64, u64)> {
+        let Wants::Sorted { given, most, .. } = self.wants else { return None };
+        self.left.first().filter(|of| self.are_zeros(of)).map(|of| (of.count, of.count.min(most - given)))
+    }
+
+    /// Leaves out what comes next, which was given out otherwise.
+    pub(super) fn skip(&mut self) {
+        if let (Wants::Sorted { given, .. }, false) = (&mut self.wants, self.left.is_empty()) {
+            *given += self.left.remove(0).count;
+        }
+        self.end();
+    }
+
+    fn are_zeros(&self, of: &Interval) -> bool {
+        matches!(self.wants, Wants::Sorted { zeros, .. } if is_zeros(of, zeros))
+    }
+
+    /// Nothing is left when enough has been given out.
+    fn end(&mut self) {
+        if let Wants::Sorted { given, most, .. } = self.wants
+            && given >= most
+        {
+            self.left.clear();
+        }
+    }
+
+    /// Gives out keys that were collected, and those known already that come before and between them.
+    fn give<K: Key>(&mut self, shots: &[Shot], keys: &[K], give: &mut Give<'_>) -> Result<()> {
+        let mut left = std::mem::take(&mut self.left).into_iter().peekable();
+        let mut at = 0;
+        let mut shots = shots.iter().filter(|shot| matches!(shot.how, How::Collect)).peekable();
+        loop {
+            let (here, there) = (left.peek().map(|of| of.lo), shots.peek().map(|shot| shot.of.lo));
+            let next = match (here, there) {
+                (_, Some(there)) if here.is_none_or(|here| there < here) => {
+                    let Some(shot) = shots.next() else { break };
+                    let from = at;
+                    at += shot.of.count as usize;
+                    K::run(&keys[from..at])
+                }
+                (Some(_), _) => {
+                    let known = |of: &Interval| of.span() == 0 && !self.are_zeros(of);
+                    let Some(of) = left.next_if(known) else { break };
+                    Run::Same { key: of.lo, count: of.count }
+                }
+                (None, _) => break,
+            };
+            if let Wants::Sorted { given, most, .. } = &mut self.wants {
+                let some = next.len().min(*most - *given);
+                *given += some;
+                give(Given { by: self.by, bits: self.bits, run: next, len: some })?;
+            }
+        }
+        self.left = left.collect();
+        self.end();
         Ok(())
     }
 
@@ -267,11 +391,23 @@ impl Tracker {
             let start = ((of.lo >> shift) + n as u64) << shift;
             let part = Interval { lo: of.lo.max(start), hi: of.hi.min(start | !(u64::MAX << shift)), below, count };
             below += count;
-            if part.lo == part.hi {
+            if part.lo == part.hi && !matches!(self.wants, Wants::Sorted { .. }) {
                 self.see(part.lo, part.below, count);
                 continue;
             }
             match &self.wants {
+                Wants::Sorted { most, .. } if part.below >= *most => break,
+                Wants::Sorted { zeros, .. } => {
+                    let zeros = *zeros;
+                    for part in apart(part, zeros) {
+                        let last = self.left[from..].last_mut();
+                        let last = last.filter(|last| !is_zeros(&part, zeros) && !is_zeros(last, zeros));
+                        match last.and_then(|last| Some((self.joins.join_sparse(last, &part)?, last))) {
+                            Some((both, last)) => *last = both,
+                            None => self.left.push(part),
+                        }
+                    }
+                }
                 Wants::Beginnings => {}
                 Wants::Ranks { ranks, .. } => {
                     let next = ranks.partition_point(|r| *r < part.below);
@@ -289,13 +425,13 @@ impl Tracker {
                 }
             }
         }
-        if below == of.ranks().end { Ok(()) } else { Err(changed()) }
+        if bins.iter().sum::<u64>() == of.count { Ok(()) } else { Err(changed()) }
     }
 
     /// So many times the same key, below which there are so many others.
     pub(super) fn see(&mut self, key: u64, below: u64, count: u64) {
         match &mut self.wants {
-            Wants::Beginnings => {}
+            Wants::Beginnings | Wants::Sorted { .. } => {}
             Wants::Ranks { ranks, keys } => {
                 let first = ranks.partition_point(|r| *r < below);
                 let those = ranks[first..].iter().zip(&mut keys[first..]);
@@ -312,9 +448,14 @@ impl Tracker {
     }
 
     /// Finds what is wanted among the keys of all ranges that were collected.
-    fn look_at<K: Copy + Ord + Into<u64>>(&mut self, shots: &[Shot], keys: &mut [K]) {
+    fn look_at<K: Key>(&mut self, shots: &[Shot], keys: &mut [K], give: &mut Give<'_>) -> Result<()> {
         match &mut self.wants {
             Wants::Beginnings => {}
+            Wants::Sorted { .. } => {
+                // Mostly they are in order already.
+                keys.sort_unstable();
+                self.give(shots, keys, give)?;
+            }
             Wants::Ranks { ranks, keys: found } => {
                 // Where each rank is among the keys, and which rank that is.
                 let (mut places, mut which, mut at) = (Vec::new(), Vec::new(), 0);
@@ -335,5 +476,81 @@ impl Tracker {
                 keys.chunk_by(|a, b| a == b).for_each(|same| self.see(same[0].into(), 0, same.len() as u64));
             }
         }
+        Ok(())
     }
+}
+
+/// Takes what is given out.
+pub(super) type Give<'g> = dyn FnMut(Given<'_>) -> Result<()> + 'g;
+
+/// Some keys in order.
+pub(super) struct Given<'k> {
+    pub(super) by: By,
+    pub(super) bits: u32,
+    pub(super) run: Run<'k>,
+    /// So many of them.
+    pub(super) len: u64,
+}
+
+/// Keys that follow each other.
+pub(super) enum Run<'k> {
+    Narrow(&'k [u32]),
+    Wide(&'k [u64]),
+    Same { key: u64, count: u64 },
+}
+
+/// A key as it is collected.
+trait Key: Copy + Ord + Into<u64> {
+    fn run(keys: &[Self]) -> Run<'_>;
+}
+
+impl Key for u32 {
+    fn run(keys: &[u32]) -> Run<'_> {
+        Run::Narrow(keys)
+    }
+}
+
+impl Key for u64 {
+    fn run(keys: &[u64]) -> Run<'_> {
+        Run::Wide(keys)
+    }
+}
+
+impl Run<'_> {
+    fn len(&self) -> u64 {
+        match self {
+            Run::Narrow(keys) => keys.len() as u64,
+            Run::Wide(keys) => keys.len() as u64,
+            Run::Same { count, .. } => *count,
+        }
+    }
+
+    pub(super) fn key(&self, at: usize) -> u64 {
+        match self {
+            Run::Narrow(keys) => keys[at].into(),
+            Run::Wide(keys) => keys[at],
+            Run::Same { key, .. } => *key,
+        }
+    }
+}
+
+fn is_zeros(of: &Interval, zeros: Option<(u64, u64)>) -> bool {
+    zeros.is_some_and(|(key, _)| of.lo == key && of.hi == key)
+}
+
+/// A range without the key of zeros, and that. Ranges of counts begin or end with it, for all but its first bit are equal.
+fn apart(of: Interval, zeros: Option<(u64, u64)>) -> impl Iterator<Item = Interval> {
+    let cut = zeros.filter(|(key, count)| of.span() > 0 && *count > 0 && (of.lo == *key || of.hi == *key));
+    let [a, b] = match cut {
+        Some((key, count)) if of.lo == key => {
+            let rest = Interval { lo: key + 1, below: of.below + count, count: of.count - count, ..of };
+            [Interval { hi: key, count, ..of }, rest]
+        }
+        Some((key, count)) => {
+            let first = Interval { hi: key - 1, count: of.count - count, ..of };
+            [first, Interval { lo: key, below: of.below + first.count, count, ..of }]
+        }
+        None => [of, Interval { count: 0, ..of }],
+    };
+    [a, b].into_iter().filter(|part| part.count > 0)
 }

@@ -20,12 +20,21 @@ fn narrowed(
     rows: usize,
     room: Room,
 ) -> (Vec<Vec<u8>>, u64) {
-    let narrow = Narrow::new(ops, dtype).unwrap();
+    let narrow = Narrow::new(ops, dtype, n as u64).unwrap();
     let decode = Decode::plain(dtype, ByteOrder::NATIVE);
     let mut segment = Segment::new();
     let mut search = Search::new(&narrow, inner, n as u64);
     let mut keys = vec![0u64; (room.keys * narrow.key_bytes()).div_ceil(8)];
     let mut passes = 0;
+    // Of values in order, each lane's.
+    let mut lanes = vec![Vec::new(); inner];
+    let mut take = |cell: usize, values: InOrder<'_>| {
+        let lane: &mut Vec<u8> = &mut lanes[cell];
+        let from = lane.len();
+        lane.resize(from + values.len as usize * dtype.size(), 0);
+        values.write(0, &mut lane[from..]);
+        Ok(())
+    };
     while search.aim(room) {
         passes += 1;
         assert!(search.counts() <= room.bins, "{} counts", search.counts());
@@ -47,8 +56,13 @@ fn narrowed(
         staged.empty(&mut |staged| collected.add(staged));
         more.empty(&mut |staged| collected.add(staged));
         search.unsorted(&mut collected, 3).into_iter().for_each(|keys| keys.sort());
-        search.absorb(&mut counts, collected).unwrap();
+        search.absorb(&mut counts, collected, &mut take).unwrap();
         assert!(passes < 100_000, "no end");
+    }
+    if narrow.is_sorted() {
+        let rows = ops[0].result_len(n as u64) as usize;
+        let at = |j: usize| lanes.iter().flat_map(move |lane| lane[j * dtype.size()..][..dtype.size()].to_vec());
+        return (vec![(0..rows).flat_map(at).collect()], passes);
     }
     let results = ops.iter().enumerate().map(|(which, op)| {
         let size = op.result_dtype(dtype).unwrap().size();
@@ -96,21 +110,51 @@ proptest! {
             };
             LaneOp::Statistic { statistic, options: LaneOptions { keep_missing, min_count } }
         }).collect();
-        // Equal ones, or any there are.
-        let src = match wide {
-            false => some_bytes(seed, dtype, n * inner),
-            true => (0..n * inner * dtype.size()).map(|k| ((k as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect(),
-        };
-        prop_assume!(dtype != DType::Bool || !wide);
+        let src = some_or_any(seed, dtype, n * inner, wide);
         let room = Room { bins: inner * (4 << bins), keys: inner * keys };
         let (got, passes) = narrowed(&ops, dtype, &src, [n, inner], rows, room);
-        let (_, most) = Narrow::new(&ops, dtype).unwrap().passes(n as u64, inner, room);
+        let (_, most) = Narrow::new(&ops, dtype, n as u64).unwrap().passes(n as u64, inner, room);
         prop_assert!(passes <= most.max(1), "{} passes, {} at most", passes, most);
         for (op, got) in ops.iter().zip(got) {
             let want = run(op.clone(), dtype, &src, [1, n, inner]);
             prop_assert!(same(op.result_dtype(dtype).unwrap(), &got, &want), "{op} of {dtype}: {got:?} {want:?}");
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn values_in_order_have_the_bits_of_lanes_in_memory(
+        (n, inner) in (1..300usize, 1..5usize),
+        dtype in prop::sample::select(DType::ALL.to_vec()),
+        (up, top) in (any::<bool>(), prop::option::of(1..320u64)),
+        (rows, bins, keys, seed) in (1..320usize, 0..13u32, 0..400usize, any::<u64>()),
+        wide in any::<bool>(),
+    ) {
+        let order = if up { Order::Ascending } else { Order::Descending };
+        let op = match top {
+            Some(k) => LaneOp::TopK { k, order },
+            None => LaneOp::Sort { order },
+        };
+        let src = some_or_any(seed, dtype, n * inner, wide);
+        let room = Room { bins: inner * (4 << bins), keys: inner * keys };
+        let (got, passes) = narrowed(std::slice::from_ref(&op), dtype, &src, [n, inner], rows, room);
+        let (_, most) = Narrow::new([&op], dtype, n as u64).unwrap().passes(n as u64, inner, room);
+        prop_assert!(passes <= most, "{} passes, {} at most", passes, most);
+        let want = run(op.clone(), dtype, &src, [1, n, inner]);
+        prop_assert!(same(dtype, &got[0], &want), "{op} of {dtype}: {got:?} {want:?}");
+    }
+}
+
+/// Values of which many are equal, or any that there are.
+fn some_or_any(seed: u64, dtype: DType, n: usize, any: bool) -> Vec<u8> {
+    if !any || dtype == DType::Bool {
+        return some_bytes(seed, dtype, n);
+    }
+    let one = |k: u64| ((k ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
+    (0..(n * dtype.size()) as u64).map(one).collect()
 }
 
 #[test]
@@ -176,13 +220,15 @@ fn what_is_left_is_collected_as_soon_as_it_fits() {
 fn a_pass_counts_by_as_many_bits_as_fit() {
     let passes = |statistic: OrderStatistic, dtype: &str, bins: usize, keys: usize| {
         let op = LaneOp::Statistic { statistic, options: LaneOptions::default() };
-        Narrow::new([&op], dtype_of(&dtype.into())).unwrap().passes(1 << 20, 1, Room { bins, keys })
+        Narrow::new([&op], dtype_of(&dtype.into()), 1 << 20).unwrap().passes(1 << 20, 1, Room { bins, keys })
     };
     assert_eq!(passes(OrderStatistic::Median, "int8", 256, 0), (1, 1));
     assert_eq!(passes(OrderStatistic::Median, "float32", 1 << 17, 0), (2, 2));
     assert_eq!(passes(OrderStatistic::Median, "float64", 1 << 17, 0), (2, 4));
     assert_eq!(passes(OrderStatistic::Mad, "int16", 1 << 17, 0), (3, 5));
     assert_eq!(passes(OrderStatistic::Mode, "uint16", 1 << 17, 0), (1, 1));
+    let whole = LaneOp::ArgSort { order: Order::Ascending };
+    assert!(Narrow::new([&whole], DType::F32, 9).is_none());
     let sort = LaneOp::Sort { order: Order::Ascending };
-    assert!(Narrow::new([&sort], DType::F32).is_none());
+    assert!(Narrow::new([&sort, &sort], DType::F32, 9).is_none());
 }
