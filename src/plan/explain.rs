@@ -33,8 +33,7 @@ pub fn explain(plan: &Plan, sink: Option<&dyn Sink>, workers: u64, limit: Bytes)
     let reads = |s: &&Stage| s.input().sources().iter().any(|source| !source.is_spilled());
     let passes = plan.stages.iter().filter(reads).map(Stage::passes);
     let (least, most) = passes.fold((0u64, 0u64), |(a, b), (least, most)| (a + least, b.saturating_add(most)));
-    let passes =
-        if least == most { format!("{most} pass{}", if most == 1 { "" } else { "es" }) } else { between(least, most) };
+    let passes = if least == most { counted(most) } else { format!("{} (or up to {most})", counted(least)) };
     let _ = writeln!(
         out,
         "cost: {} in {} chunks read in {passes}, {} decoded, {} written, {}; peak memory of data {}, least {}, limit {limit}",
@@ -57,9 +56,8 @@ fn spilled(plan: &Plan) -> String {
     }
 }
 
-/// So many passes, of which at least the first are counted.
-fn between(least: u64, most: u64) -> String {
-    format!("{least} passes (or up to {most})")
+fn counted(passes: u64) -> String {
+    format!("{passes} pass{}", if passes == 1 { "" } else { "es" })
 }
 
 fn write_fold(out: &mut String, plan: &Plan, fold: &Fold) -> std::fmt::Result {
@@ -123,10 +121,11 @@ fn write_narrowing(out: &mut String, plan: &Plan, narrowing: &Narrowing) -> std:
         }
     }
     let ((least, most), [counts, keys]) = (narrowing.passes(), narrowing.room_bytes());
+    let passes = if least == most { counted(most) } else { format!("{least} to {}", counted(most)) };
     let lanes = narrowing.columns.kept().shape().elements().unwrap_or(u64::MAX);
     writeln!(
         out,
-        "└─ narrow down {} over {}: {lanes} lane{} of {} values, in {least} to {most} passes that count in {} and \
+        "└─ narrow down {} over {}: {lanes} lane{} of {} values, in {passes} that count in {} and \
          collect what is left where that takes no more than {}",
         narrowing.narrow,
         reduced(&narrowing.input, &narrowing.columns),

@@ -34,7 +34,7 @@ impl Narrow {
     /// Gives out the first `most` values in order, where there are so many zeros above and below zero.
     pub(super) fn in_order(&self, order: Order, most: u64, signs: &[u64], joins: Joins) -> Tracker {
         let bits = self.key_bits();
-        let key: u64 = with_dtype!(self.dtype, T => T::ZERO.key().into());
+        let key = with_dtype!(self.dtype, T => key_of(T::ZERO));
         let (by, key) = match order {
             Order::Ascending => (By::Value, key),
             Order::Descending => (By::Reverse, last_key(bits) - key),
@@ -169,6 +169,10 @@ fn needs(statistic: &OrderStatistic, n: u64) -> Vec<u64> {
 /// A key in the type's own width; it has as many bits.
 fn typed<T: Number>(key: Option<u64>) -> T::Key {
     key.and_then(|key| T::Key::try_from(key).ok()).unwrap_or(T::LAST)
+}
+
+fn key_of<T: Number>(x: T) -> u64 {
+    x.key().into()
 }
 
 fn median<T: Number>(n: u64, key: impl Fn(u64) -> T::Key) -> T::Float {
