@@ -1,7 +1,7 @@
 //! Plans are data: what will be read, in which order, computed and folded into what, and what it costs. Nothing runs
 //! here.
 //!
-//! A [`Plan`] is a list of [`Stage`]s, each one pass. A [`Map`] computes an array block by block; a [`Fold`] computes
+//! A [`Plan`] is a list of [`Stage`]s, each one pass, but for [`Narrowing`]s. A [`Map`] computes an array block by block; a [`Fold`] computes
 //! arrays block by block and reduces them as it goes, walking the blocks in *columns* (see [`Columns`], and
 //! [`Grouping`] for those by groups). Results go to the sink, or are held for later stages: `t - mean(t, time)` is a fold whose result is held, and a map.
 
@@ -50,7 +50,7 @@ use std::sync::Arc;
 
 /// What will be done, in order.
 pub struct Plan {
-    /// One pass each.
+    /// One pass each, but for those that narrow down.
     pub stages: Vec<Stage>,
     /// Results that stages leave for later ones.
     pub held: Vec<Held>,
@@ -90,7 +90,7 @@ impl Held {
     }
 }
 
-/// One pass.
+/// One step of a plan.
 pub enum Stage {
     /// Compute, and reduce along axes.
     Fold(Box<Fold>),
@@ -202,7 +202,8 @@ pub struct Map {
     pub stored: DType,
 }
 
-/// Finds order statistics of lanes that do not fit in memory: several of them, of the same lanes, in the same passes.
+/// Finds order statistics of lanes that do not fit in memory: several of them, of the same lanes, in the same passes. Or
+/// puts such lanes in order.
 pub struct Narrowing {
     /// What has the lanes: one array.
     pub input: Input,
