@@ -115,6 +115,16 @@ CALC = (
     "uv = mean(mean(_u * _v, lon), time, every=\"1d\"); vt = mean(mean(_v * _t, lon), time, every=\"1d\")"
 )
 
+WINDOW = """
+ds = xr.open_zarr(src, consolidated=False, decode_times=xr.coders.CFDatetimeCoder(use_cftime=True))
+g = ds.t.astype('f8').groupby('time.dayofyear'); w = 31.0 - abs(np.arange(-30, 31))
+def around(x):
+    x = x.chunk(dayofyear=-1).pad(dayofyear=30, mode='wrap')
+    x = x.rolling(dayofyear=61, center=True).construct('k').isel(dayofyear=slice(30, -30))
+    return x.dot(xr.DataArray(w, dims='k'))
+r = (around(g.sum()) / around(g.count())).astype('f4').rename('clim').to_dataset()
+"""
+
 # name: (input, aosx's words, a snippet for dask, the ending of the output, the variables compared)
 WORK = {
     "circulation": ("circulation", ["calc", CALC, "{i}", "-o", "{o}"], EDDY + "r.to_netcdf(out)", ".nc", "ub tb uv vt"),
@@ -133,6 +143,13 @@ WORK = {
         "r = r.assign_coords(k=np.arange(r.sizes['k'])).coarsen(k=4).construct(k=('dayofyear', 'hour'))\nr.to_netcdf(out)",
         ".nc",
         "t",
+    ),
+    "window-climatology": (
+        "hourly",
+        ["calc", "clim = clim(t, time.dayofyear, window=61, weights=\"triangle\")", "{i}", "-o", "{o}"],
+        WINDOW + "r.to_netcdf(out)",
+        ".nc",
+        "clim",
     ),
     "rechunk": (
         "hourly",

@@ -70,6 +70,21 @@ impl Grid {
         Ok(grid)
     }
 
+    /// The chunks along some of the axes, which are those that `picks` names.
+    ///
+    /// # Errors
+    /// When sizes overflow.
+    pub fn along_axes(&self, picks: impl Fn(usize) -> bool) -> Result<Grid> {
+        let axes: Vec<usize> = (0..self.counts.len()).filter(|&k| picks(k)).collect();
+        let pick = |lengths: &Shape| -> Shape { axes.iter().map(|&k| lengths[k]).collect() };
+        let (shape, chunk) = (pick(&self.shape), pick(&self.chunk));
+        let cut = self.cuts.as_ref().and_then(|cuts| Some((axes.iter().position(|&k| k == cuts.axis)?, cuts)));
+        match cut {
+            Some((axis, cuts)) => Grid::with_cuts(shape, chunk, axis, cuts.starts.clone()),
+            None => Grid::new(shape, chunk),
+        }
+    }
+
     /// The axis along which chunks have any lengths, where there is one.
     pub fn cut_axis(&self) -> Option<usize> {
         self.cuts.as_ref().map(|cuts| cuts.axis)
@@ -204,6 +219,16 @@ mod tests {
 
     fn grid(shape: &[u64], chunk: &[u64]) -> Grid {
         Grid::new(shape.into(), chunk.into()).unwrap()
+    }
+
+    #[test]
+    fn some_of_the_axes_keep_their_cuts() {
+        let grid = Grid::with_cuts(vec![4, 10, 6].into(), vec![4, 4, 3].into(), 1, vec![0, 4, 7]).unwrap();
+        let cut = grid.along_axes(|k| k > 0).unwrap();
+        assert_eq!((cut.counts(), cut.cut_axis()), (&[3, 2][..], Some(0)));
+        assert_eq!(cut.region(&[1, 1]), Region { start: vec![4, 3], shape: vec![3, 3].into() });
+        let plain = grid.along_axes(|k| k != 1).unwrap();
+        assert_eq!((plain.counts(), plain.cut_axis()), (&[1, 2][..], None));
     }
 
     #[test]

@@ -81,7 +81,8 @@ fn an_anomaly_has_the_values_and_the_attributes_of_one() {
         let header = header(dir.path(), out);
         assert!(header.contains("double anom(time, lat, lon)"), "{header}");
         assert!(header.contains("anom:units = \"degK\""), "{header}");
-        assert!(!header.contains("anom:long_name") && !header.contains("scale_factor"), "{header}");
+        assert!(header.contains("anom:long_name = \"air - mean(air, time)\""), "not the input's: {header}");
+        assert!(!header.contains("scale_factor"), "{header}");
         assert!(!header.contains("cell_methods"), "a difference is no mean: {header}");
         for coordinate in ["time", "lat", "lon"] {
             assert!(header.contains(&format!("float {coordinate}({coordinate})")), "{header}");

@@ -57,7 +57,12 @@ fn json_is_for_programs() {
 #[test]
 fn one_variable_alone() {
     let text = stdout(&["info", "air.nc", "--var", "air"]);
-    assert!(text.contains("int16") && !text.contains("degrees_north"), "{text}");
+    let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("no '{part}' in {text}"));
+    assert!(at("* time") < at("Data variables:") && at("* lat") < at("Data variables:") && at("air  ") > at("Data"));
+    let text = stdout(&["info", "air.nc", "--var", "lat"]);
+    assert!(text.contains("Dimensions:  (lat: 11)") && !text.contains("time"), "only what it has: {text}");
+    let all: serde_json::Value = serde_json::from_str(&stdout(&["info", "air.nc", "--var", "air", "--json"])).unwrap();
+    assert_eq!(all["root"]["variables"].as_array().unwrap().len(), 1, "programs get what they name");
 }
 
 #[test]

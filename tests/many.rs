@@ -113,6 +113,36 @@ fn commands_take_patterns_and_lists() {
 }
 
 #[test]
+fn other_units_are_converted_to_those_of_the_first_file() {
+    let (expected, session) = (expected(), Session::new());
+    let mean = |names: &[&str], variable: &str| {
+        let (all, findings) = open_many(&files(names), &Many::default()).unwrap();
+        let mean = Reduction::new([Op::Mean], Axes::Named(vec!["time".into()])).var(variable).of(&all).unwrap();
+        let results = session.collect(&all, &mean).unwrap();
+        let meta = results.variable(variable).unwrap();
+        let bytes = results.values(variable).unwrap();
+        let values: Vec<f64> = match meta.stored.dtype() {
+            Some(DType::F32) => bytemuck::pod_collect_to_vec::<u8, f32>(&bytes).into_iter().map(f64::from).collect(),
+            _ => bytemuck::pod_collect_to_vec(&bytes),
+        };
+        (values, meta.attrs.text("units").unwrap().to_string(), findings.converted)
+    };
+    let (t, units, said) = mean(&["a.nc", "i.nc"], "t");
+    near(&t, &expected["t_mean_kelvin"], "t");
+    assert_eq!(units, "K");
+    assert!(said.len() == 2 && said[0].starts_with("variable 't': converted from degC to K in "), "{said:?}");
+    // The first given decides, not the first in time.
+    let (p, units, said) = mean(&["i.nc", "a.nc"], "p");
+    near(&p, &expected["p_mean_metres"], "p");
+    assert!(units == "m" && said.iter().any(|s| s.contains("converted from mm to m in ")), "{units} {said:?}");
+    let (code, _, err) =
+        run_in(&fixtures(), &["reduce", "a.nc", "i.nc", "--var", "t", "--op", "mean", "--axis", "all"]);
+    assert!(code == Some(0) && err.contains("note: variable 't': converted from degC to K in i.nc"), "{err}");
+    let e = says(&["reduce", "a.nc", "j.nc", "--var", "t", "--op", "mean", "--axis", "time"], 2);
+    assert!(e.contains("j.nc: variable 't': its units are 'm', and 'K' in the first file, which cannot be"), "{e}");
+}
+
+#[test]
 fn what_does_not_go_together_is_named() {
     let reduce = |files: &[&str], more: &[&str]| -> Vec<String> {
         let all = [&["reduce"], files, &["--var", "t", "--op", "mean", "--axis", "time"], more].concat();
@@ -266,6 +296,40 @@ fn few_descriptors_are_enough() {
         String::from_utf8(run.stdout).unwrap()
     };
     assert_eq!(reduce("ulimit -n 40;"), reduce(""));
+}
+
+/// Means over tiny NetCDF-3 files in folders, of which `limit` may be open at once.
+fn tiny_files(count: u64, limit: u64) {
+    let dir = tempfile::tempdir().unwrap();
+    let value = |k: u64, n: u64| ((k * 7 + n * 13) % 1009) as i32;
+    for k in 0..count {
+        let folder = dir.path().join(format!("x{:02}", k / 100));
+        std::fs::create_dir_all(&folder).unwrap();
+        let values: Vec<i32> = (0..4).map(|n| value(k, n)).collect();
+        write(&folder.join(format!("t_{k:05}.nc")), OutputFormat::NetCdf3, &values, &[1, 2, 2], 0, k, 1);
+    }
+    let aosx = assert_cmd::cargo::cargo_bin("aosx");
+    let command =
+        format!("exec {} reduce 'x*/t_*.nc' --op mean --axis time -o mean.nc --memory 256MiB", aosx.display());
+    let script = format!("ulimit -n {limit}; {command}");
+    let begun = std::time::Instant::now();
+    let run = std::process::Command::new("sh").args(["-c", &script]).current_dir(dir.path()).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    println!("{count} files, {limit} open at most: {:?}", begun.elapsed());
+    let means = Dataset::open(dir.path().join("mean.nc")).unwrap().numbers("v").unwrap();
+    let exact = (0..4).map(|n| (0..count).map(|k| f64::from(value(k, n))).sum::<f64>() / count as f64);
+    assert_eq!(means, exact.collect::<Vec<_>>(), "sums of whole numbers are exact");
+}
+
+#[test]
+fn hundreds_of_files_need_few_descriptors() {
+    tiny_files(300, 64);
+}
+
+#[test]
+#[ignore = "writes 10,000 files"]
+fn ten_thousand_files_need_few_descriptors() {
+    tiny_files(10_000, 256);
 }
 
 #[test]

@@ -113,3 +113,46 @@ fn zarr_in_cubes() {
 fn netcdf_classic() {
     check("plain.nc", OutputFormat::NetCdf5, None);
 }
+
+/// 64 MiB of numbers of which most are different.
+fn noise(region: &Region) -> Vec<u8> {
+    let (start, shape) = (&region.start, &region.shape);
+    let mut out = Vec::with_capacity(shape.bytes(4).unwrap());
+    for t in start[0]..start[0] + shape[0] {
+        for y in start[1]..start[1] + shape[1] {
+            let at = |x: u64| (((t * 512 + y) * 512 + x) as u32).wrapping_mul(0x9e37_79b9);
+            out.extend((start[2]..start[2] + shape[2]).flat_map(|x| (at(x) as f32).to_ne_bytes()));
+        }
+    }
+    out
+}
+
+#[test]
+fn statistics_of_all_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let (waves, noisy) = (dir.path().join("waves.nc"), dir.path().join("noisy.nc"));
+    make(&waves, OutputFormat::NetCdf4, Some(&[1, 512, 512]));
+    let dims = [dim("time", 64), dim("lat", 512), dim("lon", 512)];
+    let root = Group {
+        dims: dims.to_vec(),
+        vars: vec![common::var("v", DType::F32, &dims, Some(&[4, 512, 512]))],
+        ..Group::default()
+    };
+    let sink = formats::create(&noisy, OutputFormat::NetCdf4, &root).unwrap();
+    common::fill(&*sink, "v", noise);
+    sink.finish().unwrap();
+    for input in [waves, noisy] {
+        let out = |memory: &str| input.with_extension(format!("{memory}.zarr"));
+        let run = |memory: &str| {
+            let (input, out) = (input.to_str().unwrap(), out(memory));
+            let ops = ["--op", "median,iqr,mad,nunique,mode", "--axis", "all"];
+            let rest = ["-o", out.to_str().unwrap(), "--memory", memory, "--threads", "2"];
+            peak(&[&["reduce", input], &ops[..], &rest[..]].concat())
+        };
+        let small = run("64MiB");
+        assert!(small <= LIMIT_MIB << 10, "{}: {small} KiB", input.display());
+        run("1GiB");
+        let (a, b) = (values(&out("64MiB")), values(&out("1GiB")));
+        assert!(a.len() == 5 && a == b, "{}: other bytes with more memory: {a:?} {b:?}", input.display());
+    }
+}

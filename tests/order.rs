@@ -307,20 +307,97 @@ fn packed(dir: &Path) {
     common::create(&dir.join("packed.nc"), OutputFormat::NetCdf4, &dims, &[(t, bytes)]);
 }
 
+/// The values of one variable that was printed as JSON.
+fn field(printed: &str) -> Vec<f32> {
+    let got: Value = serde_json::from_str(printed).unwrap();
+    let field = ["data", "values"].iter().find_map(|f| got.get(f)).unwrap_or_else(|| panic!("{got}"));
+    single(field)
+}
+
+fn single(values: &Value) -> Vec<f32> {
+    flat(values).iter().map(|x| *x as f32).collect()
+}
+
 #[test]
-fn quantiles_of_more_values_than_fit_are_those_of_numpy() {
+fn statistics_of_more_values_than_fit_are_those_of_numpy() {
     let dir = tempfile::tempdir().unwrap();
     packed(dir.path());
     let expected: Value = serde_json::from_str(include_str!("../fixtures/narrow/expected.json")).unwrap();
+    let quantile = ("quantile", "--q 0.001,0.25,0.5,0.9999");
     for axis in ["all", "time,lat"] {
-        for (op, options) in [("quantile", "--q 0.001,0.25,0.5,0.9999"), ("median", ""), ("iqr", "")] {
+        for (op, options) in [quantile, ("median", ""), ("iqr", ""), ("mad", ""), ("nunique", ""), ("mode", "")] {
             let line = format!("reduce packed.nc --var t --op {op} {options} --axis {axis} --memory 48MiB");
             let plan = printed(dir.path(), &format!("{line} --explain"));
-            assert!(plan.contains(&format!("fold {op} (bits 1 to ")) && plan.contains("of 32 of each value"), "{plan}");
-            let got: Value = serde_json::from_str(&printed(dir.path(), &format!("{line} --format json"))).unwrap();
-            let field = ["data", "values"].iter().find_map(|f| got.get(f)).unwrap_or_else(|| panic!("{got}"));
-            let single = |values: &Value| flat(values).iter().map(|x| *x as f32).collect::<Vec<_>>();
-            assert_eq!(single(field), single(&expected[axis][op]), "{line}");
+            assert!(plan.contains(&format!("narrow down {op} over time, lat")), "{plan}");
+            let got = field(&printed(dir.path(), &format!("{line} --format json")));
+            assert_eq!(got, single(&expected[axis][op]), "{line}");
         }
+    }
+}
+
+#[test]
+fn statistics_of_the_same_values_share_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    packed(dir.path());
+    let expected: Value = serde_json::from_str(include_str!("../fixtures/narrow/expected.json")).unwrap();
+    let line = "reduce packed.nc --var t --op quantile,median,mad,iqr,nunique,mode --q 0.001,0.25,0.5,0.9999 --axis all --memory 48MiB";
+    let plan = printed(dir.path(), &format!("{line} --explain"));
+    assert_eq!(plan.matches("read packed.nc t").count(), 1, "{plan}");
+    assert!(
+        plan.contains("narrow down quantile, median, mad, iqr, nunique, mode over time, lat, lon: 1 lane of 8388608"),
+        "{plan}"
+    );
+    printed(dir.path(), &format!("{line} -o all.nc"));
+    for op in ["quantile", "median", "mad", "iqr", "nunique", "mode"] {
+        let shown = printed(dir.path(), &format!("calc y=t_{op}*1 all.nc --format json"));
+        assert_eq!(field(&shown), single(&expected["all"][op]), "{op}");
+    }
+}
+
+/// Four million numbers in one lane, zeros below zero among them.
+fn long(dir: &Path) {
+    let dims = [common::dim("time", 1 << 22)];
+    let t = common::var("t", DType::F32, &dims, Some(&[1 << 16]));
+    let one = |n: u32| match n.wrapping_mul(0x9e37_79b9) {
+        m if m % 5 == 0 => -0.0,
+        m if m % 5 == 1 => 0.0,
+        m if m % 101 == 0 => f32::NAN,
+        m => m as i32 as f32,
+    };
+    let bytes = (0..1 << 22).flat_map(|n| one(n).to_ne_bytes()).collect();
+    common::create(&dir.join("long.nc"), OutputFormat::NetCdf4, &dims, &[(t, bytes)]);
+}
+
+#[test]
+fn a_lane_that_does_not_fit_is_put_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    long(dir.path());
+    let command = "calc s=sort(t,time);k=topk(t,1000,time);d=sort(t,time,descending=true) long.nc";
+    let plan = printed(dir.path(), &format!("{command} -o small.nc --memory 56MiB --explain"));
+    assert!(
+        plan.contains("narrow down all in order over time") && plan.contains("narrow down the first 1000"),
+        "{plan}"
+    );
+    printed(dir.path(), &format!("{command} -o small.nc --memory 56MiB"));
+    printed(dir.path(), &format!("{command} -o large.nc --memory 1GiB"));
+    for variable in ["s", "k", "d"] {
+        let bytes = |file: &str| {
+            let source = formats::open(&dir.path().join(file)).unwrap().source(variable).unwrap();
+            read_all(&*source, &Budget::new(Bytes(1 << 26))).unwrap().bytes().to_vec()
+        };
+        assert!(bytes("small.nc") == bytes("large.nc"), "{variable}");
+    }
+}
+
+/// What needs whole lanes says so, and how much memory that is.
+#[test]
+fn what_needs_whole_lanes_names_the_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    long(dir.path());
+    for call in ["rank(t,time)", "argsort(t,time)"] {
+        let (code, _, err) = run_in(dir.path(), &format!("calc r={call} long.nc -o r.nc --memory 56MiB"));
+        assert_ne!(code, Some(0), "{call}");
+        assert!(err.contains("needs at least") && err.contains("give --memory"), "{err}");
+        assert!(!dir.path().join("r.nc").exists());
     }
 }

@@ -1,6 +1,11 @@
 //! Weighted reductions: against xarray and CDO (`fixtures/weights/make.py` made what is expected), by their definition, and
 //! whatever the chunks, threads and memory.
 
+#[path = "weights/calc.rs"]
+mod calc;
+#[path = "weights/groups.rs"]
+mod groups;
+
 use aosx::{
     array::AxisWeights,
     cf::horizontal::EARTH_RADIUS_SQUARED,

@@ -68,6 +68,12 @@ impl Groups {
         &self.dim
     }
 
+    /// The first group that is empty, where results are some of the values and the type has no NaN.
+    pub(crate) fn without_result(&self, op: Op, dtype: DType) -> Option<usize> {
+        let is_chosen = matches!(op, Op::Min | Op::Max | Op::Range | Op::First | Op::Last);
+        if dtype.is_float() || !is_chosen { None } else { self.sizes().iter().position(|n| *n == 0) }
+    }
+
     /// How many positions are in each group.
     pub fn sizes(&self) -> Vec<u64> {
         let mut sizes = vec![0; self.count as usize];
@@ -101,12 +107,22 @@ impl Groups {
         }
     }
 
-    /// The labels for axes in ascending order, given those for `axes` in their own.
-    fn ascending(&self, axes: &[usize], shape: &Shape) -> Groups {
-        if axes.is_sorted() {
-            return self.clone();
+    /// The labels for axes of an array in ascending order, given those for `axes` in their own.
+    ///
+    /// # Errors
+    /// When there are no axes, or not as many labels as positions along them.
+    pub(super) fn ascending(&self, axes: &[usize], shape: &Shape) -> Result<Groups> {
+        if axes.is_empty() {
+            return Err(Error::usage("groups of positions along no axis"));
         }
         let lengths: Shape = axes.iter().map(|&k| shape[k]).collect();
+        if lengths.elements()? != self.labels.len() as u64 {
+            let n = self.labels.len();
+            return Err(Error::usage(format!("{n} labels for positions along axes of lengths {lengths}")));
+        }
+        if axes.is_sorted() {
+            return Ok(self.clone());
+        }
         let strides = lengths.strides();
         let mut order: Vec<usize> = (0..axes.len()).collect();
         order.sort_by_key(|&k| axes[k]);
@@ -122,7 +138,7 @@ impl Groups {
                 *n = 0;
             }
         }
-        Groups { labels: labels.into(), ..self.clone() }
+        Ok(Groups { labels: labels.into(), ..self.clone() })
     }
 }
 
@@ -183,14 +199,14 @@ impl LazyArray {
     /// values of each group. The array is read once.
     ///
     /// *Shape*: an axis along the groups stands in the place of the first of `axes`, the others of them go. Positions
-    /// (argmin, argmax) are those along `axes` of this array, flattened.
+    /// (argmin, argmax) are counted within each group: 0 is its first member along `axes`, flattened.
     ///
     /// *Missing*: a group without values has what a reduction of no values has: 0 for count and sum, NaN for a mean or
-    /// a maximum, and -1 for positions. Where the type has no NaN, the maximum and its like of an empty group are an
-    /// error while running; cast to a float first.
+    /// a maximum, and -1 for positions. So the maximum and its like of integers are float64 where a group is empty.
     ///
     /// # Errors
-    /// When an axis is out of range or named twice, or there are not as many labels as positions.
+    /// When an axis is out of range or named twice, or there are not as many labels as positions; and when a group is
+    /// empty and integers of 64 bits, which float64 does not hold, have no result for that.
     pub fn grouped(&self, op: Op, axes: &[i64], groups: &Groups, options: FoldOptions) -> Result<LazyArray> {
         self.grouped_by(Folding::Op { op, options }, axes, groups, &[])
     }
@@ -199,21 +215,28 @@ impl LazyArray {
     /// along time, over all longitudes.
     ///
     /// # Errors
-    /// As [`grouped`](LazyArray::grouped), and when the fold does not take the array's type.
+    /// As [`grouped`](LazyArray::grouped), and when the fold does not take the array's type, or positions are asked for
+    /// along axes between those of the groups.
     pub fn grouped_by(&self, fold: Folding, axes: &[i64], groups: &Groups, also: &[i64]) -> Result<LazyArray> {
         let all = self.axes(&[axes, also].concat())?;
         let along = &all[..axes.len()];
-        let Some(&first) = along.iter().min() else {
-            return Err(Error::usage("groups of positions along no axis"));
-        };
-        let lengths: Shape = along.iter().map(|&k| self.shape()[k]).collect();
-        if lengths.elements()? != groups.labels.len() as u64 {
-            let n = groups.labels.len();
-            return Err(Error::usage(format!("{n} labels for positions along axes of lengths {lengths}")));
+        if let Some(empty) = fold.op().and_then(|op| groups.without_result(op, self.dtype())) {
+            if self.dtype().size() > 4 {
+                return Err(no_result(&fold, self.dtype(), &format!("group {empty}")));
+            }
+            return self.astype(DType::F64).grouped_by(fold, axes, groups, also);
         }
-        let groups = groups.ascending(along, self.shape());
+        let groups = groups.ascending(along, self.shape())?;
+        let first = along.iter().min().copied().unwrap_or(0);
         let grouped: Vec<bool> = (0..self.ndim()).map(|k| along.contains(&k)).collect();
         let reduced: Vec<bool> = (0..self.ndim()).map(|k| all.contains(&k)).collect();
+        // The reduced axes from the first of the groups' to the last: all are the groups'.
+        let ends = [Some(first), grouped.iter().rposition(|g| *g)].map(Option::unwrap_or_default);
+        if matches!(fold.op(), Some(Op::ArgMin | Op::ArgMax)) && (ends[0]..ends[1]).any(|k| reduced[k] && !grouped[k]) {
+            return Err(Error::usage(
+                "positions within groups along axes with another one between that is reduced too",
+            ));
+        }
         let dtype = fold.result_dtype(self.dtype(), &self.meaning())?;
         let (mut shape, mut chunk, mut dims) = self.kept(&reduced);
         let place = reduced[..first].iter().filter(|r| !**r).count();
@@ -227,6 +250,15 @@ impl LazyArray {
         let operation = Operation::Grouped { input: self.clone(), fold, groups, grouped, reduced };
         Ok(LazyArray::from_parts(operation, dtype, shape, dims, chunk))
     }
+}
+
+/// That a group has no values, nor such integers anything to be missing with.
+pub(crate) fn no_result(fold: &Folding, dtype: DType, group: &str) -> Error {
+    Error::usage(format!(
+        "{} of no values: {group} is empty, and {dtype} has nothing to be missing with; make it float64 first, as with \
+         calc's astype(x, \"f8\"), if numbers up to 2^53 will do",
+        fold.name()
+    ))
 }
 
 #[cfg(test)]
@@ -260,7 +292,7 @@ mod tests {
     #[test]
     fn labels_of_axes_in_another_order_are_turned() {
         let groups = Groups::new(vec![0, 1, 2, 3, 4, 5], 6).unwrap();
-        let turned = groups.ascending(&[2, 1], &vec![9, 2, 3].into());
+        let turned = groups.ascending(&[2, 1], &vec![9, 2, 3].into()).unwrap();
         assert_eq!(turned.labels(), [0, 2, 4, 1, 3, 5]);
         assert_eq!(turned.sizes(), [1; 6]);
     }
@@ -280,6 +312,21 @@ mod tests {
         assert_eq!(of(&[0, 0], &[3, 4])[..3], first);
         assert_eq!(of(&[1, 2], &[2, 2])[..], [(2, vec![1, 3], 1), (0, vec![2, 2], 2)]);
         assert_eq!(of(&[1, 1], &[0, 2]), []);
+    }
+
+    #[test]
+    fn integers_of_empty_groups_become_what_can_be_missing() {
+        let groups = Groups::new(vec![0, 2, 0, 2], 3).unwrap();
+        let max = |dtype| {
+            let x = LazyArray::zeros(&[4], &[4], dtype).unwrap();
+            x.grouped(Op::Max, &[0], &groups, FoldOptions::default()).map(|a| a.dtype())
+        };
+        assert_eq!(max(DType::I16).unwrap(), DType::F64);
+        assert_eq!(max(DType::F32).unwrap(), DType::F32);
+        let error = max(DType::I64).unwrap_err().to_string();
+        assert!(error.contains("max of no values: group 1 is empty"), "{error}");
+        let x = LazyArray::zeros(&[4], &[4], DType::I16).unwrap();
+        assert_eq!(x.grouped(Op::Sum, &[0], &groups, FoldOptions::default()).unwrap().dtype(), DType::I64);
     }
 
     #[test]

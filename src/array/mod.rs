@@ -11,8 +11,8 @@
 //! | [indexing](index) | slices, integers, arrays of integers, masks, assignment of a region |
 //! | [shape](manipulate) | transpose, reshape, concat, stack, pad, roll, repeat, tile, rechunk ... |
 //! | [reductions](reduce) | `sum` to `argmax`, nan-forms, `average`, `cumsum`, `diff`, `histogram`, `sort`, own folds |
-//! | [groups](Groups) | `grouped`: any reduction of each group of positions; `spread`: back to the positions |
-//! | [weights](AxisWeights) | `weighted_by`: sum, mean, var, std; `quantile_by`; a missing value takes its weight out |
+//! | [groups](Groups) | `grouped`: any reduction of each group of positions; `grouped_order`; `spread`: back to the positions |
+//! | [weights](AxisWeights) | `weighted_by`, `weighted_groups`: sum, mean, var, std; `quantile_by`; a missing value takes its weight out |
 //! | [windows](Rolling) | `rolling`: any reduction of the window around each position |
 //! | [products](linalg) | `matmul`, `dot`, `tensordot`, `einsum`, `trace`, `norm`, QR and SVD of tall arrays |
 //! | [statistics](Fit) | lines fitted to series, correlation, regression, spells |
@@ -29,11 +29,13 @@ pub mod einsum;
 pub mod elementwise;
 mod factor;
 mod grouped;
+mod grouped_order;
 mod histogram;
 pub mod index;
 pub mod linalg;
 pub mod manipulate;
 mod order;
+mod over;
 pub mod reduce;
 pub mod reshape;
 mod rolling;
@@ -49,6 +51,7 @@ pub use create::{Chunks, Creation, Data};
 pub use derived::{Closeness, Spacing};
 pub use einsum::Contract;
 pub use elementwise::MapOp;
+pub(crate) use grouped::no_result;
 pub use grouped::{Folding, Groups};
 pub use index::Index;
 pub use linalg::MatrixNorm;

@@ -20,7 +20,7 @@ const BLOCK_BYTES: u64 = 8 << 20;
 const SMALL_BYTES: u64 = 1 << 20;
 
 /// The name of the dimension that several quantiles make, as xarray's.
-const QUANTILE: &str = "quantile";
+pub(super) const QUANTILE: &str = "quantile";
 
 impl From<FoldOptions> for LaneOptions {
     fn from(options: FoldOptions) -> LaneOptions {
@@ -40,7 +40,7 @@ impl LazyArray {
     /// *Missing*: NaN, and -1 as a number of different values.
     ///
     /// *Memory*: all values along the axes at once, for a block of the other axes that has about 8 MiB of them. Where one
-    /// lane does not fit, quantiles, medians and quartile distances are found in several passes that count.
+    /// lane does not fit, or a few are large, they are found in several passes that count, and collect what is left.
     ///
     /// # Errors
     /// When an axis is out of range or named twice, or when there are too few values for a mode whose type has no NaN.

@@ -3,7 +3,7 @@
 //! Weights of positions along the reduced axes go into the fold itself: one pass over the stored chunks. Others, which
 //! differ from cell to cell of the result, are arrays of their own, whose products with the values are summed.
 
-use super::LazyArray;
+use super::{Folding, Groups, LazyArray, over::Over};
 use crate::{
     dtype::DType,
     error::{Error, Result},
@@ -91,6 +91,19 @@ impl AxisWeights {
         &self.axes
     }
 
+    /// The same along other axes: `axes[k]` is what the axis `k` is now.
+    ///
+    /// # Errors
+    /// When two are one, or one is not said.
+    pub fn along(&self, axes: &[usize]) -> Result<AxisWeights> {
+        let now = self.axes.iter().map(|&k| axes.get(k).copied());
+        let now: Vec<usize> = now.collect::<Option<_>>().ok_or_else(|| Error::usage("weights along no axis"))?;
+        match &self.values {
+            Values::Known(values) => AxisWeights::new(values.to_vec(), &now, &self.lengths),
+            Values::Lazy(array) => AxisWeights::lazy(array.clone(), &now),
+        }
+    }
+
     fn check(&self, shape: &Shape) -> Result<()> {
         let fits = self.axes.iter().zip(self.lengths.iter()).all(|(&k, n)| shape.get(k) == Some(n));
         if fits {
@@ -127,8 +140,43 @@ impl AxisWeights {
             Values::Known(values) if self.axes.iter().all(|k| reduced.contains(k)) => {
                 Ok(spread(values, &self.axes, &self.lengths, reduced, |k| shape[reduced[k]]))
             }
-            _ => Err(Error::usage("weights of a quantile lie along the reduced dimensions alone")),
+            Values::Known(_) => Err(Error::usage("weights of a quantile lie along the reduced dimensions alone")),
+            Values::Lazy(_) => Err(of_quantile()),
         }
+    }
+
+    /// Those of positions along an axis.
+    ///
+    /// # Errors
+    /// When they are computed, or there is no such position.
+    pub(super) fn taken(&self, axis: usize, positions: &[i64]) -> Result<AxisWeights> {
+        let Values::Known(values) = &self.values else { return Err(of_quantile()) };
+        let Some(at) = self.axes.iter().position(|&k| k == axis) else { return Ok(self.clone()) };
+        let inner: usize = self.lengths[at + 1..].iter().map(|&n| n as usize).product();
+        let n = self.lengths[at] as usize;
+        let outer = values.len().checked_div(n * inner).unwrap_or(0);
+        let rows = (0..outer).flat_map(|o| positions.iter().map(move |&p| (o * n + p as usize) * inner));
+        let row = |from: usize| values.get(from..from + inner);
+        let taken = rows.map(row).collect::<Option<Vec<_>>>().ok_or_else(|| Error::usage("weights of no position"))?;
+        let mut lengths = self.lengths.clone();
+        lengths.0[at] = positions.len() as u64;
+        Ok(AxisWeights { axes: self.axes.clone(), lengths, values: Values::Known(taken.concat().into()) })
+    }
+
+    /// Those of an array in which the axes `along` are one, and `axes` says what each axis has become.
+    ///
+    /// # Errors
+    /// When they are computed, or do not fit an array of this shape.
+    pub(super) fn flattened(&self, shape: &Shape, along: &[usize], axes: &[usize]) -> Result<AxisWeights> {
+        self.check(shape)?;
+        let Values::Known(values) = &self.values else { return Err(of_quantile()) };
+        let (inside, beside): (Vec<usize>, Vec<usize>) = self.axes.iter().partition(|k| along.contains(k));
+        let along = if inside.is_empty() { &[] } else { along };
+        let over: Vec<usize> = beside.iter().chain(along).copied().collect();
+        let values = spread(values, &self.axes, &self.lengths, &over, |k| shape[over[k]]);
+        let place = along.first().map(|&k| (axes[k], along.iter().map(|&k| shape[k]).product::<u64>()));
+        let (axes, lengths): (Vec<usize>, Vec<u64>) = beside.iter().map(|&k| (axes[k], shape[k])).chain(place).unzip();
+        AxisWeights::new(values, &axes, &lengths)
     }
 
     /// As an array that broadcasts against one of these blocks.
@@ -143,6 +191,10 @@ impl AxisWeights {
         let others: Vec<i64> = (0..like.ndim()).filter(|k| !self.axes.contains(k)).map(|k| k as i64).collect();
         array.expand_dims(&others)
     }
+}
+
+fn of_quantile() -> Error {
+    Error::usage("weights of a quantile are known before anything is computed: a variable, or what coordinates say")
 }
 
 /// Values along `axes` of these lengths, repeated along the others of `over`, which are all ascending or `over` is an order
@@ -179,14 +231,28 @@ impl LazyArray {
     /// When the operation has no meaning with weights, the weights do not fit the array, or an axis is out of range or
     /// named twice.
     pub fn weighted_by(&self, op: Op, weights: &AxisWeights, axes: &[i64], options: FoldOptions) -> Result<LazyArray> {
-        check_weighted(op, options)?;
-        weights.check(self.shape())?;
-        let mut reduced = self.axes(axes)?;
-        reduced.sort_unstable();
-        match weights.table(&reduced, self.shape())? {
-            Some(table) => self.reduction(weighted(op, table, self.dtype(), options)?, axes),
-            None => self.weighted_by_array(op, weights, &reduced, options),
-        }
+        self.weighted_over(op, weights, &Over::axes(self, axes)?, options)
+    }
+
+    /// As [`weighted_by`](LazyArray::weighted_by) for each of the `groups` of positions along `axes`, with the axes `also`
+    /// reduced too, in one pass where `weighted_by` takes one.
+    ///
+    /// *Shape*: as that of [`grouped_by`](LazyArray::grouped_by).
+    ///
+    /// *Missing*: a group without values has the sum 0, and everything else of it is missing.
+    ///
+    /// # Errors
+    /// As those of [`weighted_by`](LazyArray::weighted_by) and [`grouped_by`](LazyArray::grouped_by).
+    pub fn weighted_groups(
+        &self,
+        op: Op,
+        weights: &AxisWeights,
+        axes: &[i64],
+        groups: &Groups,
+        also: &[i64],
+        options: FoldOptions,
+    ) -> Result<LazyArray> {
+        self.weighted_over(op, weights, &Over::groups(self, axes, groups, also)?, options)
     }
 
     /// As [`weighted_quantile`](LazyArray::weighted_quantile), with weights along some of the axes.
@@ -226,44 +292,48 @@ impl LazyArray {
         LazyArray::select(&self.isnan()?, &LazyArray::scalar(0.0), other)
     }
 
-    fn weighted_by_array(
-        &self,
-        op: Op,
-        weights: &AxisWeights,
-        reduced: &[usize],
-        options: FoldOptions,
-    ) -> Result<LazyArray> {
-        let axes: Vec<i64> = reduced.iter().map(|&k| k as i64).collect();
+    fn weighted_over(&self, op: Op, weights: &AxisWeights, over: &Over, options: FoldOptions) -> Result<LazyArray> {
+        check_weighted(op, options)?;
+        weights.check(self.shape())?;
+        match weights.table(&over.reduced, self.shape())? {
+            Some(table) => over.fold(self, Folding::Own(weighted(op, table, self.dtype(), options)?)),
+            None => self.weighted_by_array(op, weights, over, options),
+        }
+    }
+
+    fn weighted_by_array(&self, op: Op, weights: &AxisWeights, over: &Over, options: FoldOptions) -> Result<LazyArray> {
         let Products { value, weight } = self.weighted_products(weights)?;
+        let sum = |x: &LazyArray| {
+            let options = FoldOptions { keep_missing: true, ..FoldOptions::default() };
+            over.fold(x, Folding::Op { op: Op::Sum, options })
+        };
         let total = || {
-            let total = weight.sum(&axes)?;
+            let total = sum(&weight)?;
             total.where_else(&total.not_equal(&LazyArray::scalar(0.0))?, f64::NAN)
         };
-        let mean = || value.sum(&axes)?.divide(&total()?);
+        let mean = || sum(&value)?.divide(&total()?);
         let variance = || {
             let x = self.without_dims();
-            let off = x.astype(DType::F64).subtract(&mean()?.expand_dims(&axes)?)?;
-            x.where_there(&off.square()?)?.multiply(&weight)?.sum(&axes)?.divide(&total()?)
+            let off = x.astype(DType::F64).subtract(&over.back(&mean()?, self.shape())?)?;
+            sum(&x.where_there(&off.square()?)?.multiply(&weight)?)?.divide(&total()?)
         };
         let out = match op {
-            Op::Sum => value.sum(&axes)?,
+            Op::Sum => sum(&value)?,
             Op::Count => total()?,
             Op::Mean => mean()?,
             Op::Var => variance()?,
             _ => variance()?.sqrt()?,
         };
-        let all = reduced.iter().map(|&k| self.shape()[k]).collect::<Shape>().elements()?;
-        let least = if options.keep_missing { all.max(options.min_count) } else { options.min_count };
-        let out = match i64::try_from(least).unwrap_or(i64::MAX) {
-            0 => out,
-            least => {
-                let enough = self.without_dims().count(&axes)?.greater_equal(&LazyArray::scalar(least))?;
+        let out = match over.least(self.shape(), options)? {
+            None => out,
+            Some(least) => {
+                let count = Folding::Op { op: Op::Count, options: FoldOptions::default() };
+                let enough = over.fold(&self.without_dims(), count)?.greater_equal(&least)?;
                 out.where_else(&enough, f64::NAN)?
             }
         };
         let out = out.astype(weighted_dtype(op, self.dtype()));
         let Some(names) = self.dims() else { return Ok(out) };
-        let kept = (0..self.ndim()).filter(|k| !reduced.contains(k)).map(|k| names[k].as_str());
-        out.with_dims(&kept.collect::<Vec<_>>())
+        out.with_dims(&over.names(names))
     }
 }

@@ -1,6 +1,9 @@
 //! What a reduction says about itself in attributes.
 
-use super::measure::{self, Unit};
+use super::{
+    measure::{self, Unit},
+    names,
+};
 use crate::{
     attrs::Attrs,
     kernels::{fold::Op, lanes::OrderStatistic},
@@ -34,34 +37,53 @@ pub fn order_method(statistic: &OrderStatistic) -> Option<&'static str> {
 /// names follow where the result is another quantity.
 pub fn reduced(attrs: &mut Attrs, op: Op, dims: &[String]) {
     gain(attrs, method(op), dims, None);
-    follow(attrs, op);
+    follow(attrs, op, dims);
 }
+
+/// The dimension of time along which groups take the same part of several periods, and what those are: `years`, `days`.
+pub type Repeated<'a> = Option<(&'a str, &'a str)>;
 
 /// As [`reduced`], by groups that take the same part of several periods (CF 7.4): `time: mean within years time: mean over
 /// years`. What is not the same of parts and of wholes is said plainly.
-pub fn repeated(attrs: &mut Attrs, op: Op, dims: &[String], dim: &str, over: &str) {
-    if !matches!(op, Op::Mean | Op::Sum | Op::Min | Op::Max) {
-        return reduced(attrs, op, dims);
+pub fn grouped(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>) {
+    gain_parts(attrs, op, dims, of, None);
+    follow(attrs, op, dims);
+}
+
+/// Whether values are those of a climatology (CF 7.4).
+pub fn is_climatological(attrs: &Attrs) -> bool {
+    attrs.text("cell_methods").is_some_and(|text| [" over years", " over days"].iter().any(|over| text.contains(over)))
+}
+
+/// Whether values are the means of a climatology.
+pub fn is_climatological_mean(attrs: &Attrs) -> bool {
+    let means = ["mean over years", "mean over days"];
+    is_climatological(attrs) && attrs.text("cell_methods").is_some_and(|text| means.iter().any(|m| text.contains(m)))
+}
+
+/// Entries more in `cell_methods`, the last of which has the comment.
+fn gain_parts(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, comment: Option<&str>) {
+    match (of, method(op)) {
+        (Some((dim, over)), Some(method)) if matches!(op, Op::Mean | Op::Sum | Op::Min | Op::Max) => {
+            let (own, others): (Vec<String>, Vec<String>) = dims.iter().cloned().partition(|d| d == dim);
+            gain(attrs, Some(method), &others, None);
+            gain(attrs, Some(&format!("{method} within {over}")), &own, None);
+            gain(attrs, Some(&format!("{method} over {over}")), &own, comment);
+        }
+        (_, method) => gain(attrs, method, dims, comment),
     }
-    let (own, others): (Vec<String>, Vec<String>) = dims.iter().cloned().partition(|d| d == dim);
-    gain(attrs, method(op), &others, None);
-    if let Some(method) = method(op) {
-        gain(attrs, Some(&format!("{method} within {over}")), &own, None);
-        gain(attrs, Some(&format!("{method} over {over}")), &own, None);
-    }
-    follow(attrs, op);
 }
 
 /// As [`reduced`] of windows along one dimension. There is no word for them; so what they are is a comment.
 pub fn rolled(attrs: &mut Attrs, op: Op, dims: &[String], window: &str) {
     gain(attrs, method(op), dims, Some(window));
-    follow(attrs, op);
+    follow(attrs, op, dims);
 }
 
-/// As [`reduced`] of weighted values: how they are is a comment. A sum is in units of both, and a count is the sum of the
+/// As [`grouped`] of weighted values: how they are is a comment. A sum is in units of both, and a count is the sum of the
 /// weights.
-pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], how: &str, weight: Option<&str>) {
-    gain(attrs, method(op), dims, Some(how));
+pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, how: &str, weight: Option<&str>) {
+    gain_parts(attrs, op, dims, of, Some(how));
     match op {
         Op::Count => {
             for name in FLAGS.iter().chain(&["standard_name", "long_name", "calendar"]) {
@@ -71,17 +93,18 @@ pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], how: &str, weight: O
             attrs.set("units", weight.unwrap_or("1"));
         }
         Op::Sum => {
-            follow(attrs, op);
+            follow(attrs, op, dims);
             if let (Some(weight), Some(units)) = (weight, attrs.text("units")) {
                 let product = match units.trim() {
                     "" | "1" => weight.to_string(),
                     units => format!("{units} {weight}"),
                 };
                 attrs.set("units", product);
+                names::describe(attrs, &format!("sum ({how})"), dims);
                 attrs.remove("standard_name");
             }
         }
-        _ => follow(attrs, op),
+        _ => follow(attrs, op, dims),
     }
 }
 
@@ -91,6 +114,7 @@ pub fn ordered(attrs: &mut Attrs, statistic: &OrderStatistic, dims: &[String]) {
     match statistic {
         OrderStatistic::Mad | OrderStatistic::Iqr => measure::difference(attrs),
         OrderStatistic::NUnique => {
+            names::describe(attrs, "number of different values", dims);
             ["units", "units_metadata", "calendar", "standard_name"].iter().for_each(|n| drop(attrs.remove(n)))
         }
         _ => {}
@@ -122,7 +146,7 @@ fn gain(attrs: &mut Attrs, method: Option<&str>, dims: &[String], comment: Optio
 }
 
 /// Units and names of another quantity.
-fn follow(attrs: &mut Attrs, op: Op) {
+fn follow(attrs: &mut Attrs, op: Op, dims: &[String]) {
     if matches!(op, Op::Var | Op::Std | Op::Range) {
         measure::difference(attrs);
     }
@@ -139,18 +163,31 @@ fn follow(attrs: &mut Attrs, op: Op) {
         Op::Count => {
             attrs.remove("units_metadata");
             attrs.set("units", "1");
+            names::describe(attrs, "number of values", dims);
             // CF appendix C: a modifier makes it another quantity of the same field.
-            if let Some(name) = attrs.text("standard_name").and_then(|n| n.split_whitespace().next()) {
-                let name = format!("{name} number_of_observations");
+            if let Some(name) = attrs.text("standard_name").and_then(names::observations_of) {
                 attrs.set("standard_name", name);
             }
         }
         Op::Prod | Op::Any | Op::All | Op::ArgMin | Op::ArgMax => {
+            names::describe(attrs, quantity(op), dims);
             for name in ["units", "units_metadata", "standard_name"] {
                 attrs.remove(name);
             }
         }
         _ => {}
+    }
+}
+
+/// What a result is that is another quantity than what it was made of.
+fn quantity(op: Op) -> &'static str {
+    match op {
+        Op::Prod => "product",
+        Op::Any => "any",
+        Op::All => "all",
+        Op::ArgMin => "position of the minimum",
+        Op::ArgMax => "position of the maximum",
+        _ => op.name(),
     }
 }
 
@@ -186,7 +223,7 @@ mod tests {
         let after = |op, dims: &[&str]| {
             let mut attrs = Attrs::new();
             let dims: Vec<String> = dims.iter().map(|d| d.to_string()).collect();
-            repeated(&mut attrs, op, &dims, "time", "years");
+            grouped(&mut attrs, op, &dims, Some(("time", "years")));
             attrs.text("cell_methods").unwrap_or_default().to_string()
         };
         assert_eq!(after(Op::Mean, &["time"]), "time: mean within years time: mean over years");
@@ -223,7 +260,7 @@ mod tests {
         let after = |op, weight| {
             let mut attrs = Attrs::new();
             [("units", "K"), ("standard_name", "air_temperature")].iter().for_each(|(n, v)| attrs.set(n, *v));
-            weighted(&mut attrs, op, &["area".to_string()], "weighted by area", weight);
+            weighted(&mut attrs, op, &["area".to_string()], None, "weighted by area", weight);
             ["cell_methods", "units", "standard_name"].map(|n| attrs.text(n).unwrap_or("-").to_string())
         };
         let m2 = Some("m2");
@@ -232,6 +269,10 @@ mod tests {
         assert_eq!(after(Op::Sum, None), ["area: sum (weighted by area)", "K", "air_temperature"]);
         assert_eq!(after(Op::Var, m2), ["area: variance (weighted by area)", "K2", "air_temperature"]);
         assert_eq!(after(Op::Count, m2), ["-", "m2", "-"]);
+        let (mut attrs, dims) = (Attrs::new(), ["time", "area"].map(String::from));
+        weighted(&mut attrs, Op::Mean, &dims, Some(("time", "years")), "weighted by area", m2);
+        let both = "area: mean time: mean within years time: mean over years (weighted by area)";
+        assert_eq!(attrs.text("cell_methods"), Some(both));
     }
 
     #[test]

@@ -6,5 +6,6 @@ pub mod decoding;
 pub mod encoding;
 pub mod horizontal;
 pub mod measure;
+pub mod names;
 pub mod references;
 pub mod time;

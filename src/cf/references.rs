@@ -43,6 +43,10 @@ pub fn retain(attrs: &mut Attrs, gone: impl Fn(&str, &str) -> bool) {
     for attribute in SINGLE.iter().chain(&["formula_terms"]) {
         if named(attrs, attribute).iter().any(|n| gone(attribute, n)) {
             attrs.remove(attribute);
+            if *attribute == "formula_terms" {
+                // What the formula would have given.
+                attrs.remove("computed_standard_name");
+            }
         }
     }
 }
@@ -83,10 +87,11 @@ mod tests {
         assert_eq!(measure(&a, "volume").as_deref(), Some("volcello"));
         assert_eq!(measure(&a, "vol"), None);
         a.set("formula_terms", "b: b ps: ps");
+        a.set("computed_standard_name", "air_pressure");
         retain(&mut a, |attribute, n| n == "lon2" || n == "areacella" || (attribute, n) == ("formula_terms", "ps"));
         assert_eq!(a.text("coordinates"), Some("lat2 height"));
         assert_eq!(a.text("cell_measures"), Some("volume: volcello"));
-        assert_eq!(a.text("formula_terms"), None);
+        assert_eq!((a.text("formula_terms"), a.text("computed_standard_name")), (None, None));
         assert_eq!(a.text("bounds"), Some("time_bnds"));
     }
 }

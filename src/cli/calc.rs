@@ -19,7 +19,7 @@ use std::{io::Write, path::PathBuf};
 /// Compute new variables from expressions: anom = t - mean(t, time)
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  aosx calc 'anom = t - mean(t, time)' in.nc -o anom.nc\n  aosx calc 'speed = sqrt(u**2 + v**2); speed.units = \"m s-1\"' in.nc -o speed.nc\n  aosx calc 'd = a.t - b.t' a.nc b.nc -o d.zarr\n  aosx calc 't = t - 273.15' in.nc --chunks time=1 --codec shuffle,deflate:1 -o out.nc"
+    after_help = "Examples:\n  aosx calc 'anom = t - mean(t, time)' in.nc -o anom.nc\n  aosx calc 'speed = sqrt(u**2 + v**2); speed.units = \"m s-1\"' in.nc -o speed.nc\n  aosx calc 'm = mean(t, lat, lon, weights=\"area\", by=time.month)' in.nc -o months.nc\n  aosx calc 'd = a.t - b.t' a.nc b.nc -o d.zarr\n  aosx calc 't = t - 273.15' in.nc --chunks time=1 --codec shuffle,deflate:1 -o out.nc"
 )]
 pub struct CalcArgs {
     /// Statements with ';' or a new line between them: name = expression, or name.attribute = value

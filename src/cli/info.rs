@@ -6,7 +6,7 @@ use crate::{
     report::{Listing, cdl, info, json},
     source::Group,
 };
-use std::{io::Write, path::PathBuf};
+use std::{collections::BTreeSet, io::Write, path::PathBuf};
 
 /// What `aosx info` is given.
 #[derive(clap::Args)]
@@ -20,7 +20,8 @@ pub struct InfoArgs {
     /// Prints the header as `ncdump -h -s` does.
     #[arg(long)]
     pub cdl: bool,
-    /// Shows only these variables, by path, with commas between them.
+    /// Shows only these variables with their coordinates, by path, with commas between them; --json and --cdl show them
+    /// alone.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub var: Option<Vec<String>>,
     /// Which parts are shown.
@@ -37,9 +38,17 @@ pub fn run(args: &InfoArgs, global: &Global, out: &mut dyn Write) -> Result<()> 
     let mut only = None;
     if let Some(names) = &args.var {
         let wanted = names.iter().map(|n| path_of(dataset.root(), n).map_err(|e| e.in_file(dataset.path())));
-        let wanted: Vec<String> = wanted.collect::<Result<_>>()?;
+        let mut wanted: Vec<String> = wanted.collect::<Result<_>>()?;
+        let is_for_people = !args.json && !args.cdl;
+        for path in wanted.clone().iter().filter(|_| is_for_people) {
+            wanted.extend(dataset.coordinates_of(path)?.iter().map(|coordinate| coordinate.path.clone()));
+        }
         let mut root = dataset.root().clone();
         keep(&mut root, &wanted);
+        if is_for_people {
+            let used = root.all_vars().iter().flat_map(|v| v.dims.clone()).collect();
+            keep_dimensions(&mut root, &used);
+        }
         only = Some(root);
     }
     let paths = dataset.paths();
@@ -97,6 +106,12 @@ fn keep(group: &mut Group, wanted: &[String]) {
     group.vars.retain(|v| wanted.contains(&v.path));
     group.groups.iter_mut().for_each(|g| keep(g, wanted));
     group.groups.retain(|g| !g.vars.is_empty() || !g.groups.is_empty());
+}
+
+/// Takes dimensions out of a tree that no variable has any more.
+fn keep_dimensions(group: &mut Group, used: &BTreeSet<String>) {
+    group.dims.retain(|dim| used.contains(&dim.name));
+    group.groups.iter_mut().for_each(|inner| keep_dimensions(inner, used));
 }
 
 #[cfg(test)]

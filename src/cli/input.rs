@@ -179,6 +179,9 @@ fn tell(findings: &Findings, global: &Global) {
     if global.quiet {
         return;
     }
+    for converted in &findings.converted {
+        eprintln!("aosx: note: {converted}");
+    }
     for gap in &findings.gaps {
         eprintln!("aosx: note: {gap}");
     }

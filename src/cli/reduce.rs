@@ -11,7 +11,7 @@ use crate::{
     array::{Anchor, Rolling},
     cf::{
         decoding::ValidRange,
-        time::{BinOptions, Calendar, Frequency, Origin, PartialDate, Side},
+        time::{BinOptions, Calendar, Frequency, Origin, Side},
     },
     dataset::{Axes, By, Computation, Dataset, KeepDims, Reduction, Statistic, Weights, Why},
     error::{Error, Result, closest},
@@ -29,7 +29,7 @@ use std::{
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --var t --op mean --by time.month -o clim.nc\n  aosx reduce in.nc --var t --op mean --resample 1d -o daily.nc\n  aosx reduce in.nc --var t --op mean --axis lat,lon --weights area -o series.nc\n  aosx reduce in.nc --op max --axis time --explain"
+    after_help = "Examples:\n  aosx reduce in.nc --var t --op mean --axis time\n  aosx reduce in.zarr --var t,u --op std,min,max --axis lat,lon -o out.zarr\n  aosx reduce in.nc --var t --op quantile,median --q 0.1,0.9 --axis time -o q.nc\n  aosx reduce in.nc --var t --op mean --axis time --rolling 20 -o run.nc\n  aosx reduce in.nc --var t --op mean --by time.month -o clim.nc\n  aosx reduce in.nc --var t --op mean --resample 1d -o daily.nc\n  aosx reduce in.nc --var t --op mean --axis lat,lon --weights area -o series.nc\n  aosx reduce in.nc --var t --op mean --by region --weights area -o regions.nc\n  aosx reduce in.nc --op max --axis time --explain"
 )]
 pub struct ReduceArgs {
     /// NetCDF, HDF5 or Zarr files; several are joined along time. Patterns go in quotes: 'run*/t_*.nc'
@@ -60,7 +60,8 @@ pub struct ReduceArgs {
     pub center: bool,
     /// One value for each group, instead of one for all: by a part of a date, time.month (year, season, dayofyear, hour
     /// ...), seasons of your own, 'time.season(JJAS,NDJFM)', the values of a variable or raster, basin, or bins,
-    /// 'lat(-90,-30,30,90)'; several at once make a dimension each, time.year,time.month
+    /// 'lat(-90,-30,30,90)'; several at once make a dimension each, time.year,time.month. Positions (argmin, argmax) count
+    /// from the first of each group
     #[arg(long, value_name = "WHAT")]
     pub by: Option<String>,
     /// One value for each bin of time: 6h, 1d, 5d, 1mo, '1q(DJF)', 1y ...
@@ -229,18 +230,11 @@ fn every_time(args: &ReduceArgs, every: &str, dataset: &Dataset) -> Result<By> {
         return Err(Error::usage(format!("--resample {every}: {what}")).in_file(dataset.path()));
     };
     let side = |end: Option<End>| end.map(|end| if end == End::Left { Side::Left } else { Side::Right });
-    let origin = match args.origin.as_deref() {
-        None => None,
-        Some("start-day") => Some(Origin::StartDay),
-        Some("start") => Some(Origin::Start),
-        Some("epoch") => Some(Origin::Epoch),
-        Some("end") => Some(Origin::End),
-        Some("end-day") => Some(Origin::EndDay),
-        Some(date) => {
-            let calendar = Calendar::named(time.attrs.text("calendar")).map_err(|e| e.in_file(dataset.path()))?;
-            Some(Origin::At(PartialDate::parse(date)?.range(calendar)?.0))
-        }
+    let origin = |name: &String| {
+        let calendar = Calendar::named(time.attrs.text("calendar")).map_err(|e| e.in_file(dataset.path()))?;
+        Origin::named(name, calendar)
     };
+    let origin = args.origin.as_ref().map(origin).transpose()?;
     let options = BinOptions { closed: side(args.closed), label: side(args.label), origin, offset: 0 };
     Ok(By::Every { coordinate: time.path.clone(), frequency: Frequency::parse(every)?, options })
 }

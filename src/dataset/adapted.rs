@@ -1,6 +1,6 @@
 //! A computation as a format can hold it.
 
-use super::{Computation, LeftOut, Wanted, Why};
+use super::{Computation, LeftOut, TextFrom, Wanted, Why};
 use crate::{
     array::LazyArray,
     attrs::Value,
@@ -8,13 +8,13 @@ use crate::{
     dtype::DType,
     error::Result,
     formats::OutputFormat,
-    source::{Group, StoredType},
+    source::{Dimension, Group, StoredType},
 };
 use std::sync::Arc;
 
 impl Computation {
-    /// The same, as `format` can hold it: numbers of types that it lacks get one that holds their values, and strings
-    /// are left out where there are none.
+    /// The same, as `format` can hold it: numbers of types that it lacks get one that holds their values. Where there are no
+    /// strings, labels of groups are characters, and other strings are left out.
     ///
     /// The older classic form has neither unsigned nor 64-bit integers: they become wider ones, and doubles where not
     /// known to fit. No NetCDF has half precision. Classic files have one unlimited dimension, the first of a variable.
@@ -47,16 +47,46 @@ impl Computation {
         }
         if format != OutputFormat::NetCdf4 {
             one_unlimited(&mut out.schema);
-            out.leave_out_texts();
+            out.spell_texts()?;
         }
         Ok(out)
     }
 
-    fn leave_out_texts(&mut self) {
+    fn spell_texts(&mut self) -> Result<()> {
         for text in std::mem::take(&mut self.texts) {
-            remove(&mut self.schema, &text.path);
-            self.left_out.push(LeftOut { path: text.path, why: Why::NoType });
+            match text.from {
+                TextFrom::Said(texts) if !text.path.contains('/') => self.spell(text.path, &texts)?,
+                _ => {
+                    remove(&mut self.schema, &text.path);
+                    self.left_out.push(LeftOut { path: text.path, why: Why::NoType });
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Makes a variable of strings one of characters, as long as the longest of them (CF 6.1).
+    fn spell(&mut self, path: String, texts: &[String]) -> Result<()> {
+        let length = texts.iter().map(String::len).max().unwrap_or(0).max(1);
+        let mut bytes = vec![0u8; texts.len() * length];
+        bytes
+            .chunks_exact_mut(length)
+            .zip(texts)
+            .for_each(|(to, text)| to[..text.len()].copy_from_slice(text.as_bytes()));
+        let mut name = format!("{path}_strlen");
+        while self.schema.dims.iter().any(|dim| dim.name == name) {
+            name.push('_');
+        }
+        let Some(meta) = var_mut(&mut self.schema, &path) else { return Ok(()) };
+        meta.stored = StoredType::Char;
+        meta.dims.push(name.clone());
+        meta.shape.0.push(length as u64);
+        let shape = meta.shape.to_vec();
+        self.schema.dims.push(Dimension { name, len: length as u64, unlimited: false });
+        let array = LazyArray::from_slice(&bytes, &shape, &*shape)?;
+        let (ones, stored) = (vec![false; shape.len()], array.dtype());
+        self.wanted.push(Wanted { path, array, ones, stored });
+        Ok(())
     }
 }
 

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     attrs::Attrs,
-    cf::decoding::{self, ValidRange},
+    cf::{
+        decoding::{self, ValidRange},
+        names::Conventions,
+    },
     dtype::DType,
     error::Result,
     shape::Shape,
@@ -132,6 +135,9 @@ impl<'a> Builder<'a> {
         self.retain(&mut attrs, coordinate.group());
         let bounds = self.free_name(coordinate.group(), &name);
         attrs.set("bounds", bounds.rsplit('/').next().unwrap_or_default());
+        if dims.is_empty() {
+            Conventions::of(&root.attrs).auxiliary(&mut attrs);
+        }
         let lead: Shape = dims.iter().map(|(_, d)| d.len).collect();
         let both: Shape = lead.iter().copied().chain([2]).collect();
         let path = coordinate.path.clone();

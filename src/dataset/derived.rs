@@ -11,7 +11,11 @@ use super::{
 use crate::{
     array::{Index, LazyArray},
     attrs::{Attrs, Value},
-    cf::{decoding, references},
+    cf::{
+        decoding,
+        names::{self as called, Conventions},
+        references,
+    },
     dtype::DType,
     error::{Error, Result},
     kernels::fold::Op,
@@ -213,6 +217,10 @@ impl<'a> Builder<'a> {
             _ => {}
         }
         output.attrs.iter().for_each(|(name, value)| attrs.set(name, value.clone()));
+        let mut from = output.from.iter().filter_map(|used| self.meta(used).ok());
+        if !from.any(|meta| called::is_observations(&meta.attrs)) {
+            Conventions::of(&self.done.schema.attrs).observed(&mut attrs);
+        }
         // CF wants flags in the variable's own type.
         for name in ["flag_values", "flag_masks"] {
             if attrs.get(name).is_some_and(|v| v.dtype() != Some(array.dtype())) {
@@ -361,6 +369,9 @@ impl<'a> Builder<'a> {
         }
         if lengths.is_empty() {
             meta.storage.codecs.clear();
+            if is_coordinate {
+                Conventions::of(&self.done.schema.attrs).auxiliary(&mut meta.attrs);
+            }
         }
         self.declare(meta, dims);
         match array {

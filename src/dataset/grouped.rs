@@ -5,15 +5,16 @@ use super::{
     grouping::{Grouping, Key, Labels, Repeats, TimeCells},
     output,
     reduced::{Builder, dimension, native},
-    reduction::{Chosen, Statistic},
+    reduction::{Cells, Chosen, Statistic},
+    weights::Found,
 };
 use crate::{
-    array::{Folding, Groups, LazyArray},
+    array::{Folding, LazyArray, no_result},
     attrs::Attrs,
-    cf::decoding,
+    cf::{decoding, names::Conventions},
     dtype::DType,
     error::{Error, Result},
-    kernels::{fold::Op, lanes::OrderStatistic},
+    kernels::fold::Op,
     shape::Shape,
     source::{Dimension, Group, StoredType, VarMeta},
 };
@@ -31,11 +32,13 @@ impl Builder<'_> {
         let kept: Vec<usize> = (0..meta.dims.len()).filter(|k| !one.axes.contains(k)).collect();
         let place = kept.iter().filter(|k| **k < first).count();
         let (home, _) = dimension(self.root(), meta, first);
+        let weights = self.weights_of(one)?;
         GroupCoordinates { root: self.root(), done: &mut self.done }.declare(grouping, &home)?;
         for statistic in &self.request.ops {
             let lead = self.lead(statistic, meta.group())?;
             let is_list = lead.as_ref().is_some_and(|lead| !lead.at.is_scalar());
-            let array = self.groups_of(&input, statistic, one, &along, grouping, place + usize::from(is_list))?;
+            let array = self.groups_of(&input, statistic, (one, &along), grouping, weights.as_ref())?;
+            let array = split_keys(array, grouping, place + usize::from(is_list))?;
             let mut dims: Vec<_> = kept.iter().map(|&k| dimension(self.root(), meta, k)).collect();
             let new = grouping.keys.iter().map(|key| key_dimension(key, &home));
             dims.splice(place..place, new);
@@ -43,7 +46,7 @@ impl Builder<'_> {
             if let Some(lead) = lead.filter(|lead| !lead.at.is_scalar()) {
                 dims.insert(0, lead.dimension());
             }
-            let mut attrs = self.result_attrs(one, statistic, array.dtype(), None);
+            let mut attrs = self.result_attrs(one, statistic, array.dtype(), weights.as_ref());
             let beside = grouping.cells.as_ref().filter(|cells| is_beside(cells, grouping));
             self.name_coordinates(
                 &mut attrs,
@@ -61,66 +64,54 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// One value for each group, along a new axis for each thing that is grouped by, the first at `place`.
+    /// One value for each group, along one new axis.
     fn groups_of(
         &self,
         input: &LazyArray,
         statistic: &Statistic,
-        one: &Chosen,
-        along: &[usize],
+        (one, along): (&Chosen, &[usize]),
         grouping: &Grouping,
-        place: usize,
+        weights: Option<&Found>,
     ) -> Result<LazyArray> {
+        let options = self.request.options;
+        if let Statistic::Fold(op @ (Op::ArgMin | Op::ArgMax)) = statistic
+            && options.keep_missing
+        {
+            return Err(Error::usage(format!("--keepna is not for {op} of groups; leave it out")));
+        }
         let positions = |axes: &mut dyn Iterator<Item = usize>| axes.map(|k| k as i64).collect::<Vec<i64>>();
-        let array = match statistic {
-            Statistic::Fold(op) => {
-                if self.request.options.keep_missing && matches!(op, Op::ArgMin | Op::ArgMax) {
-                    return Err(Error::usage(format!("--keepna is not for {op} of groups; leave it out")));
-                }
-                let fold = Folding::Op { op: *op, options: self.request.options };
-                let also = positions(&mut one.axes.iter().copied().filter(|k| !along.contains(k)));
-                input.grouped_by(fold, &positions(&mut along.iter().copied()), &grouping.groups, &also)?
-            }
-            Statistic::Order(order) => {
-                let axes = positions(&mut one.axes.iter().copied());
-                self.orders_of(&input.without_dims(), order, &axes, along, grouping, place)?
-            }
-        };
-        let lengths = grouping.shape();
-        if lengths.len() == 1 {
-            return Ok(array);
+        if let Statistic::Fold(op) = statistic
+            && input.dtype().size() > 4
+            && let Some(empty) = grouping.groups.without_result(*op, input.dtype())
+        {
+            let fold = Folding::Op { op: *op, options };
+            return Err(no_result(&fold, input.dtype(), &grouping.called(empty)));
         }
-        let mut shape: Vec<i64> = array.shape().iter().map(|&n| n as i64).collect();
-        shape.splice(place..place + 1, lengths.iter().map(|&n| n as i64));
-        array.reshape(&shape)
+        let also = positions(&mut one.axes.iter().copied().filter(|k| !along.contains(k)));
+        let along = positions(&mut along.iter().copied());
+        let weights = weights.map(|found| &found.weights);
+        let cells = Cells { axes: &also, groups: Some((&grouping.groups, &along)), weights, options };
+        // The output names the dimensions.
+        statistic.of(&input.without_dims(), &cells)
     }
+}
 
-    /// What depends on the order of values, group by group.
-    fn orders_of(
-        &self,
-        input: &LazyArray,
-        order: &OrderStatistic,
-        axes: &[i64],
-        along: &[usize],
-        grouping: &Grouping,
-        place: usize,
-    ) -> Result<LazyArray> {
-        let &[axis] = along else {
-            return Err(Error::usage(format!(
-                "{order} of groups along one dimension only, and these run along {}",
-                grouping.dims.join(", ")
-            )));
-        };
-        let mut positions: Vec<Vec<i64>> = vec![Vec::new(); grouping.groups.count() as usize];
-        for (at, label) in grouping.groups.labels().iter().enumerate().filter(|(_, label)| **label != Groups::NONE) {
-            positions[*label as usize].push(at as i64);
-        }
-        let of_group = |positions: &Vec<i64>| {
-            input.take(positions, axis as i64)?.order_statistic(order.clone(), axes, self.request.options)
-        };
-        let parts = positions.iter().map(of_group).collect::<Result<Vec<_>>>()?;
-        LazyArray::stack(&parts, place as i64)
+/// An array with an axis for each thing that is grouped by, the first of which is at `place`.
+///
+/// # Errors
+/// When it has no axis of groups there.
+pub(crate) fn split_keys(array: LazyArray, grouping: &Grouping, place: usize) -> Result<LazyArray> {
+    let lengths = grouping.shape();
+    if lengths.len() == 1 {
+        return Ok(array);
     }
+    let mut shape: Vec<i64> = array.shape().iter().map(|&n| n as i64).collect();
+    shape.splice(place..place + 1, lengths.iter().map(|&n| n as i64));
+    let out = array.reshape(&shape)?;
+    let Some(dims) = array.dims() else { return Ok(out) };
+    let mut dims: Vec<&str> = dims.iter().map(String::as_str).collect();
+    dims.splice(place..place + 1, grouping.keys.iter().map(|key| key.name.as_str()));
+    out.with_dims(&dims)
 }
 
 /// Adds the coordinates of groups to an output.
@@ -144,7 +135,8 @@ impl GroupCoordinates<'_> {
         let Some(cells) = &grouping.cells else { return Ok(()) };
         if is_beside(cells, grouping) && self.done.schema.var(&cells.coordinate).is_none() {
             let dims: Vec<_> = grouping.keys.iter().map(|key| key_dimension(key, home)).collect();
-            let attrs = self.attrs_of_time(cells);
+            let mut attrs = self.attrs_of_time(cells);
+            Conventions::of(&self.root.attrs).auxiliary(&mut attrs);
             self.add(cells.coordinate.clone(), &cells.times, &dims, attrs)?;
             self.add_bounds(cells, &dims, &group)?;
         }

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     attrs::{Attrs, Value},
-    cf::measure::{self, Unit},
+    cf::{
+        measure::{self, Unit},
+        names,
+    },
     dtype::DType,
     error::{Error, Problem, Result},
     kernels::{fold::Op, lanes::OrderStatistic},
@@ -72,9 +75,8 @@ fn convert(wanted: &mut Wanted, meta: &mut VarMeta, units: &str) -> Result<bool>
             "it has no units that could be converted; set them first, as with calc 't.units = \"K\"'",
         ));
     };
-    let counts = |name: &str| name.ends_with(" number_of_observations");
     let is_whole = !wanted.array.is_stored() && !wanted.array.dtype().is_float();
-    if meta.attrs.text("standard_name").is_some_and(counts) || (is_whole && text == "1") {
+    if names::is_observations(&meta.attrs) || (is_whole && text == "1") {
         return Err(Error::usage("a number of observations has no other units"));
     }
     let mut units = units.trim().to_string();

@@ -28,14 +28,17 @@ pub use conversion::Conversion;
 pub use derived::{Derived, OfGroups, Taken, Used};
 pub use difference::{Cause, Comparison, Difference, Extent, Outcome, Pair, Part, Tolerance};
 pub use encoded::Measure;
-pub(crate) use grouped::repeated;
+pub(crate) use grouped::{repeated, split_keys};
 pub use grouping::{By, Grouping};
 pub use in_units::InUnits;
 pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};
+pub(crate) use reduced::described;
+pub(crate) use reduction::Cells;
 pub use reduction::{Axes, KeepDims, Reduction, Statistic};
 pub use select::{Inexact, Selection, Want};
 pub use weights::Weights;
+pub(crate) use weights::{Found, KNOWN_MAX};
 
 use crate::{
     array::LazyArray,
@@ -164,6 +167,14 @@ impl Dataset {
     /// The coordinate variable that a dimension has in a group: of its name, and along it alone.
     pub fn coordinate(&self, group: &str, dim: &str) -> Option<&VarMeta> {
         scope::coordinate(self.root(), group, dim)
+    }
+
+    /// The coordinates that a variable has: those of its dimensions, and others that are named and lie along them.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn coordinates_of(&self, path: &str) -> Result<Vec<&VarMeta>> {
+        Ok(scope::coordinates_of(self.root(), self.variable(path)?))
     }
 
     /// The values of a variable as they are stored. Single characters are bytes.

@@ -2,16 +2,22 @@
 
 use super::{
     Computation, Dataset, Grouping, KeepDims, Reduction, Wanted,
+    areas::Horizontal,
     grouped::repeated,
     output,
-    reduction::{Chosen, Statistic},
+    reduction::{Cells, Chosen, Statistic},
     scope,
     weights::Found,
 };
 use crate::{
     array::{Anchor, LazyArray, Rolling},
     attrs::{Attrs, Value},
-    cf::{cell_methods, decoding, references},
+    cf::{
+        cell_methods::{self, Repeated},
+        decoding,
+        names::{self, Conventions},
+        references,
+    },
     dtype::DType,
     error::{Error, Result},
     kernels::{
@@ -160,16 +166,13 @@ impl<'a> Builder<'a> {
         weights: Option<&Found>,
     ) -> Result<LazyArray> {
         let axes: Vec<i64> = one.axes.iter().map(|&k| k as i64).collect();
-        if let Some(weights) = weights {
-            return weights.array(input, statistic, &axes, self.request.options);
-        }
+        let weights = weights.map(|found| &found.weights);
+        let cells = |options| Cells { axes: &axes, groups: None, weights, options };
         match (statistic, self.request.rolling) {
-            (Statistic::Fold(op), None) => input.reduce(*op, &axes, self.request.options_of(*op, one)?),
+            (Statistic::Fold(op), None) => statistic.of(input, &cells(self.request.options_of(*op, one)?)),
             (Statistic::Fold(op), Some(window)) => input.rolling(one.axes[0], window, *op, self.request.options),
             // The output names the dimensions, and one of them may be called `quantile` already.
-            (Statistic::Order(order), None) => {
-                input.without_dims().order_statistic(order.clone(), &axes, self.request.options)
-            }
+            (Statistic::Order(_), None) => statistic.of(&input.without_dims(), &cells(self.request.options)),
             (Statistic::Order(order), Some(_)) => Err(Error::usage(format!(
                 "no {order} of windows; there are the operations that one pass gives, as mean"
             ))),
@@ -236,15 +239,14 @@ impl<'a> Builder<'a> {
         for (name, value) in one.meta.attrs.iter().filter(|(name, _)| !decoding::ENCODING.contains(name)) {
             attrs.set(name, value.clone());
         }
-        let dims: Vec<String> = one.axes.iter().map(|&k| one.meta.dims[k].clone()).collect();
+        let dims = self.method_names(one);
+        let was_observations = names::is_observations(&attrs);
         match (statistic, self.request.rolling) {
-            _ if weights.is_some() => weights.into_iter().for_each(|w| w.describe(&mut attrs, statistic, one)),
-            (Statistic::Fold(op), None) => match repeated(self.grouping) {
-                Some((dim, over)) => cell_methods::repeated(&mut attrs, *op, &dims, dim, over),
-                None => cell_methods::reduced(&mut attrs, *op, &dims),
-            },
             (Statistic::Fold(op), Some(window)) => cell_methods::rolled(&mut attrs, *op, &dims, &window_text(window)),
-            (Statistic::Order(order), _) => cell_methods::ordered(&mut attrs, order, &dims),
+            _ => described(&mut attrs, statistic, &dims, repeated(self.grouping), weights),
+        }
+        if !was_observations {
+            Conventions::of(&self.root().attrs).observed(&mut attrs);
         }
         // CF wants flags in the variable's own type.
         if one.meta.stored.dtype() != Some(dtype) {
@@ -278,6 +280,25 @@ impl<'a> Builder<'a> {
         attrs
     }
 
+    /// What `cell_methods` calls the reduced axes: by their dimensions, which are scalar coordinates then, or `area` where
+    /// all that is horizontal goes and no coordinate is left that could be named (CF 7.3).
+    fn method_names(&self, one: &Chosen) -> Vec<String> {
+        let goes = |k: &usize| {
+            self.goes(one, *k)
+                && self.request.keep_dims == KeepDims::No
+                && scope::coordinate(self.root(), one.meta.group(), &one.meta.dims[*k]).is_none()
+        };
+        let horizontal = Horizontal::of(self.dataset, &one.meta).map(|found| found.axes()).unwrap_or_default();
+        let is_area = horizontal.iter().all(|k| one.axes.contains(k) && goes(k));
+        let name = |k: &usize| match is_area && horizontal.contains(k) {
+            true => "area".to_string(),
+            false => one.meta.dims[*k].clone(),
+        };
+        let mut names: Vec<String> = one.axes.iter().map(name).collect();
+        names.dedup();
+        names
+    }
+
     /// Takes out of the attributes what names a variable that the output will not have. What the input does not have
     /// either may lie in another file.
     pub(super) fn retain(&self, attrs: &mut Attrs, group: &str) {
@@ -285,8 +306,14 @@ impl<'a> Builder<'a> {
             None => false,
             // What is reduced is no measure of cells any more, but a formula holds for its terms' means.
             Some(v) if self.chosen.contains(&v.path) => self.request.ops.len() > 1 || attribute == "cell_measures",
-            Some(v) => !self.stays(v) && !self.is_reduced_coordinate(v),
+            Some(v) => !(self.stays(v) || self.is_there_reduced(v)),
         });
+    }
+
+    /// Whether a reduced coordinate is there in another form: as a scalar, or as labels of groups.
+    fn is_there_reduced(&self, v: &VarMeta) -> bool {
+        let is_named = |dim: &str| self.grouping.is_some_and(|grouping| grouping.names(dim));
+        self.is_reduced_coordinate(v) && (!self.is_grouped(v.name()) || is_named(v.name()))
     }
 
     /// Whether all of the reduced axes are time's.
@@ -312,6 +339,21 @@ impl<'a> Builder<'a> {
     pub(super) fn reducible_coordinate(&self, group: &str, dim: &str) -> Option<&'a VarMeta> {
         scope::coordinate(self.root(), group, dim)
             .filter(|v| v.stored.dtype().is_some() && v.shape.elements().is_ok_and(|n| n > 0))
+    }
+}
+
+/// Rewrites a variable's attributes for its reduction over dimensions, by groups or not, weighted or not.
+pub(crate) fn described(
+    attrs: &mut Attrs,
+    statistic: &Statistic,
+    dims: &[String],
+    of: Repeated<'_>,
+    weights: Option<&Found>,
+) {
+    match (weights, statistic) {
+        (Some(weights), _) => weights.describe(attrs, statistic, dims, of),
+        (None, Statistic::Fold(op)) => cell_methods::grouped(attrs, *op, dims, of),
+        (None, Statistic::Order(order)) => cell_methods::ordered(attrs, order, dims),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::{By, Computation, Dataset, Grouping, Weights, reduced::Builder, scope};
 use crate::{
-    array::Rolling,
+    array::{AxisWeights, Folding, Groups, LazyArray, Rolling},
     cf::decoding::ValidRange,
+    dtype::DType,
     error::{Error, Problem, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
-        lanes::OrderStatistic,
+        lanes::{Method, OrderStatistic, Quantiles},
     },
     shape::Shape,
     source::{Group, VarMeta},
@@ -31,6 +32,73 @@ impl Statistic {
             Statistic::Order(statistic) => statistic.name(),
         }
     }
+
+    /// Its value for each cell of the result.
+    ///
+    /// *Missing*: groups that nothing is in have NaN where there is no value to choose. For that integers become floats,
+    /// as xarray makes them: float32 up to 16 bits, else float64.
+    ///
+    /// # Errors
+    /// When axes are not there or named twice, groups or weights do not fit, or it has no meaning with weights.
+    pub(crate) fn of(&self, x: &LazyArray, cells: &Cells) -> Result<LazyArray> {
+        let Some(weights) = cells.weights else { return self.unweighted(x, cells) };
+        let (axes, options) = (cells.axes, cells.options);
+        let quantile = |at: Quantiles| match cells.groups {
+            None => x.quantile_by(at, weights, axes, options),
+            Some((groups, along)) => x.grouped_quantile_by(at, weights, along, groups, axes, options),
+        };
+        match self {
+            Statistic::Fold(op) => match cells.groups {
+                None => x.weighted_by(*op, weights, axes, options),
+                Some((groups, along)) => x.weighted_groups(*op, weights, along, groups, axes, options),
+            },
+            Statistic::Order(OrderStatistic::Quantile { at, method: Method::Linear }) => quantile(at.clone()),
+            Statistic::Order(OrderStatistic::Median) => quantile(Quantiles::new(0.5)?),
+            Statistic::Order(OrderStatistic::Quantile { method, .. }) => {
+                Err(Error::usage(format!("no quantile by the method '{method}' with weights; there is 'linear'")))
+            }
+            Statistic::Order(order) => Err(Error::usage(format!(
+                "no {order} with weights; there are sum, mean, var, std, count (the sum of weights), quantile, median"
+            ))),
+        }
+    }
+
+    fn unweighted(&self, x: &LazyArray, cells: &Cells) -> Result<LazyArray> {
+        let (axes, options) = (cells.axes, cells.options);
+        match (self, cells.groups) {
+            (Statistic::Fold(op), None) => x.reduce(*op, axes, options),
+            (Statistic::Fold(op), Some((groups, along))) => {
+                let x = self.with_missing(x, groups);
+                x.grouped_by(Folding::Op { op: *op, options }, along, groups, axes)
+            }
+            (Statistic::Order(order), None) => x.order_statistic(order.clone(), axes, options),
+            (Statistic::Order(order), Some((groups, along))) => {
+                self.with_missing(x, groups).grouped_order(order.clone(), along, groups, axes, options)
+            }
+        }
+    }
+
+    /// An array in a type that has a result for groups that nothing is in.
+    fn with_missing(&self, x: &LazyArray, groups: &Groups) -> LazyArray {
+        let chooses = match self {
+            Statistic::Fold(op) => matches!(op, Op::Min | Op::Max | Op::Range | Op::First | Op::Last),
+            Statistic::Order(order) => *order == OrderStatistic::Mode,
+        };
+        match x.dtype() {
+            dtype if !chooses || dtype.is_float() || !groups.sizes().contains(&0) => x.clone(),
+            dtype => x.astype(if dtype.size() <= 2 { DType::F32 } else { DType::F64 }),
+        }
+    }
+}
+
+/// Which values make each cell of a result, and what they count.
+pub(crate) struct Cells<'a> {
+    /// Axes of which all goes into one cell.
+    pub axes: &'a [i64],
+    /// Groups, and the other axes, which they run along.
+    pub groups: Option<(&'a Groups, &'a [i64])>,
+    pub weights: Option<&'a AxisWeights>,
+    pub options: FoldOptions,
 }
 
 impl From<Op> for Statistic {
@@ -133,9 +201,6 @@ impl Reduction {
         }
         if self.rolling.is_some() || self.keep_dims == KeepDims::Yes {
             return Err(Error::usage("groups have neither windows nor kept dimensions"));
-        }
-        if self.weights.is_some() {
-            return Err(Error::usage("groups have no weights yet; reduce with weights first, and then by groups"));
         }
         let grouping = Grouping::of(dataset, &self.by)?;
         let mut request = self.clone();

@@ -3,7 +3,7 @@
 use crate::{
     cf::references,
     error::Result,
-    source::{Group, VarMeta},
+    source::{Group, StoredType, VarMeta},
 };
 use std::collections::BTreeSet;
 
@@ -42,6 +42,25 @@ pub fn coordinate<'a>(root: &'a Group, group: &str, dim: &str) -> Option<&'a Var
     outwards(group)
         .filter(|path| home.as_ref().is_none_or(|home| path.len() >= home.len()))
         .find_map(|path| root.group(&path)?.vars.iter().find(|v| v.name() == dim && v.dims == [dim]))
+}
+
+/// The coordinates that a variable has in xarray: those of its dimensions, and whatever an attribute `coordinates` names
+/// that has no others.
+pub fn coordinates_of<'a>(root: &'a Group, v: &VarMeta) -> Vec<&'a VarMeta> {
+    let mut out: Vec<&VarMeta> = v.dims.iter().filter_map(|dim| coordinate(root, v.group(), dim)).collect();
+    for namer in root.all_vars() {
+        let named = references::named(&namer.attrs, "coordinates");
+        let found = named.iter().filter_map(|name| variable(root, namer.group(), name));
+        // Characters have their length as a last dimension, which is none of the coordinate.
+        let inner = |c: &VarMeta| c.dims.len() - usize::from(c.stored == StoredType::Char && !c.dims.is_empty());
+        let along = found.filter(|c| c.path != v.path && c.dims[..inner(c)].iter().all(|dim| v.dims.contains(dim)));
+        for c in along {
+            if out.iter().all(|known| known.path != c.path) {
+                out.push(c);
+            }
+        }
+    }
+    out
 }
 
 /// The variables that describe one: its coordinates and what its attributes name, but data in their own right.

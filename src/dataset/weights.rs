@@ -8,20 +8,20 @@ use super::{
     scope,
 };
 use crate::{
-    array::{AxisWeights, LazyArray},
+    array::AxisWeights,
     attrs::Attrs,
-    cf::{cell_methods, decoding::ValidRange, references},
-    error::{Error, Problem, Result, closest},
-    kernels::{
-        fold::FoldOptions,
-        lanes::{Method, OrderStatistic, Quantiles},
+    cf::{
+        cell_methods::{self, Repeated},
+        decoding::ValidRange,
+        references,
     },
+    error::{Error, Problem, Result, closest},
     source::VarMeta,
 };
 use std::fmt;
 
 /// More weights than this are not read at once.
-const KNOWN_MAX: u64 = 1 << 26;
+pub(crate) const KNOWN_MAX: u64 = 1 << 26;
 
 /// What each value counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,10 +66,10 @@ impl fmt::Display for Weights {
 }
 
 /// The weights of one variable.
-pub(super) struct Found {
+pub(crate) struct Found {
     pub weights: AxisWeights,
-    /// Its horizontal axes, where it counts by how much of the Earth.
-    horizontal: Vec<usize>,
+    /// Its horizontal dimensions, where it counts by how much of the Earth.
+    horizontal: Vec<String>,
     /// The units of the weights.
     units: Option<String>,
     /// What they are, in words.
@@ -78,7 +78,7 @@ pub(super) struct Found {
 
 impl Dataset {
     /// What each value of a variable counts.
-    pub(super) fn weights(&self, meta: &VarMeta, weights: &Weights) -> Result<Found> {
+    pub(crate) fn weights(&self, meta: &VarMeta, weights: &Weights) -> Result<Found> {
         let name = weights.to_string();
         match weights {
             Weights::CosLat => {
@@ -96,7 +96,8 @@ impl Dataset {
                     let horizontal = Horizontal::of(self, meta)?;
                     let Along { values, axes, lengths } = horizontal.areas()?;
                     let weights = AxisWeights::new(values, &axes, &lengths)?;
-                    Ok(Found { weights, horizontal: horizontal.axes(), units: Some("m2".to_string()), name })
+                    let horizontal = names_of(meta, &horizontal.axes());
+                    Ok(Found { weights, horizontal, units: Some("m2".to_string()), name })
                 }
             },
             Weights::CellMeasures => self.measure_of_area(meta)?.ok_or_else(|| {
@@ -121,7 +122,7 @@ impl Dataset {
         let name = references::measure(&meta.attrs, "area");
         let Some(v) = name.and_then(|name| scope::variable(self.root(), meta.group(), &name)) else { return Ok(None) };
         let found = self.named(v, meta)?;
-        Ok(Some(Found { horizontal: found.weights.axes().to_vec(), ..found }))
+        Ok(Some(Found { horizontal: names_of(meta, found.weights.axes()), ..found }))
     }
 
     /// The values of a variable as weights.
@@ -146,7 +147,7 @@ impl Dataset {
                 )),
             });
         };
-        let units = v.attrs.text("units").map(|u| u.trim().to_string()).filter(|u| !["", "1"].contains(&u.as_str()));
+        let units = v.attrs.text("units").and_then(told);
         let weights = if v.shape.elements()? <= KNOWN_MAX {
             AxisWeights::new(self.numbers(&v.path)?, &axes, &v.shape).map_err(|e| e.in_variable(&v.path))?
         } else {
@@ -156,39 +157,37 @@ impl Dataset {
     }
 }
 
+/// Units that say something.
+fn told(units: &str) -> Option<String> {
+    Some(units.trim().to_string()).filter(|units| !["", "1"].contains(&units.as_str()))
+}
+
+fn names_of(meta: &VarMeta, axes: &[usize]) -> Vec<String> {
+    axes.iter().map(|&k| meta.dims[k].clone()).collect()
+}
+
 impl Found {
-    /// The weighted result for all values along `axes`.
-    ///
-    /// # Errors
-    /// When the statistic has no meaning with weights.
-    pub(super) fn array(
-        &self,
-        input: &LazyArray,
-        statistic: &Statistic,
-        axes: &[i64],
-        options: FoldOptions,
-    ) -> Result<LazyArray> {
-        let quantile = |at: Quantiles| input.without_dims().quantile_by(at, &self.weights, axes, options);
-        match statistic {
-            Statistic::Fold(op) => input.weighted_by(*op, &self.weights, axes, options),
-            Statistic::Order(OrderStatistic::Quantile { at, method: Method::Linear }) => quantile(at.clone()),
-            Statistic::Order(OrderStatistic::Median) => quantile(Quantiles::new(0.5)?),
-            Statistic::Order(OrderStatistic::Quantile { method, .. }) => {
-                Err(Error::usage(format!("no quantile by the method '{method}' with weights; there is 'linear'")))
-            }
-            Statistic::Order(order) => Err(Error::usage(format!(
-                "no {order} with weights; there are sum, mean, var, std, count (the sum of weights), quantile, median"
-            ))),
-        }
+    /// Those that an expression gives.
+    pub(crate) fn computed(weights: AxisWeights, name: String, units: Option<&str>) -> Found {
+        Found { weights, horizontal: Vec::new(), units: units.and_then(told), name }
     }
 
-    /// Rewrites a variable's attributes for its weighted reduction over its `axes`.
-    pub(super) fn describe(&self, attrs: &mut Attrs, statistic: &Statistic, one: &Chosen) {
+    /// The same along other axes: `axes[k]` is what the axis `k` of the variable is now.
+    ///
+    /// # Errors
+    /// When two are one.
+    pub(crate) fn along(&self, axes: &[usize]) -> Result<Found> {
+        let (horizontal, units, name) = (self.horizontal.clone(), self.units.clone(), self.name.clone());
+        Ok(Found { weights: self.weights.along(axes)?, horizontal, units, name })
+    }
+
+    /// Rewrites a variable's attributes for its weighted reduction over dimensions.
+    pub(crate) fn describe(&self, attrs: &mut Attrs, statistic: &Statistic, reduced: &[String], of: Repeated<'_>) {
         // CF 7.3: `area` stands for the horizontal dimensions where it is areas that count.
-        let both = !self.horizontal.is_empty() && self.horizontal.iter().all(|k| one.axes.contains(k));
+        let both = !self.horizontal.is_empty() && self.horizontal.iter().all(|dim| reduced.contains(dim));
         let mut dims: Vec<String> = Vec::new();
-        for &k in &one.axes {
-            let name = if both && self.horizontal.contains(&k) { "area" } else { one.meta.dims[k].as_str() };
+        for dim in reduced {
+            let name = if both && self.horizontal.contains(dim) { "area" } else { dim.as_str() };
             if dims.iter().all(|dim| dim != name) {
                 dims.push(name.to_string());
             }
@@ -196,7 +195,7 @@ impl Found {
         match statistic {
             Statistic::Fold(op) => {
                 let how = format!("weighted by {}", self.name);
-                cell_methods::weighted(attrs, *op, &dims, &how, self.units.as_deref());
+                cell_methods::weighted(attrs, *op, &dims, of, &how, self.units.as_deref());
             }
             Statistic::Order(order) => cell_methods::ordered(attrs, order, &dims),
         }

@@ -2,25 +2,23 @@ mod push;
 
 use super::{
     Outcome, Run,
+    blocks::Blocks,
     eval::Evaluator,
     lock,
     pieces::{Finished, is_written},
-    read,
 };
 use crate::{
     block::Block,
     codec::Scratch,
     dtype::DType,
     error::Result,
-    events::Event,
     kernels::{
-        cast::{cast, extract, place},
+        cast::{cast, place},
         decode::Segment,
     },
-    plan::{Fold, Input, Part, padded},
+    plan::{Fold, Part, padded},
     shape::{ChunkIndex, Region},
     sync::{Arc, Mutex},
-    units::Bytes,
 };
 use push::Chunks;
 use std::collections::{BTreeMap, HashMap};
@@ -34,6 +32,7 @@ pub fn run(fold: &Fold, run: &Run<'_>) -> Result<()> {
     let job = Job {
         fold,
         run,
+        blocks: Blocks { input: &fold.input, run },
         order: Mutex::new(Order::default()),
         columns: Mutex::default(),
         tiles: Mutex::default(),
@@ -46,6 +45,7 @@ pub fn run(fold: &Fold, run: &Run<'_>) -> Result<()> {
 struct Job<'a> {
     fold: &'a Fold,
     run: &'a Run<'a>,
+    blocks: Blocks<'a>,
     order: Mutex<Order>,
     columns: Mutex<HashMap<Number, Arc<Mutex<Column>>>>,
     tiles: Mutex<HashMap<u64, Arc<Tile>>>,
@@ -197,9 +197,6 @@ impl<'a> Job<'a> {
             for part in &self.fold.parts {
                 let state = state_of(part, cells, &mut rest);
                 part.reducer.init(state, cells);
-                if let Some(earlier) = part.earlier {
-                    self.take_earlier(earlier, &column, part.reducer.earlier(state, cells));
-                }
             }
         }
         self.fold_run(self.fold.chunks(&column, block, run), &mut slots, cells, worker)?;
@@ -207,15 +204,6 @@ impl<'a> Job<'a> {
             self.finish(tile, self.fold.region(&column, slot.group), cells, slot, worker)?;
         }
         Ok(())
-    }
-
-    /// The results of the pass before for the cells of a column.
-    fn take_earlier(&self, slot: usize, column: &ChunkIndex, out: &mut [u8]) {
-        let (values, shape) = (self.run.finished.values(slot), self.run.finished.shape(slot));
-        let cells = self.fold.columns.kept().region(column);
-        let last = cells.start.len();
-        let part = cells.with_new_axis(last, 0, shape[last]);
-        extract(values, shape, &part.start, out, &part.shape, size_of::<u64>());
     }
 
     fn cells(&self, column: &ChunkIndex) -> Result<usize> {
@@ -230,7 +218,6 @@ impl<'a> Job<'a> {
         cells: usize,
         worker: &mut Worker<'a>,
     ) -> Result<()> {
-        let grid = self.fold.input.grid();
         let chunk_bytes = self.run.crew.need.chunk as usize;
         let mut batch: Vec<Region> = Vec::with_capacity(self.run.crew.batch);
         loop {
@@ -238,62 +225,14 @@ impl<'a> Job<'a> {
             for out in worker.chunks.bytes_mut().chunks_exact_mut(chunk_bytes.max(1)).take(self.run.crew.batch) {
                 let Some(chunk) = chunks.next() else { break };
                 self.outcome.check()?;
-                let region = grid.region(&chunk);
-                match (&self.fold.input, &mut worker.evaluator) {
-                    (Input::Stored(source), _) => {
-                        read(source.as_ref(), &chunk, &mut worker.scratch, &mut out[..source.chunk_bytes()])?;
-                        self.tell(chunk_bytes);
-                    }
-                    (Input::Computed(_), Some(evaluator)) => {
-                        for (root, part) in self.roots(&region).enumerate() {
-                            evaluator.evaluate(root, &region, &mut out[part], &mut worker.scratch)?;
-                        }
-                    }
-                    (Input::Computed(_), None) => unreachable!("workers on expressions have an evaluator"),
-                }
-                batch.push(region);
+                batch.push(self.blocks.fill(&chunk, out, &mut worker.evaluator, &mut worker.scratch)?);
             }
             if batch.is_empty() {
                 return Ok(());
             }
             let chunks = Chunks { places: &batch, data: worker.chunks.bytes(), each: chunk_bytes };
-            self.push(&chunks, slots, cells, &mut worker.segment).map_err(|e| self.located(e))?;
+            self.push(&chunks, slots, cells, &mut worker.segment).map_err(|e| self.blocks.located(e))?;
         }
-    }
-
-    fn located(&self, error: crate::error::Error) -> crate::error::Error {
-        match &self.fold.input {
-            Input::Stored(source) => {
-                let origin = source.origin();
-                error.in_variable(&origin.variable).in_file(origin.file)
-            }
-            Input::Computed(_) => error,
-        }
-    }
-
-    /// Where in a block's bytes the values of each array lie.
-    fn roots(&self, region: &Region) -> impl Iterator<Item = std::ops::Range<usize>> + use<'a> {
-        let whole = self.fold.input.grid().chunk().iter().product::<u64>();
-        let cells = region.shape.iter().product::<u64>() as usize;
-        let mut at = 0;
-        let roots: &'a [_] = match &self.fold.input {
-            Input::Stored(_) => &[],
-            Input::Computed(computed) => &computed.roots,
-        };
-        roots.iter().map(move |root| {
-            let from = at;
-            at += padded(whole * root.dtype.size() as u64) as usize;
-            from..from + cells * root.dtype.size()
-        })
-    }
-
-    fn tell(&self, chunk_bytes: usize) {
-        let Input::Stored(source) = &self.fold.input else { return };
-        self.run.executor.observer.on(&Event::Chunk {
-            stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
-            decoded: Bytes(chunk_bytes as u64),
-            held: self.run.executor.budget.held(),
-        });
     }
 
     /// Adds a run's states to its column in the order of runs. Gives those that no later run adds to.
@@ -347,7 +286,7 @@ impl<'a> Job<'a> {
             let state = shared_state_of(part, cells, &mut rest);
             for (output, block) in part.outputs.iter().zip(&mut blocks) {
                 let out = &mut values[..cells * output.dtype.size()];
-                part.reducer.finish(output, state, cells, per_cell, out).map_err(|e| self.located(e))?;
+                part.reducer.finish(output, state, cells, per_cell, out).map_err(|e| self.blocks.located(e))?;
                 let out = store_as(out, output.dtype, output.stored, converted, cells);
                 let at: Vec<u64> = place_of.start.iter().zip(&tile.region.start).map(|(p, t)| p - t).collect();
                 place(out, &place_of.shape, block.bytes_mut(), &tile.region.shape, &at, output.stored.size());

@@ -3,11 +3,13 @@
 //! Workers take tasks in the plan's order, and take the memory for a task in that order too. Whoever holds memory can
 //! finish with what it holds, so nobody waits for ever; see [`Need::least`] for the law.
 
+mod blocks;
 mod eval;
 mod fold;
 mod held;
 mod map;
 mod memory;
+mod narrow;
 mod pieces;
 mod tasks;
 mod values;
@@ -79,6 +81,7 @@ impl Executor {
             match stage {
                 Stage::Fold(fold) => fold::run(fold, &run)?,
                 Stage::Map(map) => map::run(map, &run)?,
+                Stage::Narrow(narrowing) => narrow::run(narrowing, &run)?,
             }
             unfinished.finish(plan, &mut finished);
             finished.free(plan, n);

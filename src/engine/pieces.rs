@@ -32,10 +32,6 @@ impl Finished<'_> {
                 run.unfinished.put(*slot, self.region, self.data, self.element);
                 return Ok(());
             }
-            Destination::Among { slot, axis, at } => {
-                run.unfinished.put(*slot, &self.region.with_new_axis(*axis, *at as u64, 1), self.data, self.element);
-                return Ok(());
-            }
             Destination::Spill(spilled) => {
                 let slab = spilled.slabs().at(&self.region.start);
                 return spilled.put(&slab, self.data, cut, scratch);
@@ -77,10 +73,13 @@ pub fn needed(plan: &Plan, sink: &dyn Sink, stop: &dyn Fn() -> Result<()>) -> Re
             Stage::Fold(fold) => {
                 fold.parts.iter().flat_map(|p| &p.outputs).map(|o| (&o.destination, &o.pieces)).collect()
             }
+            Stage::Narrow(narrowing) => {
+                narrowing.results.iter().map(|r| (&r.destination, narrowing.columns.kept())).collect()
+            }
         }
         .into_iter()
         .any(|(destination, pieces)| match destination {
-            Destination::Held(slot) | Destination::Among { slot, .. } => read(&|stage| stage.held().contains(slot)),
+            Destination::Held(slot) => read(&|stage| stage.held().contains(slot)),
             Destination::Spill(spilled) => {
                 read(&|stage| stage.input().sources().iter().any(|s| s.origin() == spilled.origin()))
             }

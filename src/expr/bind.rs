@@ -3,8 +3,9 @@
 use super::{
     ast::{BinaryOp, Expr, ExprKind, Ident, Literal, Number, Program, Span, Statement, UnaryOp},
     attributes::{self, Kept},
+    back,
     diagnostic::Diagnostic,
-    functions, groups, units,
+    functions, units,
     value::{At, Bound, Failure, Quantity, Val, shown, wrong},
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     attrs::{Attrs, Value},
     cf::{
         decoding::{ENCODING, ValidRange},
-        measure,
+        measure, names,
         time::Part,
     },
     dataset::{Dataset, Derived, OfGroups, Used},
@@ -44,6 +45,25 @@ pub fn bind(source: &str, program: &Program, inputs: &[Input]) -> Result<Vec<Der
         Err(Failure::Mistake(mistake)) => Err(mistake.in_source(source)),
         Err(Failure::Input(e)) => Err(e),
     }
+}
+
+/// The text of the expression that an output is, unless the program itself says what it is called.
+fn said_of(program: &Program, output: &str) -> Option<String> {
+    program.statements.iter().rev().find_map(|statement| match statement {
+        Statement::SetAttr { name, attr, .. } => {
+            let is_name = ["standard_name", "long_name"].contains(&attr.name.as_str());
+            (name.name == output && is_name).then_some(None)
+        }
+        Statement::Assign { name, value, .. } => {
+            let is_computed = !matches!(value.kind, ExprKind::Name(_));
+            (name.name == output).then(|| is_computed.then(|| value.to_string()))
+        }
+    })?
+}
+
+/// Whether attributes say in words what a variable is.
+fn is_called(attrs: &Attrs) -> bool {
+    ["standard_name", "long_name"].iter().any(|name| attrs.get(name).is_some())
 }
 
 /// The name of what nobody wants to keep.
@@ -105,7 +125,10 @@ impl Binder<'_> {
         let all = self.assigned.iter().filter(|(name, _)| !is_private(name));
         let outputs: Vec<Derived> = all
             .map(|(name, value)| {
-                let Quantity { array, attrs, from, taken, groups } = value.clone().quantity();
+                let Quantity { array, mut attrs, from, taken, groups } = value.clone().quantity();
+                if let Some(text) = said_of(program, name).filter(|_| !is_called(&attrs)) {
+                    attrs.set("long_name", text);
+                }
                 let groups = groups.into_iter().map(|g| OfGroups { input: g.input, grouping: g.grouping }).collect();
                 Derived { name: name.clone(), array, attrs, from, taken, groups }
             })
@@ -309,7 +332,7 @@ pub(super) fn binary(name: &str, (a, x): (&Expr, Val), (b, y): (&Expr, Val), spa
     let Some(op) = Binary::from_name(name) else {
         return wrong(span, format!("{name} is not available"));
     };
-    let (x, y) = groups::together(x, y, span)?;
+    let (x, y) = back::together(x, y, span)?;
     let array = match (&x, &y) {
         (Val::Number(x), Val::Number(y)) => return folded(op, *x, *y, span).map(Val::Number),
         (Val::Array(x), Val::Number(y)) => x.array.binary_scalar(op, *y).at(span)?,
@@ -327,6 +350,11 @@ pub(super) fn binary(name: &str, (a, x): (&Expr, Val), (b, y): (&Expr, Val), spa
     let mut out = Quantity::of(array, kept, &operands);
     if is_difference {
         measure::difference(&mut out.attrs);
+        if let [a, b] = operands[..]
+            && let Some(name) = names::anomaly(&a.attrs, &b.attrs)
+        {
+            out.attrs.set("standard_name", name);
+        }
     }
     units::say(&mut out.attrs, units::of_binary(op, &x, &y));
     Ok(Val::Array(out))

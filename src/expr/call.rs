@@ -6,20 +6,13 @@ use super::{
     bind::{Binder, binary, unary},
     diagnostic::Diagnostic,
     functions::{self, Arguments, Kind},
-    order,
     value::{At, Bound, Quantity, Val, float, given, integer, number, numbers, text, truth, wrong},
 };
 use crate::{
     array::LazyArray,
-    cf::{
-        cell_methods,
-        measure::{self, Unit},
-    },
+    cf::measure::{self, Unit},
     dtype::{DType, Scalar},
-    kernels::{
-        elementwise::{Binary, Lookup},
-        fold::{FoldOptions, Op},
-    },
+    kernels::elementwise::{Binary, Lookup},
 };
 
 /// A call with its arguments sorted.
@@ -66,10 +59,6 @@ impl Binder<'_> {
             }
             Kind::Elementwise2 => self.pair(&call),
             Kind::Elementwise => self.elementwise(&call),
-            Kind::Reduction if order::is_statistic(call.name) => self.order_statistic(&call).and_then(array),
-            Kind::Reduction if call.given("by").or(call.given("every")).is_some() => {
-                self.by_groups(&call).and_then(array)
-            }
             Kind::Reduction => self.reduction(&call).and_then(array),
             Kind::Statistic => self.statistic(&call).and_then(array),
             Kind::Cumulative | Kind::Ordering => self.along(&call).and_then(array),
@@ -190,74 +179,6 @@ impl Binder<'_> {
         let rounded = x.array.binary_scalar(there, factor).and_then(|a| a.round()?.binary_scalar(back, factor));
         Ok(x.with(rounded.at(call.span)?, Kept::All))
     }
-
-    fn reduction(&mut self, call: &Call) -> Bound<Quantity> {
-        let mut x = self.array(call.required("x")?)?;
-        let axes = axes(&call.args.rest, &x)?;
-        let axes = if axes.is_empty() { x.array.all_axes() } else { axes };
-        let (op, options) = fold_of(call)?;
-        let wanted = call.given("dtype").map(dtype).transpose()?;
-        if let Some(wanted) = wanted {
-            x.array = x.array.astype(wanted);
-        }
-        let weights = match call.given("weights") {
-            Some(expr) => Some((expr, self.array(expr)?)),
-            None => None,
-        };
-        let mut operands = vec![&x];
-        let array = match (call.name, &weights) {
-            ("count_nonzero", _) => x.array.count_nonzero(&axes),
-            ("average", Some((at, _))) if options.keep_missing || options.min_count > 0 => {
-                return Err(Diagnostic::new(at.span, "weights go with skipna=true and without min_count only")
-                    .with_help("write sum(x * w, skipna=false) / sum(w)")
-                    .into());
-            }
-            ("average", Some((_, weights))) => {
-                operands.push(weights);
-                x.array.average(&weights.array, &axes)
-            }
-            _ => x.array.reduce(op, &axes, options),
-        };
-        let mut array = array.at(call.span)?;
-        if let Some(wanted) = wanted {
-            array = array.astype(wanted);
-        }
-        if call.flag("keepdims", false)? {
-            array = keep_dims(&x, &array, &axes).at(call.span)?;
-        }
-        let dims: Vec<String> = axes.iter().filter_map(|&k| x.dims().get(k as usize).cloned()).collect();
-        let mut out = Quantity::of(array, Kept::Nothing, &operands);
-        out.attrs = crate::expr::attributes::kept(Kept::All, &[&x.attrs]);
-        cell_methods::reduced(&mut out.attrs, op, &dims);
-        // Where cells were joined, their areas are no more.
-        out.attrs.remove("cell_measures");
-        out.taken.retain(|(dim, _)| !dims.contains(dim));
-        Ok(out)
-    }
-}
-
-/// The fold that a reduction is, and its options.
-pub(super) fn fold_of(call: &Call) -> Bound<(Op, FoldOptions)> {
-    let skip = call.flag("skipna", true)?;
-    let min_count = call.given("min_count").map_or(Ok(0), |e| integer(e, "min_count"))?;
-    let Ok(min_count) = u64::try_from(min_count) else { return wrong(call.span, "min_count is not negative") };
-    let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;
-    let op = match call.name {
-        "average" => Op::Mean,
-        "count_nonzero" => Op::Count,
-        "ptp" => Op::Range,
-        name => Op::from_name(name).at(call.span)?,
-    };
-    Ok((op, FoldOptions { ddof, keep_missing: !skip, min_count }))
-}
-
-/// The reduced dimensions again, with length 1.
-fn keep_dims(x: &Quantity, reduced: &LazyArray, axes: &[i64]) -> crate::error::Result<LazyArray> {
-    let mut sorted = axes.to_vec();
-    sorted.sort_unstable();
-    let out = reduced.expand_dims(&sorted)?;
-    let names: Vec<&str> = x.dims().iter().map(String::as_str).collect();
-    if names.is_empty() { Ok(out) } else { out.with_dims(&names) }
 }
 
 /// Values in another unit.

@@ -210,7 +210,13 @@ impl<'a> Arguments<'a> {
 pub fn arrange<'a>(function: &'static Function, args: &'a [Arg], span: Span) -> Result<Arguments<'a>, Diagnostic> {
     let mut out = Arguments { named: Vec::new(), rest: Vec::new(), by_dimension: Vec::new() };
     let open = function.parameters.iter().find(|p| p.takes_rest());
-    let mut places = function.parameters.iter().filter(|p| p.by_position());
+    // Dimensions may come first where all but the array is named: quantile(t, time, q=0.9).
+    let is_named = |p: &Parameter| {
+        let first = function.parameters.first() == Some(p);
+        let dims = open == Some(&Parameter::Dims);
+        dims && !first && args.iter().any(|arg| arg.name.as_ref().is_some_and(|name| name.name == p.name()))
+    };
+    let mut places = function.parameters.iter().filter(|p| p.by_position() && !is_named(p));
     for arg in args {
         match &arg.name {
             Some(name) => by_name(function, name, &arg.value, &mut out)?,
@@ -352,6 +358,8 @@ mod tests {
         same("mean(t, axis=[lat, lon])", "x:t lat lon");
         same("mean(t, (0, 1))", "x:t 0 1");
         same("std(t, time, ddof=1)", "x:t ddof:1 time");
+        same("quantile(t, time, lat, q=0.9)", "x:t q:0.9 time lat");
+        same("quantile(t, 0.9, time)", "x:t q:0.9 time");
         same("clip(t, max=3)", "x:t max:3");
         same("where(t > 0, t, nan)", "condition:t > 0 x:t y:nan");
         same("cumsum(t, time)", "x:t axis:time");

@@ -1,23 +1,22 @@
-//! Groups: `mean(t, time, by=time.month)`, `clim(t, time.month)`, and how their results meet the values again.
+//! Groups: `mean(t, time, by=time.month)`, `clim(t, time.month)`, `anom(t, time.month)`.
 
 use super::{
     ast::{Expr, ExprKind, Span},
     attributes::{self, Kept},
+    back::brought_back,
     bind::{Binder, binary},
-    call::{Call, axis, fold_of},
+    call::{Call, axis},
     diagnostic::Diagnostic,
     known::positions,
     value::{At, Bound, Failure, Quantity, Val, float, integer, text, wrong},
 };
 use crate::{
-    array::{Folding, Groups, LazyArray, WindowShape},
-    cf::{
-        cell_methods,
-        time::{BinOptions, Frequency, Part},
-    },
-    dataset::{By, Dataset, Grouping, Selection, Taken, repeated},
+    array::{LazyArray, WindowShape},
+    cf::time::{BinOptions, Calendar, Frequency, Origin, Part, Side},
+    dataset::{By, Cells, Dataset, Found, Grouping, Selection, Statistic, Taken, described, repeated, split_keys},
     dtype::DType,
     kernels::fold::{FoldOptions, Op},
+    source::VarMeta,
 };
 use std::sync::Arc;
 
@@ -28,16 +27,19 @@ pub(super) struct Grouped {
     pub input: usize,
     pub grouping: Arc<Grouping>,
     /// What had been taken of the dimensions that they run along.
-    taken: Vec<(String, Taken)>,
+    pub taken: Vec<(String, Taken)>,
 }
 
 impl Grouped {
     /// What is taken of a dimension of groups that are all there.
-    fn of_whole(&self, key: &str) -> Vec<Taken> {
+    pub fn of_whole(&self, key: &str) -> Vec<Taken> {
         // Bins of time have the name of the coordinate that they cut, which is not theirs.
         if self.grouping.dims.iter().any(|dim| dim == key) { vec![Taken::Other] } else { Vec::new() }
     }
 }
+
+/// What says how bins of time are cut.
+const OF_BINS: [&str; 3] = ["closed", "label", "origin"];
 
 /// What a reduction by groups is asked for.
 struct Asked<'e> {
@@ -47,15 +49,22 @@ struct Asked<'e> {
 }
 
 impl Binder<'_> {
-    /// A reduction of each group: `by=` names what is grouped by, `every=` how long bins of time are.
-    pub fn by_groups(&mut self, call: &Call) -> Bound<Quantity> {
-        let x = self.array(call.required("x")?)?;
-        for name in ["keepdims", "weights", "dtype"] {
+    /// The groups that a reduction is to be by: `by=` names what is grouped by, `every=` how long bins of time are.
+    pub fn groups_of(&mut self, call: &Call, x: &Quantity) -> Bound<Option<Grouped>> {
+        let every = call.given("every");
+        if let Some((name, expr)) = OF_BINS.iter().find_map(|name| Some((name, call.given(name)?)))
+            && every.is_none()
+        {
+            return wrong(expr.span, format!("{name} is about bins of time; give every=\"1d\" too"));
+        }
+        if call.given("by").or(every).is_none() {
+            return Ok(None);
+        }
+        for name in ["keepdims", "dtype"] {
             if let Some(expr) = call.given(name) {
                 return wrong(expr.span, format!("{name} does not go with groups"));
             }
         }
-        let (op, options) = fold_of(call)?;
         let mut by = Vec::new();
         if let Some(expr) = call.given("by") {
             let all: Vec<&Expr> = match &expr.kind {
@@ -63,15 +72,13 @@ impl Binder<'_> {
                 _ => vec![expr],
             };
             for one in all {
-                by.push(self.by_of(one, &x)?);
+                by.push(self.by_of(one, x)?);
             }
         }
-        if let Some(expr) = call.given("every") {
-            by.push(self.bins_of(expr, &call.args.rest, &x, call.span)?);
+        if let Some(expr) = every {
+            by.push(self.bins_of(expr, call, x)?);
         }
-        let dims = call.args.rest.clone();
-        let grouped = self.grouping(&x, &Asked { by, dims: Vec::new() }, call.span)?;
-        reduced(&x, grouped, &dims, op, options, call.span)
+        self.grouping(x, &Asked { by, dims: Vec::new() }, call.span).map(Some)
     }
 
     /// The mean of each group, or of a window of groups round each.
@@ -84,9 +91,8 @@ impl Binder<'_> {
                 .into());
         }
         let grouped = self.grouping(&x, &asked, call.span)?;
-        let Some(window) = call.given("window") else {
-            return reduced(&x, grouped, &asked.dims, Op::Mean, FoldOptions::default(), call.span);
-        };
+        let of = |x: &Quantity, op: Op| Reduced::plain(op, &asked.dims).by(x, grouped.clone(), call.span);
+        let Some(window) = call.given("window") else { return of(&x, Op::Mean) };
         let cyclic = [Part::DayOfYear, Part::Month, Part::Hour, Part::DayOfWeek, Part::Week];
         if !matches!(&asked.by[..], [(_, By::Part { part, .. })] if cyclic.contains(part)) {
             return wrong(window.span, "a window goes round the year or the day: of dayofyear, month, week, hour");
@@ -102,11 +108,8 @@ impl Binder<'_> {
                 _ => return wrong(expr.span, "weights are 'equal' or 'triangle'"),
             },
         };
-        let options = FoldOptions::default();
         let wide = Quantity { array: x.array.astype(DType::F64), ..x.clone() };
-        let mean = reduced(&x, grouped.clone(), &asked.dims, Op::Mean, options, call.span)?;
-        let sums = reduced(&wide, grouped.clone(), &asked.dims, Op::Sum, options, call.span)?;
-        let counts = reduced(&wide, grouped.clone(), &asked.dims, Op::Count, options, call.span)?;
+        let (mean, sums, counts) = (of(&x, Op::Mean)?, of(&wide, Op::Sum)?, of(&wide, Op::Count)?);
         let at = mean.dims().iter().position(|d| *d == grouped.grouping.keys[0].name).unwrap_or(0);
         let around = |of: &LazyArray| of.astype(DType::F64).around(at as i64, length, shape);
         let means = around(&sums.array).and_then(|sums| sums.divide(&around(&counts.array)?)).at(window.span)?;
@@ -123,10 +126,10 @@ impl Binder<'_> {
         }
         let grouped = self.grouping(&x, &asked, call.span)?;
         let of = |x: &Quantity, op: Op, options: FoldOptions| -> Bound<Quantity> {
-            let result = reduced(x, grouped.clone(), &asked.dims, op, options, call.span)?;
+            let result = Reduced { options, ..Reduced::plain(op, &asked.dims) }.by(x, grouped.clone(), call.span)?;
             match brought_back(&result, x, call.span)? {
                 Some(back) => Ok(back),
-                None => wrong(call.span, "these groups are of several things; they cannot be brought back"),
+                None => wrong(call.span, "the results of these groups cannot be brought back to where they come from"),
             }
         };
         let options = FoldOptions::default();
@@ -199,26 +202,25 @@ impl Binder<'_> {
         }
     }
 
-    /// Bins of time along the one dimension that has times.
-    fn bins_of(&mut self, every: &Expr, dims: &[&Expr], x: &Quantity, span: Span) -> Bound<(usize, By)> {
+    /// Bins of time along the first dimension that has times, of those that are named where one of them has.
+    fn bins_of(&mut self, every: &Expr, call: &Call, x: &Quantity) -> Bound<(usize, By)> {
         let frequency = Frequency::parse(&text(every, "every")?).at(every.span)?;
-        let named = dims.iter().map(|dim| axis(dim, x)).collect::<Bound<Vec<i64>>>()?;
-        for (k, dim) in x.dims().iter().enumerate().filter(|(k, _)| named.is_empty() || named.contains(&(*k as i64))) {
+        let named = call.args.rest.iter().map(|dim| axis(dim, x)).collect::<Bound<Vec<i64>>>()?;
+        let (first, others): (Vec<_>, Vec<_>) =
+            x.dims().iter().enumerate().partition(|(k, _)| named.contains(&(*k as i64)));
+        for (_, dim) in first.into_iter().chain(others) {
             for used in &x.from {
                 let dataset = &self.inputs[used.input].dataset;
                 let meta = dataset.variable(&used.path).map_err(Failure::Input)?;
                 let found = dataset.coordinate(meta.group(), dim).filter(|_| meta.dims.contains(dim));
                 if let Some(time) = found.filter(|c| c.attrs.text("units").is_some_and(|u| u.contains(" since "))) {
                     let coordinate = time.path.clone();
-                    let options = BinOptions::default();
+                    let options = bin_options(call, time)?;
                     return Ok((used.input, By::Every { coordinate, frequency, options }));
                 }
             }
-            if named.first() == Some(&(k as i64)) && named.len() == 1 {
-                return wrong(dims[0].span, format!("'{dim}' has no coordinate of time to be cut into bins"));
-            }
         }
-        wrong(span, "no dimension has a coordinate of time to be cut into bins")
+        wrong(call.span, "no dimension has a coordinate of time to be cut into bins")
     }
 
     /// The groups of the positions that an array still has.
@@ -228,26 +230,32 @@ impl Binder<'_> {
             return wrong(span, "groups by variables of different inputs");
         }
         let by: Vec<By> = asked.by.iter().map(|(_, by)| by.clone()).collect();
-        let dataset = &self.inputs[*input].dataset;
+        let variables: Vec<&str> = by.iter().map(By::variable).collect();
+        let selected = self.still_there(*input, &variables, x, span)?;
+        let grouping = Grouping::of(&selected, &by).at(span)?;
+        let taken = x.taken.iter().filter(|(dim, _)| grouping.dims.contains(dim)).cloned().collect();
+        Ok(Grouped { input: *input, grouping: Arc::new(grouping), taken })
+    }
+
+    /// An input without the positions of some variables' dimensions that an array does not have any more.
+    pub fn still_there(&self, input: usize, variables: &[&str], x: &Quantity, span: Span) -> Bound<Dataset> {
+        let dataset = &self.inputs[input].dataset;
         let mut selection = Selection::new();
         let mut dims: Vec<&String> = Vec::new();
-        for one in &by {
-            let meta = dataset.variable(one.variable()).at(span)?;
+        for variable in variables {
+            let meta = dataset.variable(variable).at(span)?;
             for (dim, n) in meta.dims.iter().zip(meta.shape.iter()).filter(|(dim, _)| x.dims().contains(dim)) {
                 let is_cut = x.taken.iter().any(|(d, _)| d == dim);
                 if is_cut && !dims.contains(&dim) {
                     let Some(left) = positions(&x.taken, dim, *n) else {
-                        return wrong(span, format!("what was done to '{dim}' leaves no labels to group by"));
+                        return wrong(span, format!("what was done to '{dim}' leaves none of its places known"));
                     };
                     selection = selection.isel(dim, &listed(&left));
                     dims.push(dim);
                 }
             }
         }
-        let selected: Dataset = dataset.select(&selection).at(span)?;
-        let grouping = Grouping::of(&selected, &by).at(span)?;
-        let taken = x.taken.iter().filter(|(dim, _)| grouping.dims.contains(dim)).cloned().collect();
-        Ok(Grouped { input: *input, grouping: Arc::new(grouping), taken })
+        dataset.select(&selection).at(span)
     }
 }
 
@@ -261,99 +269,66 @@ fn listed(positions: &[u64]) -> String {
     }
 }
 
-/// One value for each group, over the dimensions that are named too.
-fn reduced(
-    x: &Quantity,
-    grouped: Grouped,
-    dims: &[&Expr],
-    op: Op,
-    options: FoldOptions,
-    span: Span,
-) -> Bound<Quantity> {
-    let grouping = &grouped.grouping;
-    let place = |dim: &String| match x.dims().iter().position(|d| d == dim) {
-        Some(at) => Ok(at as i64),
-        None => wrong(span, format!("the groups run along '{dim}', which this does not have")),
+/// How bins of time are told apart, and where they are counted from.
+fn bin_options(call: &Call, time: &VarMeta) -> Bound<BinOptions> {
+    let side = |name: &'static str| match call.given(name) {
+        Some(expr) => Side::named(&text(expr, name)?).at(expr.span).map(Some),
+        None => Ok(None),
     };
-    let along = grouping.dims.iter().map(place).collect::<Bound<Vec<i64>>>()?;
-    let mut also = dims.iter().map(|dim| axis(dim, x)).collect::<Bound<Vec<i64>>>()?;
-    also.retain(|k| !along.contains(k));
-    let fold = Folding::Op { op, options };
-    let single = grouping.keys.len() == 1;
-    let groups = grouping.groups.named(grouping.keys.first().map_or("", |key| &key.name));
-    let mut array = x.array.grouped_by(fold, &along, &groups, &also).at(span)?;
-    if !single {
+    let origin = match call.given("origin") {
+        Some(expr) => {
+            let calendar = Calendar::named(time.attrs.text("calendar")).at(expr.span)?;
+            Some(Origin::named(&text(expr, "origin")?, calendar).at(expr.span)?)
+        }
+        None => None,
+    };
+    Ok(BinOptions { closed: side("closed")?, label: side("label")?, origin, offset: 0 })
+}
+
+/// What one value is to be made of each group.
+pub(super) struct Reduced<'a> {
+    pub statistic: Statistic,
+    pub options: FoldOptions,
+    pub weights: Option<&'a Found>,
+    /// Dimensions that are reduced too.
+    pub dims: &'a [&'a Expr],
+}
+
+impl<'a> Reduced<'a> {
+    fn plain(op: Op, dims: &'a [&'a Expr]) -> Reduced<'a> {
+        Reduced { statistic: op.into(), options: FoldOptions::default(), weights: None, dims }
+    }
+
+    /// One value for each group, over the dimensions that are named too.
+    pub fn by(&self, x: &Quantity, grouped: Grouped, span: Span) -> Bound<Quantity> {
+        let grouping = &grouped.grouping;
+        let place = |dim: &String| match x.dims().iter().position(|d| d == dim) {
+            Some(at) => Ok(at as i64),
+            None => wrong(span, format!("the groups run along '{dim}', which this does not have")),
+        };
+        let along = grouping.dims.iter().map(place).collect::<Bound<Vec<i64>>>()?;
+        let mut also = self.dims.iter().map(|dim| axis(dim, x)).collect::<Bound<Vec<i64>>>()?;
+        also.retain(|k| !along.contains(k));
+        let groups = grouping.groups.named(grouping.keys.first().map_or("", |key| &key.name));
+        let weights = self.weights.map(|found| &found.weights);
+        let cells = Cells { axes: &also, groups: Some((&groups, &along)), weights, options: self.options };
+        let array = self.statistic.of(&x.array, &cells).at(span)?;
+        let leads = array.ndim() + along.len() + also.len() > x.array.ndim() + 1;
         let first = along.iter().min().copied().unwrap_or(0);
-        let at = (0..first).filter(|k| !also.contains(k)).count();
-        let mut names: Vec<String> = array.dims().unwrap_or_default().to_vec();
-        let mut shape: Vec<i64> = array.shape().iter().map(|&n| n as i64).collect();
-        names.splice(at..at + 1, grouping.keys.iter().map(|key| key.name.clone()));
-        shape.splice(at..at + 1, grouping.shape().into_iter().map(|n| n as i64));
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        array = array.reshape(&shape).and_then(|a| a.with_dims(&names)).at(span)?;
+        let at = (0..first).filter(|k| !also.contains(k)).count() + usize::from(leads);
+        let array = split_keys(array, grouping, at).at(span)?;
+        let mut gone = [along, also].concat();
+        gone.sort_unstable();
+        let gone: Vec<String> = gone.iter().filter_map(|&k| x.dims().get(k as usize).cloned()).collect();
+        let mut out = x.with(array, Kept::Nothing);
+        out.attrs = attributes::kept(Kept::All, &[&x.attrs]);
+        described(&mut out.attrs, &self.statistic, &gone, repeated(Some(grouping)), self.weights);
+        out.attrs.remove("cell_measures");
+        out.taken.retain(|(dim, _)| !gone.contains(dim));
+        for key in &grouping.keys {
+            out.taken.extend(grouped.of_whole(&key.name).into_iter().map(|taken| (key.name.clone(), taken)));
+        }
+        out.groups.push(grouped);
+        Ok(out)
     }
-    let gone: Vec<String> = along.iter().chain(&also).filter_map(|&k| x.dims().get(k as usize).cloned()).collect();
-    let mut out = x.with(array, Kept::Nothing);
-    out.attrs = attributes::kept(Kept::All, &[&x.attrs]);
-    match repeated(Some(grouping)) {
-        Some((dim, over)) => cell_methods::repeated(&mut out.attrs, op, &gone, dim, over),
-        None => cell_methods::reduced(&mut out.attrs, op, &gone),
-    }
-    out.attrs.remove("cell_measures");
-    out.taken.retain(|(dim, _)| !gone.contains(dim));
-    for key in &grouping.keys {
-        out.taken.extend(grouped.of_whole(&key.name).into_iter().map(|taken| (key.name.clone(), taken)));
-    }
-    out.groups.push(grouped);
-    Ok(out)
-}
-
-/// Both, the results of groups at the positions that they are of where the other has these.
-pub(super) fn together(x: Val, y: Val, span: Span) -> Bound<(Val, Val)> {
-    let (Val::Array(p), Val::Array(q)) = (&x, &y) else { return Ok((x, y)) };
-    if let Some(back) = brought_back(p, q, span)? {
-        return Ok((Val::Array(back), y));
-    }
-    if let Some(back) = brought_back(q, p, span)? {
-        return Ok((x, Val::Array(back)));
-    }
-    Ok((x, y))
-}
-
-/// Results of groups at the positions that another array still has; `None` where they do not belong together so.
-fn brought_back(of: &Quantity, beside: &Quantity, span: Span) -> Bound<Option<Quantity>> {
-    for grouped in &of.groups {
-        let ([key], [over]) = (&grouped.grouping.keys[..], &grouped.grouping.dims[..]) else { continue };
-        let taken = |q: &Quantity, dim: &String| -> Vec<Taken> {
-            q.taken.iter().filter(|(d, _)| d == dim).map(|(_, t)| t.clone()).collect()
-        };
-        let own = of.dims().iter().position(|d| *d == key.name);
-        let whole = |at: &usize| {
-            of.array.shape()[*at] == u64::from(grouped.grouping.groups.count())
-                && taken(of, &key.name) == grouped.of_whole(&key.name)
-        };
-        let is_grouped_too = beside.groups.iter().any(|other| Arc::ptr_eq(&other.grouping, &grouped.grouping));
-        let there = beside.dims().iter().position(|d| d == over).filter(|_| !is_grouped_too);
-        let (Some(axis), Some(there)) = (own.filter(whole), there) else { continue };
-        let labels = grouped.grouping.groups.labels();
-        let before: Vec<Taken> = grouped.taken.iter().map(|(_, t)| t.clone()).collect();
-        let now = taken(beside, over);
-        let left = match (before == now, before.is_empty()) {
-            (true, _) => Some((0..labels.len() as u64).collect()),
-            (false, true) => positions(&beside.taken, over, labels.len() as u64),
-            (false, false) => None,
-        };
-        let Some(left) = left.filter(|left: &Vec<u64>| left.len() as u64 == beside.array.shape()[there]) else {
-            return wrong(span, format!("the groups are not of the same positions along '{over}'"));
-        };
-        let labels = left.iter().filter_map(|&at| labels.get(at as usize).copied()).collect();
-        let groups = Groups::new(labels, grouped.grouping.groups.count()).at(span)?;
-        let array = of.array.spread(&groups, axis as i64, over).at(span)?;
-        let mut out = Quantity { array, ..of.clone() };
-        out.taken.retain(|(dim, _)| *dim != key.name);
-        out.taken.extend(now.into_iter().map(|t| (over.clone(), t)));
-        out.groups.retain(|other| !Arc::ptr_eq(&other.grouping, &grouped.grouping));
-        return Ok(Some(out));
-    }
-    Ok(None)
 }

@@ -136,6 +136,14 @@ impl Binder<'_> {
         }
     }
 
+    /// The values of an array of any rank that is all of a variable; of others as [`known`](Binder::known).
+    pub fn numbers_of(&self, array: &LazyArray) -> Bound<Option<Vec<f64>>> {
+        match self.variable_of(array) {
+            Some((input, path)) => self.inputs[input].dataset.numbers(path).map(Some).map_err(Failure::Input),
+            None => Ok(self.known(array)?.map(|known| known.numbers())),
+        }
+    }
+
     /// The variable that an array is all of.
     fn variable_of(&self, array: &LazyArray) -> Option<(usize, &str)> {
         self.variables.iter().find(|(_, q)| q.array.is(array)).map(|((input, path), _)| (*input, path.as_str()))

@@ -6,6 +6,7 @@
 //! hot = where(t > 273.15 and not isnan(p), t, nan)
 //! anom = t - clim(t, time.month)                     # the mean of each group, and back at each step
 //! daily = max(t, time, every="1d")                   # groups by parts of dates, bins of time, variables
+//! series = mean(t, lat, lon, weights="area")         # weights: by name, or an expression
 //! djf = mean(t[time.season == "DJF"], time)          # parts of dates, masks along a dimension
 //! sub = `group/t`[time=0:10:2, lat=::-1] + b.t       # names with other characters in backquotes; b is an input
 //! ```
@@ -14,6 +15,10 @@
 //! names ([`functions::TABLE`]). Names mean nothing to the parser: whether `time` is a dimension, `pi` a constant or
 //! `a.t` a variable of the input `a` is decided by [`bind()`], which knows the inputs and makes lazy arrays of the
 //! tree.
+//!
+//! `weights=` of a reduction is what `reduce --weights` takes, in quotes, or an expression along dimensions of the values:
+//! what follows from coordinates, and variables, are known beforehand and make one pass. `by=` and `every=` make a value for
+//! each group, of any reduction; where such a result meets the values again, it stands at each place of its group.
 //!
 //! Units go through arithmetic where they are known: sums and extremes keep those that all operands have, however they are
 //! written, and lose different ones, for nothing is converted in silence (`convert_units` does that); products, powers
@@ -24,6 +29,7 @@
 mod along;
 mod ast;
 mod attributes;
+mod back;
 mod bind;
 mod call;
 mod dates;
@@ -36,6 +42,7 @@ mod linear;
 mod order;
 mod parser;
 mod print;
+mod reduce;
 mod shaped;
 mod statistics;
 mod subscript;

@@ -2,49 +2,18 @@
 
 use super::{
     ast::{Expr, ExprKind},
-    attributes::{self, Kept},
-    bind::Binder,
-    call::{Call, axes},
-    value::{At, Bound, Quantity, integer, numbers, text, wrong},
+    call::Call,
+    value::{At, Bound, numbers, text},
 };
-use crate::{
-    array::LazyArray,
-    cf::cell_methods,
-    error::Result,
-    kernels::lanes::{LaneOptions, Method, OrderStatistic, Quantiles},
-};
+use crate::kernels::lanes::{Method, OrderStatistic, Quantiles};
 
 /// Whether a function of the table is one of them.
 pub(super) fn is_statistic(name: &str) -> bool {
     name == "percentile" || OrderStatistic::NAMES.contains(&name)
 }
 
-impl Binder<'_> {
-    /// One value for all along some dimensions; a list of quantiles makes a first dimension.
-    pub fn order_statistic(&mut self, call: &Call) -> Bound<Quantity> {
-        let x = self.array(call.required("x")?)?;
-        let axes = axes(&call.args.rest, &x)?;
-        let axes = if axes.is_empty() { x.array.all_axes() } else { axes };
-        let min_count = call.given("min_count").map_or(Ok(0), |e| integer(e, "min_count"))?;
-        let Ok(min_count) = u64::try_from(min_count) else { return wrong(call.span, "min_count is not negative") };
-        let options = LaneOptions { keep_missing: !call.flag("skipna", true)?, min_count };
-        let statistic = statistic(call)?;
-        let mut array = x.array.order_statistic(statistic.clone(), &axes, options).at(call.span)?;
-        if call.flag("keepdims", false)? {
-            array = with_ones(&x, &array, &axes).at(call.span)?;
-        }
-        let dims: Vec<String> = axes.iter().filter_map(|&k| x.dims().get(k as usize).cloned()).collect();
-        let mut out = x.with(array, Kept::Nothing);
-        out.attrs = attributes::kept(Kept::All, &[&x.attrs]);
-        cell_methods::ordered(&mut out.attrs, &statistic, &dims);
-        // Where cells were joined, their areas are no more.
-        out.attrs.remove("cell_measures");
-        out.taken.retain(|(dim, _)| !dims.contains(dim));
-        Ok(out)
-    }
-}
-
-fn statistic(call: &Call) -> Bound<OrderStatistic> {
+/// Which statistic of order a function is.
+pub(super) fn statistic(call: &Call) -> Bound<OrderStatistic> {
     Ok(match call.name {
         "median" => OrderStatistic::Median,
         "mad" => OrderStatistic::Mad,
@@ -70,15 +39,4 @@ fn quantiles(q: &Expr, whole: f64) -> Bound<Quantiles> {
         (ExprKind::List(_), _) | (_, []) => Quantiles::new(parts).at(q.span),
         (_, [one, ..]) => Quantiles::new(*one).at(q.span),
     }
-}
-
-/// The reduced dimensions again, with length 1.
-fn with_ones(x: &Quantity, reduced: &LazyArray, axes: &[i64]) -> Result<LazyArray> {
-    let lead = (reduced.ndim() + axes.len() - x.array.ndim()) as i64;
-    let mut sorted: Vec<i64> = axes.iter().map(|k| k + lead).collect();
-    sorted.sort_unstable();
-    let out = reduced.expand_dims(&sorted)?;
-    let first = reduced.dims().unwrap_or_default().iter().take(lead as usize);
-    let names: Vec<&str> = first.chain(x.dims()).map(String::as_str).collect();
-    if x.dims().is_empty() { Ok(out) } else { out.with_dims(&names) }
 }

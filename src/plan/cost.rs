@@ -1,8 +1,9 @@
-use super::{Destination, Fold, Input, Map, Open, Output, Plan, Runs, Stage};
+use super::{Destination, Fold, Input, Map, Narrowing, Open, Output, Plan, Runs, Stage};
 use crate::{
     codec::ScratchSize,
     error::{Error, Result},
     grid::Grid,
+    kernels::lanes::Staged,
     source::Sink,
     units::Bytes,
 };
@@ -99,11 +100,12 @@ impl Input {
 }
 
 impl Stage {
-    /// What it reads and writes.
+    /// What it reads and writes; where it may go through its input more often than it has to, at least.
     pub fn cost(&self) -> Cost {
         let written = match self {
             Stage::Fold(fold) => fold.written(),
             Stage::Map(map) => map.written(),
+            Stage::Narrow(_) => 0,
         };
         let mut cost = Cost { written, ..Cost::default() };
         for source in self.input().sources().into_iter().filter(|s| !s.is_spilled()) {
@@ -111,6 +113,8 @@ impl Stage {
             cost.decoded = cost.decoded.saturating_add(source.meta().decoded_bytes().unwrap_or(0));
             cost.chunks = cost.chunks.saturating_add(source.grid().chunks());
         }
+        let times = |n: u64| n.saturating_mul(self.passes().0);
+        (cost.stored, cost.decoded, cost.chunks) = (times(cost.stored), times(cost.decoded), times(cost.chunks));
         if let Stage::Fold(fold) = self
             && let Some(grouping) = &fold.grouping
         {
@@ -130,6 +134,7 @@ impl Stage {
         match self {
             Stage::Fold(fold) => fold.need(sink),
             Stage::Map(map) => map.need(sink),
+            Stage::Narrow(narrowing) => narrowing.need(sink),
         }
     }
 
@@ -143,7 +148,7 @@ impl Stage {
                 Some(sink) => Ok(most.max(sink.scratch(variable)?)),
                 None => Ok(most),
             },
-            Destination::Held(_) | Destination::Among { .. } => Ok(most),
+            Destination::Held(_) => Ok(most),
             Destination::Spill(spilled) => Ok(most.max(spilled.put_scratch())),
         })
     }
@@ -194,7 +199,7 @@ impl Map {
     fn written(&self) -> u64 {
         match self.destination {
             Destination::Sink { .. } => self.pieces.shape().bytes(self.stored.size()).map_or(0, |n| n as u64),
-            Destination::Held(_) | Destination::Among { .. } | Destination::Spill(_) => 0,
+            Destination::Held(_) | Destination::Spill(_) => 0,
         }
     }
 
@@ -244,6 +249,47 @@ impl Map {
     }
 }
 
+impl Narrowing {
+    /// Bytes of the counts that a worker keeps, and of the keys that all collect.
+    pub fn room_bytes(&self) -> [u64; 2] {
+        let keys = (self.room.keys as u64).saturating_mul(self.narrow.key_bytes() as u64);
+        [(self.room.bins as u64).saturating_mul(8), keys].map(super::padded)
+    }
+
+    /// Bytes of the slab that each lane is written in, where lanes are put in order.
+    pub fn slab_bytes(&self) -> u64 {
+        let slab = self.results.iter().find_map(|r| match &r.destination {
+            Destination::Spill(spilled) => Some(spilled.slabs().chunk()[r.axis].saturating_mul(r.dtype.size() as u64)),
+            _ => None,
+        });
+        slab.unwrap_or(0)
+    }
+
+    fn need(&self, sink: ScratchSize) -> Result<Need> {
+        let [counts, keys] = self.room_bytes();
+        let cells = self.columns.kept().shape().elements()?;
+        let worker = self.input.scratch().max(sink);
+        let spilled = self.results.iter().find_map(|r| match &r.destination {
+            Destination::Spill(spilled) => Some(spilled.cut_bytes() as u64),
+            _ => None,
+        });
+        let slabs = spilled.map_or(0, |cut| {
+            let each = cells.saturating_mul(self.slab_bytes());
+            each.saturating_add(cut).saturating_add(worker.bytes())
+        });
+        Ok(Need {
+            worker,
+            work: self.input.work_bytes(self.input.grid().chunk()),
+            chunk: self.input.block_bytes(),
+            result: counts.saturating_add(SEGMENT_BYTES + Staged::BYTES as u64),
+            state: 0,
+            column: 0,
+            // Beside the counts of all workers and the keys, what is known of each cell.
+            tile: counts.saturating_add(keys).saturating_add(cells.saturating_mul(CELL_BYTES)).saturating_add(slabs),
+        })
+    }
+}
+
 impl Plan {
     /// What it reads and writes in all.
     pub fn cost(&self) -> Cost {
@@ -287,6 +333,9 @@ impl Plan {
 
 /// More cells than any machine holds states for; below it no product overflows.
 const CELLS_MAX: u64 = 1 << 48;
+
+/// What is known of a cell whose statistics are looked for, about.
+const CELL_BYTES: u64 = 1 << 10;
 
 /// One worker's cache-sized buffer of decoded values, generously.
 const SEGMENT_BYTES: u64 = 64 << 10;

@@ -1,6 +1,9 @@
-use super::{Destination, Fold, Form, Formula, Input, Leaf, Map, Output, Plan, Program, Reducers, Stage};
+use super::{
+    Columns, Destination, Fold, Form, Formula, Input, Leaf, Map, Narrowing, Output, Plan, Program, Reducers, Stage,
+};
 use crate::{
     error::Result,
+    kernels::decode::Decode,
     source::{Sink, Source},
     spill::{Keep, Spilled},
     units::Bytes,
@@ -23,17 +26,19 @@ pub fn explain(plan: &Plan, sink: Option<&dyn Sink>, workers: u64, limit: Bytes)
         let _ = match stage {
             Stage::Fold(fold) => write_fold(&mut out, plan, fold),
             Stage::Map(map) => write_map(&mut out, plan, map),
+            Stage::Narrow(narrowing) => write_narrowing(&mut out, plan, narrowing),
         };
     }
     let cost = plan.cost();
     let reads = |s: &&Stage| s.input().sources().iter().any(|source| !source.is_spilled());
-    let passes = plan.stages.iter().filter(reads).count();
+    let passes = plan.stages.iter().filter(reads).map(Stage::passes);
+    let (least, most) = passes.fold((0u64, 0u64), |(a, b), (least, most)| (a + least, b.saturating_add(most)));
+    let passes = if least == most { counted(most) } else { format!("{} (or up to {most})", counted(least)) };
     let _ = writeln!(
         out,
-        "cost: {} in {} chunks read in {passes} pass{}, {} decoded, {} written, {}; peak memory of data {}, least {}, limit {limit}",
+        "cost: {} in {} chunks read in {passes}, {} decoded, {} written, {}; peak memory of data {}, least {}, limit {limit}",
         Bytes(cost.stored),
         cost.chunks,
-        if passes == 1 { "" } else { "es" },
         Bytes(cost.decoded),
         Bytes(cost.written),
         spilled(plan),
@@ -51,18 +56,16 @@ fn spilled(plan: &Plan) -> String {
     }
 }
 
+fn counted(passes: u64) -> String {
+    format!("{passes} pass{}", if passes == 1 { "" } else { "es" })
+}
+
 fn write_fold(out: &mut String, plan: &Plan, fold: &Fold) -> std::fmt::Result {
     for output in fold.outputs() {
         write_output(out, plan, output)?;
     }
-    let names: Vec<String> = match &fold.input {
-        Input::Stored(source) => source.meta().dims.clone(),
-        Input::Computed(computed) => (0..computed.grid.shape().len()).map(|k| format!("axis {k}")).collect(),
-    };
-    let axes: Vec<&str> =
-        names.iter().zip(fold.columns.reduced()).filter(|(_, r)| **r).map(|(d, _)| d.as_str()).collect();
+    let over = reduced(&fold.input, &fold.columns);
     let ops: Vec<String> = fold.parts.iter().flat_map(|p| ops(&p.reducer)).collect();
-    let over = if axes.is_empty() { "nothing".to_string() } else { axes.join(", ") };
     let (columns, chunks) = (fold.columns.kept().chunks(), fold.columns.chunks());
     let state = Bytes(fold.state_bytes(fold.columns.cells()) as u64);
     write!(out, "└─ fold {} over {over}", ops.join(", "))?;
@@ -85,21 +88,59 @@ fn write_fold(out: &mut String, plan: &Plan, fold: &Fold) -> std::fmt::Result {
             )?;
         }
     }
-    match &fold.input {
+    write_decoded(out, plan, &fold.input, &fold.parts[0].decode)
+}
+
+/// The axes that are reduced.
+fn reduced(input: &Input, columns: &Columns) -> String {
+    let names: Vec<String> = match input {
+        Input::Stored(source) => source.meta().dims.clone(),
+        Input::Computed(computed) => (0..computed.grid.shape().len()).map(|k| format!("axis {k}")).collect(),
+    };
+    let axes: Vec<&str> = names.iter().zip(columns.reduced()).filter(|(_, r)| **r).map(|(d, _)| d.as_str()).collect();
+    if axes.is_empty() { "nothing".to_string() } else { axes.join(", ") }
+}
+
+/// What is folded or looked through.
+fn write_decoded(out: &mut String, plan: &Plan, input: &Input, decode: &Decode) -> std::fmt::Result {
+    match input {
         Input::Stored(source) => {
-            let decode = &fold.parts[0].decode;
             writeln!(out, "   └─ decode to {}{}, fused", decode.result, meaning(decode))?;
             writeln!(out, "      └─ {}", read_line(source.as_ref()))
         }
-        Input::Computed(_) => write_computed(out, plan, &fold.input, "   "),
+        Input::Computed(_) => write_computed(out, plan, input, "   "),
     }
+}
+
+fn write_narrowing(out: &mut String, plan: &Plan, narrowing: &Narrowing) -> std::fmt::Result {
+    for result in &narrowing.results {
+        match &result.destination {
+            Destination::Held(slot) => write_held(out, plan, *slot)?,
+            Destination::Spill(spilled) => write_spill(out, plan, spilled)?,
+            Destination::Sink { .. } => {}
+        }
+    }
+    let ((least, most), [counts, keys]) = (narrowing.passes(), narrowing.room_bytes());
+    let passes = if least == most { counted(most) } else { format!("{least} to {}", counted(most)) };
+    let lanes = narrowing.columns.kept().shape().elements().unwrap_or(u64::MAX);
+    writeln!(
+        out,
+        "└─ narrow down {} over {}: {lanes} lane{} of {} values, in {passes} that count in {} and \
+         collect what is left where that takes no more than {}",
+        narrowing.narrow,
+        reduced(&narrowing.input, &narrowing.columns),
+        if lanes == 1 { "" } else { "s" },
+        narrowing.columns.per_cell(),
+        Bytes(counts),
+        Bytes(keys),
+    )?;
+    write_decoded(out, plan, &narrowing.input, &narrowing.decode)
 }
 
 fn ops(reducer: &Reducers) -> Vec<String> {
     match reducer {
         Reducers::Folds(folds) => folds.ops().iter().map(|op| op.name().to_string()).collect(),
         Reducers::Custom(reducer) => vec![reducer.name().to_string()],
-        Reducers::Narrow(narrow) => vec![narrow.to_string()],
     }
 }
 
@@ -109,8 +150,7 @@ fn write_output(out: &mut String, plan: &Plan, output: &Output) -> std::fmt::Res
             let (stored, pieces) = (output.stored, &output.pieces);
             writeln!(out, "write {variable}: {stored} {} in pieces of {}", pieces.shape(), pieces.chunk())
         }
-        Destination::Held(slot) | Destination::Among { slot, at: 0, .. } => write_held(out, plan, *slot),
-        Destination::Among { .. } => Ok(()),
+        Destination::Held(slot) => write_held(out, plan, *slot),
         Destination::Spill(spilled) => write_spill(out, plan, spilled),
     }
 }
@@ -142,7 +182,7 @@ fn write_held(out: &mut String, plan: &Plan, slot: usize) -> std::fmt::Result {
 
 fn write_map(out: &mut String, plan: &Plan, map: &Map) -> std::fmt::Result {
     match (&map.destination, &map.input) {
-        (Destination::Held(slot) | Destination::Among { slot, .. }, _) => write_held(out, plan, *slot)?,
+        (Destination::Held(slot), _) => write_held(out, plan, *slot)?,
         (Destination::Spill(spilled), input) => {
             write_spill(out, plan, spilled)?;
             if let Input::Stored(source) = input {
@@ -257,7 +297,7 @@ fn write_program(
     Ok(())
 }
 
-fn meaning(decode: &crate::kernels::decode::Decode) -> String {
+fn meaning(decode: &Decode) -> String {
     let mut words = String::new();
     if !decode.missing.is_empty() || decode.valid.is_some() {
         words += ", missing to NaN";

@@ -1,6 +1,6 @@
 //! How a fold goes through its input, with groups and without: without, all values are of one group.
 
-use super::{Fold, Grouping, Output, tiles};
+use super::{Fold, Grouping, Output, Part, tiles};
 use crate::{
     array::Groups,
     codec::ScratchSize,
@@ -94,7 +94,11 @@ impl Fold {
     /// When sizes overflow.
     pub fn by_groups(mut self, groups: &Groups, grouped: &[bool], room: u64) -> Result<Fold> {
         let kept = self.columns.kept().clone();
-        let whole = Grouping::new(self.input.grid(), kept.chunks(), groups, grouped, self.columns.reduced())?;
+        let reduced = self.columns.reduced();
+        let mut whole = Grouping::new(self.input.grid(), kept.chunks(), groups, grouped, reduced)?;
+        if self.parts.iter().any(Part::gives_positions) {
+            whole = whole.with_places(self.input.grid().shape(), reduced);
+        }
         let (place, count) = (whole.place(), u64::from(groups.count()));
         let pieces: Vec<Grid> = self.outputs().map(|o| without(&o.pieces, place)).collect::<Result<_>>()?;
         let beside = tiles::tiles(&kept, &pieces.iter().collect::<Vec<_>>(), 1, u64::MAX)?;

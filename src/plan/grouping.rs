@@ -24,6 +24,47 @@ pub struct Grouping {
     place: usize,
     /// For each axis of the source, whether the groups are along it.
     grouped: Vec<bool>,
+    /// The places of positions among those of their groups, where somebody wants to know.
+    within: Option<Arc<Within>>,
+}
+
+/// Where positions are among those of their groups.
+///
+/// *Memory*: four bytes for each position along the grouped axes.
+pub struct Within {
+    /// For each position along the grouped axes, how many before it are of its group.
+    ranks: Vec<u32>,
+    /// How many are of each group.
+    sizes: Vec<u64>,
+    /// Positions along the axes behind them that are reduced too.
+    behind: u64,
+}
+
+impl Within {
+    fn new(groups: &Groups, behind: u64) -> Within {
+        let mut sizes = vec![0; groups.count() as usize];
+        let ranks = groups.labels().iter().map(|&label| match sizes.get_mut(label as usize) {
+            Some(size) => {
+                *size += 1;
+                (*size - 1) as u32
+            }
+            None => 0,
+        });
+        Within { ranks: ranks.collect(), sizes, behind }
+    }
+
+    /// The place, among all values of a group, of what is at `index` among all values.
+    pub fn index(&self, group: u32, index: u64) -> u64 {
+        let (rest, behind) = (index / self.behind, index % self.behind);
+        let (before, position) = (rest / self.ranks.len() as u64, rest % self.ranks.len() as u64);
+        (before * self.sizes[group as usize] + u64::from(self.ranks[position as usize])) * self.behind + behind
+    }
+
+    /// How far apart values of a group are that are `stride` apart among all values, along one axis.
+    pub fn stride(&self, group: u32, stride: u64) -> u64 {
+        let whole = self.behind * self.ranks.len() as u64;
+        if stride < whole { stride } else { stride / self.ranks.len() as u64 * self.sizes[group as usize] }
+    }
 }
 
 /// What does not depend on the blocks.
@@ -92,13 +133,14 @@ impl Grouping {
         let others = pick(grid.counts(), &beside);
         let others = Grid::new(others.clone(), others.iter().map(|_| 1).collect())?;
         let per_position = pick(grid.shape(), &beside).elements()?;
-        let grid = Grid::new(pick(grid.shape(), &along), pick(grid.chunk(), &along))?;
+        let grid = grid.along_axes(along)?;
         let per_cell = groups.sizes().into_iter().map(|n| n.saturating_mul(per_position)).collect();
         let (offsets, members) = members(&grid, groups);
         let table = Table { grid, others, offsets, members, families: Vec::new(), per_cell };
         let families = table.families(columns, groups.count());
         let table = Arc::new(Table { families, ..table });
-        let whole = Grouping { groups: groups.clone(), table, blocks: Vec::new(), place, grouped: grouped.to_vec() };
+        let grouped = grouped.to_vec();
+        let whole = Grouping { groups: groups.clone(), table, blocks: Vec::new(), place, grouped, within: None };
         Ok(whole.cut(u64::MAX, u64::MAX))
     }
 
@@ -135,6 +177,19 @@ impl Grouping {
         }
         blocks.iter_mut().for_each(|block| block.cut_runs(&self.table));
         Grouping { blocks, ..self.clone() }
+    }
+
+    /// The same, which knows where positions are among those of their groups. `shape` is the source's.
+    pub fn with_places(self, shape: &Shape, reduced: &[bool]) -> Grouping {
+        let last = self.grouped.iter().rposition(|g| *g).unwrap_or(0);
+        let behind = (last + 1..shape.len()).filter(|&k| reduced[k]).map(|k| shape[k]).product();
+        let within = Within::new(&self.groups, behind);
+        Grouping { within: Some(Arc::new(within)), ..self }
+    }
+
+    /// Where positions are among those of their groups, where somebody wants to know.
+    pub fn within(&self) -> Option<&Within> {
+        self.within.as_deref()
     }
 
     /// The groups.
@@ -390,6 +445,20 @@ mod tests {
     fn all(grouping: &Grouping, group: u32) -> u64 {
         let has = |chunk: &u64| grouping.table.members(*chunk).contains(&group);
         (0..grouping.table.chunks()).filter(has).count() as u64 * grouping.table.depth()
+    }
+
+    #[test]
+    fn positions_within_groups_are_counted_in_row_major_order() {
+        let groups = Groups::new(vec![0, 1, Groups::NONE, 0, 1, 1], 2).unwrap();
+        // Along the middle one of three reduced axes, of lengths 2, 6 and 5: an index is (a * 6 + g) * 5 + b.
+        let within = Within::new(&groups, 5);
+        for (a, b) in [(0, 0), (1, 3)] {
+            let at = |group, position| within.index(group, (a * 6 + position) * 5 + b);
+            assert_eq!([at(0, 0), at(0, 3)], [a * 2 * 5 + b, (a * 2 + 1) * 5 + b]);
+            assert_eq!([at(1, 1), at(1, 4), at(1, 5)], [0, 1, 2].map(|k| (a * 3 + k) * 5 + b));
+        }
+        assert_eq!([1, 5, 30].map(|stride| within.stride(0, stride)), [1, 5, 2 * 5]);
+        assert_eq!(within.stride(1, 30), 3 * 5);
     }
 
     #[test]

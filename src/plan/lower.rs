@@ -10,7 +10,10 @@ use crate::{
     dtype::DType,
     error::Result,
     grid::Grid,
-    kernels::fold::{FoldOptions, Folds, Op},
+    kernels::{
+        fold::{FoldOptions, Folds, Op},
+        lanes::{LaneOp, Narrow},
+    },
     shape::Shape,
     source::{Origin, Sink, Source},
     units::Bytes,
@@ -70,13 +73,13 @@ pub fn lower_within(targets: Vec<Target>, limit: Bytes, held: Bytes, sink: Optio
 }
 
 /// An array that is computed in a stage of its own: what needs it needs all of it.
-struct Barrier {
-    array: LazyArray,
-    id: usize,
+pub(super) struct Barrier {
+    pub(super) array: LazyArray,
+    pub(super) id: usize,
     /// How many barriers lie one behind the other up to this one.
     level: usize,
     /// Whether another array needs it, and so where it is held.
-    slot: Option<usize>,
+    pub(super) slot: Option<usize>,
     /// The targets that are just this.
     targets: Vec<usize>,
 }
@@ -217,19 +220,25 @@ impl Lowering {
     /// Whether what is to be held is too large for that.
     fn is_put_aside(&self, array: &LazyArray) -> bool {
         let bytes = array.shape().bytes(array.dtype().size()).map_or(u64::MAX, |n| n as u64);
-        matches!(array.operation(), Operation::Hold { .. }) && bytes > self.limit.0 / 4
+        let sorted = matches!(lanes(array), Some((.., LaneOp::Sort { .. } | LaneOp::TopK { .. })));
+        sorted || matches!(array.operation(), Operation::Hold { .. }) && bytes > self.limit.0 / 4
     }
 
     /// Barriers of one level that share a pass: folds of the same array, or of arrays with the same blocks that read
-    /// a source in common, over the same axes.
+    /// a source in common, over the same axes; and what is looked for in the same lanes.
     fn groups(&mut self, barriers: Vec<Barrier>) -> Result<Vec<Vec<Barrier>>> {
         let mut groups: Vec<(Vec<usize>, Vec<Barrier>)> = Vec::new();
         for barrier in barriers {
-            let sources = match reduction(&barrier.array) {
-                Some(reduction) => self.sources(reduction.input),
-                None => Vec::new(),
+            let sources = match (reduction(&barrier.array), lanes(&barrier.array)) {
+                (Some(reduction), _) => self.sources(reduction.input),
+                (None, Some((input, ..))) => vec![self.ids.of(bare(input))],
+                (None, None) => Vec::new(),
             };
             let fits = |(read, group): &&mut (Vec<usize>, Vec<Barrier>)| {
+                if let (Some((input, a, first)), Some((_, b, op))) = (lanes(&group[0].array), lanes(&barrier.array)) {
+                    let together = || Narrow::new([first, op], input.dtype(), input.shape()[a]).is_some();
+                    return a == b && *read == sources && together();
+                }
                 let (Some(a), Some(b)) = (reduction(&group[0].array), reduction(&barrier.array)) else {
                     return false;
                 };
@@ -239,7 +248,7 @@ impl Lowering {
             };
             match groups.iter_mut().find(fits) {
                 Some((read, group)) => {
-                    read.extend(sources);
+                    read.extend(sources.into_iter().filter(|_| lanes(&barrier.array).is_none()));
                     group.push(barrier);
                 }
                 None => groups.push((sources, vec![barrier])),
@@ -272,7 +281,7 @@ impl Lowering {
         let Some(Reduction { reduced, groups, .. }) = reduction(&group[0].array) else {
             return match (group[0].array.operation(), group[0].slot) {
                 (Operation::Hold { input }, _) => self.hold(input, &group[0]),
-                (Operation::Lanes { input, axis, op }, Some(slot)) => self.narrow(input, *axis, op, slot),
+                (Operation::Lanes { .. }, _) => self.narrow(&group),
                 _ => unreachable!("every other barrier reduces, and what is not written is held"),
             };
         };
@@ -299,12 +308,12 @@ impl Lowering {
                         part.reducer = Reducers::Folds(Folds::new(&ops, &decode, options));
                     } else {
                         let reducer = Reducers::Folds(Folds::new(&[op], &decode, options));
-                        parts.push((Part { root, decode, reducer, earlier: None, outputs }, Some(options)));
+                        parts.push((Part { root, decode, reducer, outputs }, Some(options)));
                     }
                 }
                 Folding::Own(reducer) => {
                     let reducer = Reducers::Custom(reducer);
-                    parts.push((Part { root, decode, reducer, earlier: None, outputs }, None));
+                    parts.push((Part { root, decode, reducer, outputs }, None));
                 }
             }
         }
@@ -453,6 +462,14 @@ fn reduction(array: &LazyArray) -> Option<Reduction<'_>> {
         _ => return None,
     };
     Some(Reduction { input: bare(input), reduced, groups, how })
+}
+
+/// What needs whole lanes: of what, along which axis, and how.
+pub(super) fn lanes(array: &LazyArray) -> Option<(&LazyArray, usize, &LaneOp)> {
+    match array.operation() {
+        Operation::Lanes { input, axis, op } => Some((input, *axis, op)),
+        _ => None,
+    }
 }
 
 /// The smallest pieces of a result in which it is put into memory.

@@ -1,7 +1,7 @@
 //! Plans are data: what will be read, in which order, computed and folded into what, and what it costs. Nothing runs
 //! here.
 //!
-//! A [`Plan`] is a list of [`Stage`]s, each one pass. A [`Map`] computes an array block by block; a [`Fold`] computes
+//! A [`Plan`] is a list of [`Stage`]s, each one pass, but for [`Narrowing`]s. A [`Map`] computes an array block by block; a [`Fold`] computes
 //! arrays block by block and reduces them as it goes, walking the blocks in *columns* (see [`Columns`], and
 //! [`Grouping`] for those by groups). Results go to the sink, or are held for later stages: `t - mean(t, time)` is a fold whose result is held, and a map.
 
@@ -27,7 +27,7 @@ pub use formula::{
     Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, SEGMENT_BYTES, Step,
     input_block, padded,
 };
-pub use grouping::{Grouping, Open};
+pub use grouping::{Grouping, Open, Within};
 pub use identity::Identities;
 pub use lower::{Target, lower, lower_within};
 pub use stream::{Runs, Stream};
@@ -40,7 +40,7 @@ use crate::{
     kernels::{
         decode::{Decode, Segment},
         fold::{ChunkView, Folds, Op, Reducer},
-        lanes::Narrow,
+        lanes::{Narrow, Room},
     },
     shape::Shape,
     source::Source,
@@ -50,7 +50,7 @@ use std::sync::Arc;
 
 /// What will be done, in order.
 pub struct Plan {
-    /// One pass each.
+    /// One pass each, but for those that narrow down.
     pub stages: Vec<Stage>,
     /// Results that stages leave for later ones.
     pub held: Vec<Held>,
@@ -90,12 +90,14 @@ impl Held {
     }
 }
 
-/// One pass.
+/// One step of a plan.
 pub enum Stage {
     /// Compute, and reduce along axes.
     Fold(Box<Fold>),
     /// Compute, and write.
     Map(Box<Map>),
+    /// Compute, and look for values by their order, several times over.
+    Narrow(Box<Narrowing>),
 }
 
 /// What a stage goes through, block by block.
@@ -128,10 +130,15 @@ pub struct Part {
     pub decode: Decode,
     /// The reductions.
     pub reducer: Reducers,
-    /// Where the results of the pass before are held that their states begin with.
-    pub earlier: Option<usize>,
     /// Where each result goes.
     pub outputs: Vec<Output>,
+}
+
+impl Part {
+    /// Whether a result of it says where values are.
+    pub fn gives_positions(&self) -> bool {
+        self.outputs.iter().any(|output| matches!(output.op, Some(Op::ArgMin | Op::ArgMax)))
+    }
 }
 
 /// The operations of a [`Part`].
@@ -141,14 +148,12 @@ pub enum Reducers {
     Folds(Folds),
     /// A user's.
     Custom(Arc<dyn Reducer>),
-    /// One pass of several that find order statistics.
-    Narrow(Narrow),
 }
 
 /// Where one result goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
-    /// The operation; `None` for a user's fold and for a pass of several.
+    /// The operation; `None` for a user's fold.
     pub op: Option<Op>,
     /// Where it goes.
     pub destination: Destination,
@@ -172,15 +177,6 @@ pub enum Destination {
     },
     /// To later stages, under this number.
     Held(usize),
-    /// To later stages, as one of the results of each cell, which lie side by side.
-    Among {
-        /// Their number.
-        slot: usize,
-        /// The axis that the held array has beside those of the fold's output.
-        axis: usize,
-        /// Where along it.
-        at: usize,
-    },
     /// To later stages, cut anew.
     Spill(Arc<Spilled>),
 }
@@ -189,7 +185,7 @@ impl Destination {
     /// The number under which later stages find the result.
     pub fn slot(&self) -> Option<usize> {
         match self {
-            Destination::Held(slot) | Destination::Among { slot, .. } => Some(*slot),
+            Destination::Held(slot) => Some(*slot),
             Destination::Sink { .. } | Destination::Spill(_) => None,
         }
     }
@@ -211,6 +207,36 @@ pub struct Map {
     pub dtype: DType,
     /// The type that is stored.
     pub stored: DType,
+}
+
+/// Finds order statistics of lanes that do not fit in memory: several of them, of the same lanes, in the same passes. Or
+/// puts such lanes in order.
+pub struct Narrowing {
+    /// What has the lanes: one array.
+    pub input: Input,
+    /// What the input's bytes mean.
+    pub decode: Decode,
+    /// Which blocks have values of which lanes. These are the axes that stay.
+    pub columns: Columns,
+    /// What is looked for.
+    pub narrow: Narrow,
+    /// The memory for that.
+    pub room: Room,
+    /// Where each statistic goes.
+    pub results: Vec<Sought>,
+}
+
+/// Where a statistic goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sought {
+    /// To later stages.
+    pub destination: Destination,
+    /// The axis that the results of a lane lie along, beside those that stay.
+    pub axis: usize,
+    /// How many there are.
+    pub len: u64,
+    /// Their type.
+    pub dtype: DType,
 }
 
 impl Input {
@@ -265,16 +291,21 @@ impl Stage {
         match self {
             Stage::Fold(fold) => &fold.input,
             Stage::Map(map) => &map.input,
+            Stage::Narrow(narrowing) => &narrowing.input,
         }
     }
 
     /// The results of earlier stages that it reads.
     pub fn held(&self) -> Vec<usize> {
-        let mut held = self.input().held();
-        if let Stage::Fold(fold) = self {
-            held.extend(fold.parts.iter().filter_map(|part| part.earlier));
+        self.input().held()
+    }
+
+    /// How often it goes through its input, at least and at most.
+    pub fn passes(&self) -> (u64, u64) {
+        match self {
+            Stage::Fold(_) | Stage::Map(_) => (1, 1),
+            Stage::Narrow(narrowing) => narrowing.passes(),
         }
-        held
     }
 
     /// Where its results go.
@@ -282,6 +313,7 @@ impl Stage {
         match self {
             Stage::Fold(fold) => fold.outputs().map(|o| &o.destination).collect(),
             Stage::Map(map) => vec![&map.destination],
+            Stage::Narrow(narrowing) => narrowing.results.iter().map(|r| &r.destination).collect(),
         }
     }
 }
@@ -292,7 +324,6 @@ impl Reducers {
         match self {
             Reducers::Folds(folds) => folds.state_bytes(cells),
             Reducers::Custom(reducer) => reducer.state_bytes(cells),
-            Reducers::Narrow(narrow) => narrow.state_bytes(cells),
         }
     }
 
@@ -301,15 +332,6 @@ impl Reducers {
         match self {
             Reducers::Folds(folds) => folds.init(state, cells),
             Reducers::Custom(reducer) => reducer.init(state, cells),
-            Reducers::Narrow(narrow) => narrow.init(state, cells),
-        }
-    }
-
-    /// The part of a fresh state that is to be the results of the pass before, cell by cell.
-    pub fn earlier<'s>(&self, state: &'s mut [u8], cells: usize) -> &'s mut [u8] {
-        match self {
-            Reducers::Folds(_) | Reducers::Custom(_) => &mut [],
-            Reducers::Narrow(narrow) => narrow.earlier(state, cells),
         }
     }
 
@@ -328,10 +350,6 @@ impl Reducers {
         match self {
             Reducers::Folds(folds) => folds.push(state, cells, views, segment),
             Reducers::Custom(reducer) => reducer.push(state, cells, decode, views, segment),
-            Reducers::Narrow(narrow) => {
-                narrow.push(state, cells, decode, views, segment);
-                Ok(())
-            }
         }
     }
 
@@ -343,10 +361,6 @@ impl Reducers {
         match self {
             Reducers::Folds(folds) => folds.merge(into, from, cells),
             Reducers::Custom(reducer) => reducer.merge(into, from, cells),
-            Reducers::Narrow(narrow) => {
-                narrow.merge(into, from, cells);
-                Ok(())
-            }
         }
     }
 
@@ -355,14 +369,10 @@ impl Reducers {
     /// # Errors
     /// When an exact result does not fit its type, or there is none for zero integers.
     pub fn finish(&self, output: &Output, state: &[u8], cells: usize, per_cell: u64, out: &mut [u8]) -> Result<()> {
-        match (self, output.op, &output.destination) {
-            (Reducers::Folds(folds), Some(op), _) => folds.finish(op, state, cells, per_cell, out)?,
-            (Reducers::Custom(reducer), ..) => reducer.finish(state, cells, per_cell, out)?,
-            (Reducers::Narrow(narrow), _, Destination::Among { at, .. }) => {
-                narrow.finish(*at, state, cells, per_cell, out)
-            }
-            (Reducers::Folds(_) | Reducers::Narrow(_), ..) => {}
+        match (self, output.op) {
+            (Reducers::Folds(folds), Some(op)) => folds.finish(op, state, cells, per_cell, out),
+            (Reducers::Custom(reducer), _) => reducer.finish(state, cells, per_cell, out),
+            (Reducers::Folds(_), None) => Ok(()),
         }
-        Ok(())
     }
 }

@@ -1,92 +1,126 @@
-//! Order statistics of lanes that do not fit in memory: folds that narrow down which values decide, one after the other.
+//! Order statistics of lanes that do not fit in memory: passes that narrow down which values decide.
 
 use super::{
-    Columns, Destination, Fold, Held, Output, Part, Reducers, Stage,
-    lower::{Lowering, bare},
-    tiles,
+    Columns, Destination, Narrowing, Sought, Spill, Stage,
+    lower::{Barrier, Lowering, bare, lanes},
+    reblock::computed,
 };
 use crate::{
     array::{Along, LazyArray, Operation},
     dtype::DType,
     error::Result,
-    kernels::lanes::{LaneOp, Narrow},
+    kernels::lanes::{LaneOp, Narrow, OrderStatistic, Room},
     shape::Shape,
+    spill::Spilled,
 };
-
-/// Bits of the keys that a pass makes known: at most, so that counting stays in cache, and those by which the passes are
-/// weighed against lanes in memory.
-const BITS_MAX: u32 = 16;
-const BITS: u32 = 8;
+use std::sync::Arc;
 
 /// A lane in memory is there some times over: as it is read, in order, and on its way.
 const COPIES: u64 = 3;
 
+/// The least bytes of counts and of keys with which passes get on.
+const COUNTS_LEAST: u64 = 2 << 10;
+const KEYS_LEAST: u64 = 8 << 10;
+/// And of counts for each lane; more than the most does not help.
+const LANE_COUNTS_LEAST: u64 = 128;
+const LANE_COUNTS_MOST: u64 = 64 << 20;
+
+/// Bytes of the slabs in which a lane in order is put aside.
+const SLAB_LEAST: u64 = 4 << 10;
+const SLAB_MOST: u64 = 1 << 20;
+
+/// So few lanes, each so large, are found sooner by going through them twice than by putting them in order in memory.
+const LANES_FEW: u64 = 64;
+const LANE_LARGE: u64 = 16 << 20;
+
 impl Lowering {
-    /// Whether an array is an order statistic of lanes that are too large for memory, so few that counting takes less.
+    /// Whether an array is an order statistic of lanes that are too large for memory, or few and large, so that counting
+    /// takes less; or has such lanes in order that are too large.
     pub(super) fn is_narrowed(&self, array: &LazyArray) -> bool {
-        let Operation::Lanes { input, axis, op } = array.operation() else { return false };
-        let passes = Narrow::passes(op, input.dtype(), BITS);
-        let Some(last) = passes.last() else { return false };
-        let lane = input.shape()[*axis].saturating_mul(input.dtype().size() as u64);
-        let others = input.shape().iter().enumerate().filter(|(k, _)| k != axis);
-        let cells = others.fold(1u64, |cells, (_, &n)| cells.saturating_mul(n));
-        let counts = last.state_bytes(usize::try_from(cells).unwrap_or(usize::MAX)) as u64;
-        cells > 0 && lane.saturating_mul(COPIES) > self.limit.0 && counts < lane
+        let Some((input, axis, op)) = lanes(array) else { return false };
+        let (n, cells) = lengths(input, axis);
+        let Some(narrow) = Narrow::new([op], input.dtype(), n) else { return false };
+        let lane = n.saturating_mul(item(op, input.dtype()));
+        let each = LANE_COUNTS_LEAST + if narrow.is_sorted() { SLAB_LEAST } else { 0 };
+        let least = cells.saturating_mul(each).max(COUNTS_LEAST).saturating_add(KEYS_LEAST);
+        let few = cells <= LANES_FEW && lane >= LANE_LARGE && !narrow.is_sorted();
+        cells > 0 && (lane.saturating_mul(COPIES) > self.limit.0 || few) && least < lane
     }
 
-    /// The stages that compute such a statistic, and hold it in `slot`.
-    pub(super) fn narrow(&mut self, input: &LazyArray, axis: usize, op: &LaneOp, slot: usize) -> Result<()> {
-        let (array, reduced) = without_reshape(input, axis);
-        let inputs = [array.clone()];
-        let columns = Columns::new(self.folded(&inputs, &reduced)?.grid(), &reduced)?;
-        let passes = self.narrowing(op, array.dtype(), columns.cells());
-        let count = passes.len();
-        let mut earlier = None;
-        for (n, pass) in passes.into_iter().enumerate() {
-            let source = self.folded(&inputs, &reduced)?;
-            let decode = source.decode_of(array);
-            let (to, along) = if n + 1 == count {
-                (slot, axis)
-            } else {
-                let kept = columns.kept().shape();
-                let shape: Shape = kept.iter().copied().chain([pass.results() as u64]).collect();
-                self.held.push(Held { name: pass.to_string(), dtype: DType::U64, shape, until: 0 });
-                (self.held.len() - 1, kept.len())
+    /// The stage that computes such statistics of the same lanes, or puts them in order.
+    pub(super) fn narrow(&mut self, group: &[Barrier]) -> Result<()> {
+        let Some((input, axis, _)) = group.first().and_then(|b| lanes(&b.array)) else { return Ok(()) };
+        let (n, cells) = lengths(input, axis);
+        let ops = group.iter().filter_map(|b| Some(lanes(&b.array)?.2));
+        let Some(narrow) = Narrow::new(ops, input.dtype(), n) else { return Ok(()) };
+        // The order of values within a lane decides where zeros below zero come.
+        let (array, reduced) = match narrow.is_sorted() {
+            false => without_reshape(input, axis),
+            true => (bare(input), (0..input.ndim()).map(|k| k == axis).collect()),
+        };
+        let source = self.folded(std::slice::from_ref(array), &reduced)?;
+        let columns = Columns::new(source.grid(), &reduced)?;
+        let decode = source.decode_of(array);
+        let room = room(&narrow, n, cells, self.limit.0);
+        let mut results = Vec::new();
+        for barrier in group {
+            let (dtype, len) = (barrier.array.dtype(), barrier.array.shape()[axis]);
+            let destination = match barrier.slot {
+                Some(slot) => Destination::Held(slot),
+                None => Destination::Spill(self.in_slabs(barrier, axis, cells)?),
             };
-            let outputs = (0..pass.results()).map(|at| Output {
-                op: None,
-                destination: Destination::Among { slot: to, axis: along, at },
-                pieces: columns.kept().clone(),
-                dtype: pass.result_dtype(),
-                stored: pass.result_dtype(),
-            });
-            let outputs = outputs.collect();
-            let parts = vec![Part { root: 0, decode, reducer: Reducers::Narrow(pass), earlier, outputs }];
-            let tiles = tiles::tiles(columns.kept(), &[columns.kept()], 1, u64::MAX)?;
-            self.stages.push(Stage::Fold(Box::new(Fold {
-                input: source,
-                parts,
-                columns: columns.clone(),
-                grouping: None,
-                tiles,
-            })));
-            earlier = Some(to);
+            results.push(Sought { destination, axis, len, dtype });
         }
+        let narrowing = Narrowing { input: source, decode, columns, narrow, room, results };
+        self.stages.push(Stage::Narrow(Box::new(narrowing)));
         Ok(())
     }
 
-    /// The passes, as few as leave each state an eighth of the memory.
-    fn narrowing(&self, op: &LaneOp, dtype: DType, cells: usize) -> Vec<Narrow> {
-        let fits = |passes: &[Narrow]| passes.iter().all(|p| p.state_bytes(cells) as u64 <= self.limit.0 / 8);
-        let choices = (1..=BITS_MAX).rev().map(|bits| Narrow::passes(op, dtype, bits));
-        let mut smallest = Vec::new();
-        for passes in choices {
-            if fits(&passes) {
-                return passes;
-            }
-            smallest = passes;
-        }
-        smallest
+    /// Where lanes in order are put aside by the next stage: each lane in slabs of its own.
+    fn in_slabs(&mut self, barrier: &Barrier, axis: usize, cells: u64) -> Result<Arc<Spilled>> {
+        let array = &barrier.array;
+        let bytes = (self.limit.0 / 16 / cells.max(1)).clamp(SLAB_LEAST, SLAB_MOST);
+        let mut slab = Shape(vec![1; array.ndim()]);
+        slab.0[axis] = (bytes / array.dtype().size() as u64).min(array.shape()[axis]).max(1);
+        let keep = self.keep(array.shape().bytes(array.dtype().size())? as u64);
+        let spilled = Arc::new(Spilled::new(self.spills.len(), computed(array), slab.clone(), slab, keep)?);
+        let from = self.stages.len();
+        self.spills.push(Spill { spilled: spilled.clone(), instead: 1.0, from, until: from });
+        self.aside.insert(barrier.id, spilled.clone());
+        Ok(spilled)
+    }
+}
+
+impl Narrowing {
+    /// How often it goes through its input, at least and at most.
+    pub fn passes(&self) -> (u64, u64) {
+        let cells = self.columns.kept().shape().elements().unwrap_or(u64::MAX);
+        self.narrow.passes(self.columns.per_cell(), usize::try_from(cells).unwrap_or(usize::MAX), self.room)
+    }
+}
+
+/// Parts of the memory: a sixteenth for the counts of each worker, a third for keys.
+fn room(narrow: &Narrow, n: u64, cells: u64, limit: u64) -> Room {
+    let least = cells.saturating_mul(LANE_COUNTS_LEAST).max(COUNTS_LEAST);
+    let counts = (limit / 16).clamp(least, cells.saturating_mul(LANE_COUNTS_MOST).max(least));
+    let each = narrow.key_bytes() as u64;
+    let keys = (limit / 3).max(KEYS_LEAST).min(cells.saturating_mul(n).saturating_mul(each));
+    // Both are smaller than memory.
+    Room { bins: (counts / 8) as usize, keys: (keys / each) as usize }
+}
+
+/// How long the lanes along an axis are, and how many.
+fn lengths(input: &LazyArray, axis: usize) -> (u64, u64) {
+    let others = input.shape().iter().enumerate().filter(|(k, _)| *k != axis);
+    (input.shape()[axis], others.fold(1, |cells, (_, &n)| cells.saturating_mul(n)))
+}
+
+/// Bytes of a value where a lane is put in order.
+fn item(op: &LaneOp, dtype: DType) -> u64 {
+    match op {
+        // Distances of integers are floating.
+        LaneOp::Statistic { statistic: OrderStatistic::Mad, .. } if !dtype.is_float() => 8,
+        _ => dtype.size() as u64,
     }
 }
 

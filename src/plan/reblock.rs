@@ -93,7 +93,7 @@ impl Lowering {
         (all * (read + through) < again).then_some(keep)
     }
 
-    fn keep(&self, bytes: u64) -> Keep {
+    pub(super) fn keep(&self, bytes: u64) -> Keep {
         let limit = self.limit.0;
         // What stages ask for grows slower than the limit.
         let room = (limit / 3).max(limit.saturating_sub((limit / 8 * 3).max(STAGES)));
@@ -147,19 +147,8 @@ impl Lowering {
         let room = (self.limit.0 / 8).min(64 << 20);
         let chunk = grown(pieces, shape, grid.chunk(), element, room);
         let keep = self.keep(shape.bytes(dtype.size())? as u64);
-        let dims = array.dims().map_or_else(|| vec![String::new(); shape.len()], <[String]>::to_vec);
-        let meta = VarMeta {
-            path: "the expression".into(),
-            stored: StoredType::native(dtype),
-            shape: shape.clone(),
-            dims,
-            dims_named: array.dims().is_some(),
-            attrs: Attrs::new(),
-            fill: None,
-            storage: Default::default(),
-        };
         let input = self.well_read(std::slice::from_ref(array), &grid, &grid)?;
-        let spilled = Arc::new(Spilled::new(self.spills.len(), meta, grid.chunk().clone(), chunk, keep)?);
+        let spilled = Arc::new(Spilled::new(self.spills.len(), computed(array), grid.chunk().clone(), chunk, keep)?);
         let map = Map {
             input,
             destination: Destination::Spill(spilled.clone()),
@@ -280,6 +269,20 @@ pub(super) fn good_tiles(least: &Grid, element: u64, limit: u64) -> Result<Grid>
         tile[k] = step.saturating_mul(times.min(whole.div_ceil(step))).min(whole);
     }
     Grid::new(shape, tile.into())
+}
+
+/// What is put aside of an array that is computed.
+pub(super) fn computed(array: &LazyArray) -> VarMeta {
+    VarMeta {
+        path: "the expression".into(),
+        stored: StoredType::native(array.dtype()),
+        shape: array.shape().clone(),
+        dims: array.dims().map_or_else(|| vec![String::new(); array.ndim()], <[String]>::to_vec),
+        dims_named: array.dims().is_some(),
+        attrs: Attrs::new(),
+        fill: None,
+        storage: Default::default(),
+    }
 }
 
 /// Numbers as they are between stages.

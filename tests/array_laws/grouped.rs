@@ -8,12 +8,16 @@ use super::{
     sources::{opened, reads},
 };
 use aosx::{
-    array::{Folding, Groups, LazyArray, Operation},
+    array::{AxisWeights, Folding, Groups, LazyArray, Operation},
     dtype::{DType, Scalar},
     error::Result,
     events::Silent,
     formats::OutputFormat,
-    kernels::fold::{CustomFold, FoldOptions, Op, erased},
+    kernels::{
+        fold::{CustomFold, FoldOptions, Op, erased},
+        lanes::{Method, OrderStatistic, Quantiles},
+    },
+    shape::Shape,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -31,8 +35,8 @@ pub fn grouped_whole(input: &Whole, array: &LazyArray) -> Option<Result<Whole>> 
         index.iter().enumerate().filter(|(k, _)| which(*k)).map(|(_, n)| *n).collect()
     };
     let flat = |index: &[u64], shape: &[u64]| index.iter().zip(shape).fold(0, |n, (i, len)| n * len + i) as usize;
-    // For each cell, the places of its values in the input and among all that are reduced.
-    let mut cells: Vec<Vec<(usize, usize)>> = vec![Vec::new(); array.size() as usize];
+    // For each cell, the places of its values in the input, in row-major order.
+    let mut cells: Vec<Vec<usize>> = vec![Vec::new(); array.size() as usize];
     for at in 0..input.shape.iter().product::<u64>() as usize {
         let index: Vec<u64> =
             input.shape.strides().iter().zip(input.shape.iter()).map(|(s, n)| at as u64 / s % n).collect();
@@ -41,25 +45,20 @@ pub fn grouped_whole(input: &Whole, array: &LazyArray) -> Option<Result<Whole>> 
         if label != Groups::NONE {
             let mut cell = pick(&index, &|k| !reduced[k]);
             cell.insert(place, label.into());
-            cells[flat(&cell, array.shape())].push((at, among(&|k| reduced[k])));
+            cells[flat(&cell, array.shape())].push(at);
         }
     }
     let size = input.dtype.size();
     let mut out = Vec::new();
     for cell in cells {
-        let bytes: Vec<u8> =
-            cell.iter().flat_map(|(at, _)| &input.bytes()[at * size..(at + 1) * size]).copied().collect();
+        let bytes: Vec<u8> = cell.iter().flat_map(|at| &input.bytes()[at * size..(at + 1) * size]).copied().collect();
         let lane = Whole::of(input.dtype, &[cell.len() as u64], &bytes);
         let scalar = LazyArray::scalar(0.0).astype(array.dtype());
         let one = match reduced_whole(&lane, *op, &[true], *options, &scalar) {
             Ok(one) => one,
             Err(error) => return Some(Err(error)),
         };
-        let at = i64::from_ne_bytes(one.bytes().try_into().unwrap_or_default());
-        match op {
-            Op::ArgMin | Op::ArgMax if at >= 0 => out.extend((cell[at as usize].1 as i64).to_ne_bytes()),
-            _ => out.extend_from_slice(one.bytes()),
-        }
+        out.extend_from_slice(one.bytes());
     }
     Some(Ok(Whole::of(array.dtype(), array.shape(), &out)))
 }
@@ -165,6 +164,44 @@ fn the_plan_says_how_it_goes_through_groups() {
 }
 
 #[test]
+fn positions_are_counted_within_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = FoldOptions::default();
+    let months = groups(12, (0..48).map(|k| k % 12));
+    let regions = groups(3, (0..48).map(|k| if k % 5 == 0 { Groups::NONE } else { k % 3 }));
+    let rows = groups(2, [0, 1, 0, 0, 1, 1].into_iter());
+    for chunk in [[1u64, 6, 8], [6, 3, 4], [7, 6, 8]] {
+        let t = stored(folder.path(), &chunk);
+        let of = |t: &LazyArray, by: &Groups, axes: &[i64], also: &[i64]| {
+            let fold = Folding::Op { op: Op::ArgMax, options };
+            let array = t.grouped_by(fold, axes, by, also).unwrap();
+            plenty(&[&array], 2).unwrap().values.remove(0).numbers()
+        };
+        for (by, axes, also) in [
+            (&months, vec![0], vec![]),
+            (&months, vec![0], vec![2]),
+            (&rows, vec![1], vec![0]),
+            (&rows, vec![1], vec![0, 2]),
+            (&regions, vec![1, 2], vec![0]),
+        ] {
+            let whole = t.rechunk(&[48, 6, 8]).unwrap();
+            assert_eq!(of(&t, by, &axes, &also), of(&whole, by, &axes, &also), "{axes:?} {also:?} of {chunk:?}");
+        }
+        // The values of a month, one behind the other, are what is left of time.
+        let all = of(&t, &months, &[0], &[]);
+        for month in 0..12 {
+            let own = t.take(&[0, 12, 24, 36].map(|k: i64| k + month), 0).unwrap();
+            let own = own.argmax(Some(0)).unwrap();
+            let own = plenty(&[&own], 1).unwrap().values.remove(0).numbers();
+            assert_eq!(all[month as usize * 48..(month as usize + 1) * 48], own);
+        }
+        let between = Folding::Op { op: Op::ArgMax, options };
+        let apart = groups(2, (0..48 * 8).map(|k| k % 2));
+        assert!(t.grouped_by(between, &[0, 2], &apart, &[1]).is_err(), "an axis between those of the groups");
+    }
+}
+
+#[test]
 fn what_has_no_values() {
     let none = groups(3, [1, 1, Groups::NONE].into_iter());
     let x = LazyArray::arange(1, 4, 1, &[2]).unwrap();
@@ -175,7 +212,9 @@ fn what_has_no_values() {
     assert_eq!(of(&x, Op::Sum).unwrap(), [0.0, 3.0, 0.0]);
     assert_eq!(of(&x, Op::Count).unwrap(), [0.0, 2.0, 0.0]);
     assert_eq!(of(&x, Op::ArgMax).unwrap(), [-1.0, 1.0, -1.0]);
-    assert!(of(&x, Op::Max).is_err(), "there is no largest of no integers");
+    assert!(x.grouped(Op::Max, &[0], &none, FoldOptions::default()).is_err(), "no integer of 64 bits is missing");
+    let max = of(&x.astype(DType::I32), Op::Max).unwrap();
+    assert!(max[0].is_nan() && max[1] == 2.0, "others are floats then");
     let mean = of(&x, Op::Mean).unwrap();
     assert!(mean[0].is_nan() && mean[1] == 1.5 && mean[2].is_nan());
     let max = of(&x.astype(DType::F64), Op::Max).unwrap();
@@ -218,6 +257,20 @@ fn a_fold_of_ones_own_by_groups() {
     let of = |rows: [f64; 3]| rows.iter().flat_map(|r| (0..4).map(move |k| (r * 4.0 + k as f64).powi(2))).sum::<f64>();
     let want = [of([0.0, 3.0, 5.0]), of([1.0, 2.0, 4.0])];
     assert_eq!(plenty(&[&array], 2).unwrap().values[0].numbers(), want);
+}
+
+/// The groups of positions: anyhow, in a row, or in turn; some are in none.
+fn labels(count: u32, form: u32, seed: u32, positions: u64) -> impl Iterator<Item = u32> {
+    let label = move |k: u64| {
+        let any = (k as u32).wrapping_mul(0x9e37_79b9).wrapping_add(seed) >> 7;
+        match (count, form) {
+            (0, _) => Groups::NONE,
+            (_, 0) => any % (count + 1),
+            (_, 1) => (k * u64::from(count) / positions) as u32,
+            _ => (k % u64::from(count)) as u32,
+        }
+    };
+    (0..positions).map(label).map(move |g| if g < count { g } else { Groups::NONE })
 }
 
 /// Small multiples of 1/8, which add up exactly, and NaN.
@@ -265,21 +318,24 @@ proptest! {
         let (x, roles) = if turned { (x.transpose(), roles.into_iter().rev().collect()) } else { (x, roles) };
         let axes = |role: u8| -> Vec<i64> { (0..x.ndim()).filter(|&k| roles[k] == role).map(|k| k as i64).collect() };
         let positions: u64 = axes(1).iter().map(|&k| x.shape()[k as usize]).product();
-        let label = |k: u64| {
-            let any = (k as u32).wrapping_mul(0x9e37_79b9).wrapping_add(seed) >> 7;
-            match (count, form) {
-                (0, _) => Groups::NONE,
-                (_, 0) => any % (count + 1),
-                (_, 1) => (k * u64::from(count) / positions) as u32,
-                _ => (k % u64::from(count)) as u32,
-            }
-        };
-        let labels = (0..positions).map(label).map(|g| if g < count { g } else { Groups::NONE });
-        let by = groups(count, labels);
+        let by = groups(count, labels(count, form, seed, positions));
         let options = FoldOptions { ddof: 0.0, keep_missing, min_count };
         let op = Op::ALL[op];
-        let array = x.grouped_by(Folding::Op { op, options }, &axes(1), &by, &axes(2)).unwrap();
-        let input = plenty(&[&x], 1).unwrap().values.remove(0);
+        let array = match x.grouped_by(Folding::Op { op, options }, &axes(1), &by, &axes(2)) {
+            Ok(array) => array,
+            Err(e) => {
+                let why = e.to_string();
+                let is_refused = match op {
+                    Op::ArgMin | Op::ArgMax => why.contains("another one between"),
+                    _ => x.dtype() == DType::I64 && by.sizes().contains(&0) && why.contains("is empty"),
+                };
+                prop_assert!(is_refused, "{} of {}: {}", op, x.dtype(), why);
+                return Ok(());
+            }
+        };
+        // Integers are floats where a group is empty.
+        let Operation::Grouped { input: of, .. } = array.operation() else { panic!("{array:?} is of no groups") };
+        let input = plenty(&[of], 1).unwrap().values.remove(0);
         let want = grouped_whole(&input, &array).unwrap();
         let (got, want) = match (plenty(&[&array], 1), want) {
             (Ok(mut got), Ok(want)) => (got.values.remove(0), want),
@@ -310,5 +366,140 @@ proptest! {
                 prop_assert!(ran.values[0].bytes() == got.bytes(), "{} threads in {} of {}", threads, limit, least);
             }
         }
+    }
+}
+
+/// The weighted fold of each group, by its definition.
+fn weighted_whole(cell: &[(f64, f64)], op: Op, options: FoldOptions) -> f64 {
+    let there: Vec<(f64, f64)> = cell.iter().copied().filter(|(x, _)| !x.is_nan()).collect();
+    let least = if options.keep_missing { options.min_count.max(cell.len() as u64) } else { options.min_count };
+    if (there.len() as u64) < least {
+        return f64::NAN;
+    }
+    let total: f64 = there.iter().map(|(_, w)| w).sum();
+    let total = if total == 0.0 { f64::NAN } else { total };
+    let sum: f64 = there.iter().map(|(x, w)| x * w).sum();
+    let variance = there.iter().map(|(x, w)| w * (x - sum / total).powi(2)).sum::<f64>() / total;
+    match op {
+        Op::Sum => sum,
+        Op::Count => total,
+        Op::Mean => sum / total,
+        Op::Var => variance,
+        _ => variance.sqrt(),
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn weighted_groups_are_each_group_weighted_whatever_threads_and_memory(
+        (shape, chunk, pieces, roles) in cut(),
+        (kind, op, is_lazy) in (0usize..4, 0usize..5, any::<bool>()),
+        (count, form, over) in (1u32..9, 0u32..3, any::<u8>()),
+        (seed, keep_missing, min_count) in (any::<u32>(), any::<bool>(), 0u64..4),
+    ) {
+        let dtype = [DType::F32, DType::F64, DType::I32, DType::U8][kind];
+        let op = [Op::Sum, Op::Mean, Op::Var, Op::Std, Op::Count][op];
+        let bytes = values(dtype, shape.iter().product(), seed);
+        let x = LazyArray::from_bytes(&bytes, &shape, &*chunk, dtype).unwrap();
+        let axes = |role: u8| -> Vec<i64> { (0..x.ndim()).filter(|&k| roles[k] == role).map(|k| k as i64).collect() };
+        let positions: u64 = axes(1).iter().map(|&k| shape[k as usize]).product();
+        let by = groups(count, labels(count, form, seed, positions));
+        // Weights along some of the axes, in any of three ways: a table, numbers beside what stays, and computed ones.
+        let along: Vec<usize> = (0..x.ndim()).filter(|k| over >> k & 1 == 1).collect();
+        let lengths: Vec<u64> = along.iter().map(|&k| shape[k]).collect();
+        let n: u64 = lengths.iter().product();
+        let weights: Vec<f64> = (0..n as u32).map(|k| f64::from((k * 7 + seed % 13) % 5) / 4.0).collect();
+        let known = AxisWeights::new(weights.clone(), &along, &lengths).unwrap();
+        let blocks: Vec<u64> = along.iter().map(|&k| chunk[k]).collect();
+        let computed = LazyArray::from_slice(&weights, &lengths, &*blocks).unwrap();
+        let chosen = if is_lazy { AxisWeights::lazy(computed, &along).unwrap() } else { known };
+        let options = FoldOptions { ddof: 0.0, keep_missing, min_count };
+        let array = x.weighted_groups(op, &chosen, &axes(1), &by, &axes(2), options).unwrap();
+        // By the definition.
+        let first = roles.iter().position(|r| *r == 1).unwrap();
+        let place = roles[..first].iter().filter(|r| **r == 0).count();
+        let numbers = plenty(&[&x], 1).unwrap().values.remove(0).numbers();
+        let mut cells = vec![Vec::new(); array.size() as usize];
+        for (at, value) in numbers.into_iter().enumerate() {
+            let strides = x.shape().strides();
+            let index: Vec<u64> = strides.iter().zip(&shape).map(|(s, n)| at as u64 / s % n).collect();
+            let flat = |axes: &[usize]| axes.iter().fold(0, |n, &k| n * shape[k] + index[k]) as usize;
+            let own: Vec<usize> = axes(1).iter().map(|&k| k as usize).collect();
+            let label = by.labels()[flat(&own)];
+            if label != Groups::NONE {
+                let mut cell: Vec<u64> = (0..roles.len()).filter(|&k| roles[k] == 0).map(|k| index[k]).collect();
+                cell.insert(place, label.into());
+                let at = cell.iter().zip(array.shape().iter()).fold(0, |n, (i, len)| n * len + i) as usize;
+                cells[at].push((value, weights[flat(&along)]));
+            }
+        }
+        let ran = plenty(&[&array], 1).unwrap().values.remove(0);
+        for (got, cell) in ran.numbers().into_iter().zip(&cells) {
+            let want = weighted_whole(cell, op, options);
+            // A root of what rounding leaves of 0 has half the digits.
+            let tolerance = if array.dtype() == DType::F32 { 1e-6 } else { 1e-11 };
+            let tolerance = if op == Op::Std { 1e-5 } else { tolerance };
+            prop_assert!(near(got, want, tolerance), "{} of {:?}: {} and {}", op, cell, got, want);
+        }
+        let own: Vec<u64> = if pieces.len() == array.ndim() { pieces } else { vec![2; array.ndim()] };
+        let own: Shape = array.shape().iter().zip(&own).map(|(n, p)| (*p).clamp(1, (*n).max(1))).collect();
+        for pieces in [own_pieces(&[&array]), vec![own]] {
+            let refused = run(&[&array], &pieces, 1, 0, Arc::new(Silent)).map(|_| ());
+            let least = refused.err().map_or(0, |e| needed(&e).unwrap());
+            for (threads, limit) in [(1, least), (3, least), (2, least * 3 / 2), (3, 1 << 30)] {
+                let again = run(&[&array], &pieces, threads, limit, Arc::new(Silent)).unwrap();
+                prop_assert!(again.peak <= limit);
+                prop_assert!(again.values[0].bytes() == ran.bytes(), "{} threads in {} of {}", threads, limit, least);
+            }
+        }
+    }
+
+    /// Order statistics of groups are those of each group, along any axes.
+    #[test]
+    fn order_in_groups_is_that_of_each_group(
+        (shape, chunk, _, roles) in cut(),
+        (count, form, seed) in (1u32..5, 0u32..3, any::<u32>()),
+        (q, weighted) in (0f64..=1.0, any::<bool>()),
+    ) {
+        let bytes = values(DType::F64, shape.iter().product(), seed);
+        let x = LazyArray::from_bytes(&bytes, &shape, &*chunk, DType::F64).unwrap();
+        let axes = |role: u8| -> Vec<i64> { (0..x.ndim()).filter(|&k| roles[k] == role).map(|k| k as i64).collect() };
+        let (along, also) = (axes(1), axes(2));
+        let lengths: Vec<u64> = along.iter().map(|&k| shape[k as usize]).collect();
+        let by = groups(count, labels(count, form, seed, lengths.iter().product()));
+        let options = FoldOptions::default();
+        let at = Quantiles::new([q, 0.5]).unwrap();
+        let all: Vec<usize> = (0..x.ndim()).filter(|&k| roles[k] > 0).collect();
+        let extents: Vec<u64> = all.iter().map(|&k| shape[k]).collect();
+        let n: u64 = extents.iter().product();
+        let weights: Vec<f64> = (0..n as u32).map(|k| f64::from((k * 7 + seed % 13) % 5) / 4.0).collect();
+        let weights = AxisWeights::new(weights, &all, &extents).unwrap();
+        let statistic = OrderStatistic::Quantile { at: at.clone(), method: Method::Linear };
+        let reduced: Vec<i64> = all.iter().map(|&k| k as i64).collect();
+        let of = |x: &LazyArray| match weighted {
+            true => x.quantile_by(at.clone(), &weights, &reduced, options).unwrap(),
+            false => x.order_statistic(statistic.clone(), &reduced, options).unwrap(),
+        };
+        let grouped = match weighted {
+            true => x.grouped_quantile_by(at.clone(), &weights, &along, &by, &also, options).unwrap(),
+            false => x.grouped_order(statistic.clone(), &along, &by, &also, options).unwrap(),
+        };
+        // Each group by itself: the others missing, which takes their weight out.
+        let spread: Vec<u64> = (0..x.ndim()).map(|k| if roles[k] == 1 { shape[k] } else { 1 }).collect();
+        let each = (0..count).map(|group| {
+            let mask: Vec<bool> = by.labels().iter().map(|label| *label == group).collect();
+            let mask = LazyArray::from_bools(&mask, &spread, &*spread).unwrap();
+            of(&x.where_else(&mask, f64::NAN).unwrap())
+        });
+        let first = roles.iter().position(|r| *r == 1).unwrap();
+        let place = 1 + roles[..first].iter().filter(|r| **r == 0).count();
+        let each: Vec<LazyArray> = each.collect();
+        let apart = LazyArray::stack(&each, place as i64).unwrap();
+        prop_assert_eq!(grouped.shape(), apart.shape());
+        let got = plenty(&[&grouped], 2).unwrap().values.remove(0);
+        let want = plenty(&[&apart], 1).unwrap().values.remove(0);
+        prop_assert!(got.same(&want), "{:?} and {:?}", got.numbers(), want.numbers());
     }
 }

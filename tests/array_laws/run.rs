@@ -8,7 +8,7 @@ use aosx::{
     engine::{Executor, MemorySink},
     error::{Error, Problem, Result},
     events::{Observer, Silent},
-    plan::{self, Reducers, Stage, Target},
+    plan::{self, Stage, Target},
     shape::Shape,
     source::{Group, Storage, StoredType, VarMeta},
     spill::Keep,
@@ -21,8 +21,8 @@ pub struct Ran {
     pub values: Vec<Whole>,
     pub peak: u64,
     pub spills: Vec<Keep>,
-    /// Whether order statistics were found in passes.
-    pub narrowed: bool,
+    /// How many stages looked for order statistics in passes.
+    pub narrowed: usize,
 }
 
 /// Computes arrays into pieces of the shapes given.
@@ -96,11 +96,8 @@ pub fn run(
         })
         .collect();
     let spills = plan.spills.iter().map(|s| s.spilled.keep()).collect();
-    let narrows = |stage: &Stage| match stage {
-        Stage::Fold(fold) => fold.parts.iter().any(|part| matches!(part.reducer, Reducers::Narrow(_))),
-        Stage::Map(_) => false,
-    };
-    Ok(Ran { values, peak, spills, narrowed: plan.stages.iter().any(narrows) })
+    let narrows = |stage: &Stage| matches!(stage, Stage::Narrow(_));
+    Ok(Ran { values, peak, spills, narrowed: plan.stages.iter().filter(|s| narrows(s)).count() })
 }
 
 /// With plenty of memory, in the arrays' own blocks.

@@ -66,7 +66,21 @@ pub fn fill(sink: &dyn Sink, variable: &str, bytes: impl Fn(&Region) -> Vec<u8>)
 
 /// A file of variables with all their bytes, row-major.
 pub fn create(path: &Path, format: OutputFormat, dims: &[Dimension], vars: &[(VarMeta, Vec<u8>)]) {
-    let root = Group { dims: dims.to_vec(), vars: vars.iter().map(|(v, _)| v.clone()).collect(), ..Group::default() };
+    create_with(path, format, &[], dims, vars);
+}
+
+/// The same, with global attributes.
+pub fn create_with(
+    path: &Path,
+    format: OutputFormat,
+    said: &[(&str, &str)],
+    dims: &[Dimension],
+    vars: &[(VarMeta, Vec<u8>)],
+) {
+    let mut attrs = Attrs::new();
+    said.iter().for_each(|(name, value)| attrs.set(name, *value));
+    let vars_only = vars.iter().map(|(v, _)| v.clone()).collect();
+    let root = Group { attrs, dims: dims.to_vec(), vars: vars_only, ..Group::default() };
     let sink = formats::create(path, format, &root).unwrap();
     for (var, bytes) in vars {
         let element = var.stored.element_bytes().unwrap();

@@ -13,7 +13,7 @@ mod said;
 mod table;
 
 pub use conversion::Conversion;
-pub use said::{difference, is_difference, of, same};
+pub use said::{between, difference, is_difference, of, same};
 
 use crate::error::{Error, Problem, Result};
 use ratio::Ratio;

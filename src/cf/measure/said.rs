@@ -1,7 +1,7 @@
 //! What attributes say about units.
 
-use super::Unit;
-use crate::attrs::Attrs;
+use super::{Conversion, Unit};
+use crate::{attrs::Attrs, error::Result};
 
 /// The attribute that tells a difference of temperatures from a temperature (CF 1.11, section 3.1.2).
 const METADATA: &str = "units_metadata";
@@ -17,6 +17,25 @@ pub fn of(attrs: &Attrs) -> Option<Unit> {
 pub fn same(a: &str, b: &str) -> bool {
     let (a, b) = (a.trim(), b.trim());
     a == b || matches!((Unit::parse(a), Unit::parse(b)), (Ok(a), Ok(b)) if a.is_same(&b))
+}
+
+/// How values with the attributes `from` become those with the attributes `to`; `None` where they are in the same unit, or
+/// neither says one.
+///
+/// # Errors
+/// When they measure something else, or a unit is not known.
+pub fn between(from: &Attrs, to: &Attrs) -> Result<Option<Conversion>> {
+    let text = |attrs: &Attrs| attrs.text("units").map(str::trim).unwrap_or_default().to_string();
+    let (a, b) = (text(from), text(to));
+    if a == b && is_difference(from) == is_difference(to) {
+        return Ok(None);
+    }
+    let (mut a, mut b) = (Unit::parse(&a)?, Unit::parse(&b)?);
+    if is_difference(from) && is_difference(to) {
+        (a, b) = (a.span(), b.span());
+    }
+    let conversion = a.conversion_to(&b)?;
+    Ok(Some(conversion).filter(|c| !c.is_identity()))
 }
 
 /// Whether values are differences of temperatures.
@@ -40,6 +59,25 @@ pub fn difference(attrs: &mut Attrs) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_that_measure_the_same_are_converted() {
+        let said = |units: &str, metadata: &str| {
+            let mut attrs = Attrs::new();
+            attrs.set("units", units);
+            attrs.set(METADATA, metadata);
+            attrs
+        };
+        let between = |a: (&str, &str), b: (&str, &str)| super::between(&said(a.0, a.1), &said(b.0, b.1));
+        assert_eq!(between(("degC", ""), ("K", "")).unwrap().unwrap().apply(1.0), 274.15);
+        assert_eq!(between(("degC", DIFFERENCE), ("K", DIFFERENCE)).unwrap(), None);
+        assert_eq!(between(("kelvin", ""), ("K", "")).unwrap(), None);
+        assert_eq!(between(("what", ""), ("what", "")).unwrap(), None, "nobody needs to know what it is");
+        for wrong in ["m", "what", "days since 1970-01-01", ""] {
+            assert!(between((wrong, ""), ("K", "")).is_err(), "{wrong}");
+        }
+        assert_eq!(super::between(&Attrs::new(), &Attrs::new()).unwrap(), None);
+    }
 
     #[test]
     fn differences_say_so() {

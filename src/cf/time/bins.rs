@@ -4,6 +4,7 @@ use super::{
     calendar::Calendar,
     date::{DAY, Instant},
     frequency::{Edge, Frequency, Step},
+    partial::PartialDate,
 };
 use crate::error::{Error, Result};
 
@@ -32,6 +33,37 @@ pub enum Origin {
     EndDay,
     /// An instant.
     At(Instant),
+}
+
+impl Side {
+    /// `left` or `right`.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn named(name: &str) -> Result<Side> {
+        match name.trim() {
+            "left" => Ok(Side::Left),
+            "right" => Ok(Side::Right),
+            other => Err(Error::usage(format!("an end of a bin is left or right, not '{other}'"))),
+        }
+    }
+}
+
+impl Origin {
+    /// `start-day`, `start`, `epoch`, `end`, `end-day`, or a date, also with pandas' `_`.
+    ///
+    /// # Errors
+    /// When it is none of these, or the calendar has no such date.
+    pub fn named(name: &str, calendar: Calendar) -> Result<Origin> {
+        Ok(match name.trim().replace('_', "-").as_str() {
+            "start-day" => Origin::StartDay,
+            "start" => Origin::Start,
+            "epoch" => Origin::Epoch,
+            "end" => Origin::End,
+            "end-day" => Origin::EndDay,
+            date => Origin::At(PartialDate::parse(date)?.range(calendar)?.0),
+        })
+    }
 }
 
 /// What there is to choose about bins. What is not chosen is as pandas has it.

@@ -44,6 +44,16 @@ impl Labels {
         }
     }
 
+    /// One of them, for people.
+    pub fn text(&self, at: usize) -> String {
+        let text = match self {
+            Labels::Integers(all) => all.get(at).map(i64::to_string),
+            Labels::Numbers(all) => all.get(at).map(f64::to_string),
+            Labels::Texts(all) => all.get(at).cloned(),
+        };
+        text.unwrap_or_default()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -129,6 +139,22 @@ impl Column {
         column
     }
 
+    /// The same with the bounds of each position's cell, where those of one label have one cell.
+    pub fn in_cells(mut self, cells: Option<&[f64]>) -> Column {
+        let Some(cells) = cells.filter(|_| matches!(self.key.labels, Labels::Numbers(_))) else { return self };
+        let mut bounds = vec![None; self.key.labels.len()];
+        for (label, cell) in self.of.iter().zip(cells.as_chunks::<2>().0) {
+            if let Some(known) = bounds.get_mut(*label as usize) {
+                if known.is_some_and(|other| other != *cell) {
+                    return self;
+                }
+                *known = Some(*cell);
+            }
+        }
+        self.key.bounds = bounds.into_iter().collect();
+        self
+    }
+
     /// By equal texts.
     pub fn of_texts(texts: &[String], meta: &VarMeta) -> Column {
         let (of, names) = distinct(texts.iter().map(|text| Some(text.clone())));
@@ -187,7 +213,9 @@ impl Column {
 /// The attributes that still say what labels are.
 fn described(meta: &VarMeta) -> Attrs {
     let mut attrs = Attrs::new();
-    for name in ["standard_name", "long_name", "units", "flag_values", "flag_meanings"] {
+    const NAMES: [&str; 8] =
+        ["standard_name", "long_name", "units", "calendar", "axis", "positive", "flag_values", "flag_meanings"];
+    for name in NAMES {
         if let Some(value) = meta.attrs.get(name) {
             attrs.set(name, value.clone());
         }

@@ -131,6 +131,8 @@ fn top_level(text: &str) -> Vec<&str> {
 pub struct Grouping {
     /// The dimensions that they run along.
     pub dims: Vec<String>,
+    /// How long those are.
+    pub lengths: Vec<u64>,
     /// The groups, flattened where they are of several things at once.
     pub groups: Groups,
     /// A new dimension for each thing that is grouped by, in the order asked for.
@@ -188,7 +190,25 @@ impl Grouping {
         }
         let cells = TimeCells::of(dataset, by, &columns, &labels, count)?;
         let keys = columns.into_iter().map(|c| c.key).collect();
-        Ok(Grouping { dims, groups: Groups::new(labels, count)?, keys, cells })
+        Ok(Grouping { dims, lengths, groups: Groups::new(labels, count)?, keys, cells })
+    }
+
+    /// Whether an output by these groups has a coordinate of that name: their labels, or the time that they cover.
+    pub fn names(&self, coordinate: &str) -> bool {
+        let is_time = |cells: &TimeCells| cells.coordinate.rsplit('/').next() == Some(coordinate);
+        self.keys.iter().any(|key| key.name == coordinate) || self.cells.as_ref().is_some_and(is_time)
+    }
+
+    /// The labels of a group, for people: `month=3, lat_bins=45`.
+    pub fn called(&self, group: usize) -> String {
+        let (mut rest, mut words) = (group, Vec::new());
+        for key in self.keys.iter().rev() {
+            let n = key.labels.len().max(1);
+            words.push(format!("{}={}", key.name, key.labels.text(rest % n)));
+            rest /= n;
+        }
+        words.reverse();
+        words.join(", ")
     }
 
     /// The lengths of the new dimensions.
@@ -233,6 +253,14 @@ fn variable<'d>(dataset: &'d Dataset, name: &str) -> Result<&'d VarMeta> {
     }
 }
 
+/// Where the cells of a dimension's coordinate begin and end, if it says so.
+fn cells_of(dataset: &Dataset, meta: &VarMeta) -> Result<Option<Vec<f64>>> {
+    let bounds = meta.attrs.text("bounds").and_then(|name| scope::variable(dataset.root(), meta.group(), name));
+    let is_pair = |b: &&VarMeta| b.stored.dtype().is_some() && b.dims.len() == 2 && b.shape[1] == 2;
+    let own = bounds.filter(is_pair).filter(|b| meta.dims == [meta.name()] && b.shape[0] == meta.shape[0]);
+    own.map(|b| dataset.numbers(&b.path)).transpose()
+}
+
 /// The labels of one thing.
 fn column(dataset: &Dataset, by: &By) -> Result<Column> {
     // A variable may be called like a part of a date.
@@ -252,7 +280,8 @@ fn column(dataset: &Dataset, by: &By) -> Result<Column> {
             Column::of_bins_of_time(&Time::of(dataset, coordinate)?, meta, frequency, options)
         }
         By::Values(_) if meta.stored.dtype().is_none() => Ok(Column::of_texts(&dataset.texts(&meta.path)?, meta)),
-        By::Values(_) => Ok(Column::of_values(&dataset.numbers(&meta.path)?, meta)),
+        By::Values(_) => cells_of(dataset, meta)
+            .and_then(|cells| Ok(Column::of_values(&dataset.numbers(&meta.path)?, meta).in_cells(cells.as_deref()))),
         By::Bins { edges, .. } => Ok(Column::of_bins(&dataset.numbers(&meta.path)?, meta, edges)),
     };
     let mut column = column.map_err(|e| e.in_variable(&meta.path))?;

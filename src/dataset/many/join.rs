@@ -18,8 +18,8 @@ use crate::{
     source::{Container, Dimension, Group, StoredType, VarMeta},
 };
 use std::{
-    collections::HashMap,
-    path::PathBuf,
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -42,6 +42,7 @@ pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Re
     for one in &mut scanned {
         findings.differences.append(&mut one.differences);
     }
+    findings.converted = converted(&reference, &scanned);
     scanned.retain(|one| one.length > 0);
     if scanned.is_empty() {
         return Err(Error::usage("no file has anything along the dimension that is joined").in_file(&reference.path));
@@ -51,6 +52,26 @@ pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Re
     }
     let paths = scanned.iter().map(|one| one.door.path.clone()).collect();
     Ok((together(first, reference, scanned, how)?, paths))
+}
+
+/// Which variables some files have in other units, in words.
+fn converted(reference: &Reference, scanned: &[Scanned]) -> Vec<String> {
+    let mut counts: BTreeMap<(usize, &str), (u64, &Path)> = BTreeMap::new();
+    for one in scanned {
+        for (member, units) in &one.in_units {
+            counts.entry((*member, units)).or_insert((0, &one.door.path)).0 += 1;
+        }
+    }
+    let said = |((member, units), (count, path)): ((usize, &str), (u64, &Path))| {
+        let meta = &reference.members[member].meta;
+        let to = meta.attrs.text("units").unwrap_or_default();
+        let where_ = match count {
+            1 => path.display().to_string(),
+            n => format!("{n} files, as {}", path.display()),
+        };
+        format!("variable '{}': converted from {units} to {to} in {where_}", meta.path)
+    };
+    counts.into_iter().map(said).collect()
 }
 
 /// Containers that are held open after they were looked at.

@@ -68,6 +68,8 @@ pub struct Findings {
     pub skipped: Vec<Error>,
     /// Where steps are missing between two files, in words.
     pub gaps: Vec<String>,
+    /// Variables that some files have in other units than the first, and that are converted to those, in words.
+    pub converted: Vec<String>,
     /// What files say differently than the first, in words; what it says holds.
     pub differences: Vec<String>,
 }
@@ -75,12 +77,12 @@ pub struct Findings {
 /// Opens files as one dataset, and says what was found.
 ///
 /// Files are ordered by the coordinate that is joined. Other coordinates have to be the same in all; each file's own
-/// packing, fill values and units of time are honoured. What is said beside the values comes from the first file, as it
+/// packing, fill values and units are honoured: values are converted to the first file's. What is said beside the values comes from the first file, as it
 /// was given, and so do variables without the joined dimension.
 ///
 /// # Errors
-/// When there is no file, or none that opens; when one is broken, lacks a variable, has another grid, other units or
-/// another calendar; when files overlap.
+/// When there is no file, or none that opens; when one is broken, lacks a variable, has another grid, units of something
+/// else or another calendar; when files overlap.
 ///
 /// # Example
 /// ```no_run

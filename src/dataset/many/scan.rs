@@ -8,6 +8,7 @@ use crate::{
     attrs::Attrs,
     cf::{
         decoding::{ENCODING, ValidRange, decoding},
+        measure::{self, Conversion},
         time::{Calendar, TimeUnits},
     },
     dataset::{numbers::numbers, scope},
@@ -63,6 +64,8 @@ pub(super) struct Scanned {
     pub is_coordinate_alike: bool,
     /// Members that are stored in another way than in the first file, and the types that they are decoded to.
     pub otherwise: Vec<(usize, Option<DType>)>,
+    /// Members in other units than the first file's, which are converted: their units.
+    pub in_units: Vec<(usize, String)>,
     /// What is said differently, in words.
     pub differences: Vec<String>,
     /// What was found of members' chunks.
@@ -88,7 +91,7 @@ impl Reference {
         for (name, values) in &self.grid {
             self.same_coordinate(container.as_ref(), name, values).map_err(|e| e.in_variable(name))?;
         }
-        let mut otherwise = Vec::new();
+        let (mut otherwise, mut in_units) = (Vec::new(), Vec::new());
         let mut length = if self.dim.is_none() { Some(1) } else { None };
         for (n, member) in self.members.iter().enumerate() {
             let name = &member.meta.path;
@@ -100,11 +103,13 @@ impl Reference {
             self.same_shape(meta, member, &mut length).map_err(|e| e.in_variable(name))?;
             let is_coordinate =
                 self.coordinate.as_ref().is_some_and(|c| c.path == *name || c.bounds.as_ref() == Some(name));
-            if !is_coordinate {
-                same_units(&member.meta, meta).map_err(|e| e.in_variable(name))?;
-            }
             let result = result_type(meta);
-            if meta.stored.dtype() != member.meta.stored.dtype() || !encoded_alike(meta, &member.meta) {
+            let mut is_alike = meta.stored.dtype() == member.meta.stored.dtype() && encoded_alike(meta, &member.meta);
+            if !is_coordinate && conversion(meta, &member.meta).map_err(|e| e.in_variable(name))?.is_some() {
+                in_units.push((n, meta.attrs.text("units").unwrap_or_default().to_string()));
+                is_alike = false;
+            }
+            if !is_alike {
                 otherwise.push((n, result));
             }
         }
@@ -123,7 +128,7 @@ impl Reference {
             ahead.push(Found::of(source.as_ref())?);
             self.pool.keep(&door, &name.as_str().into(), &source);
         }
-        Ok(Scanned { door, length, values, bounds, is_coordinate_alike, otherwise, differences, ahead })
+        Ok(Scanned { door, length, values, bounds, is_coordinate_alike, otherwise, in_units, differences, ahead })
     }
 
     fn same_coordinate(&self, container: &dyn Container, name: &str, values: &[f64]) -> Result<()> {
@@ -198,8 +203,11 @@ impl Reference {
                     *value = own.decode(*value)?.map_or(f64::NAN, |at| first.encode(at));
                 }
             }
-        } else if let Some(had) = had {
-            same_units(had, meta).map_err(|e| e.in_variable(&coordinate.path))?;
+        } else if let Some(had) = had
+            && let Some(conversion) = conversion(meta, had).map_err(|e| e.in_variable(&coordinate.path))?
+        {
+            is_alike = false;
+            values.iter_mut().chain(&mut bounds).for_each(|value| *value = conversion.apply(*value));
         }
         Ok((values, bounds, is_alike))
     }
@@ -243,13 +251,18 @@ pub(super) fn units_of(attrs: &Attrs) -> Result<Option<TimeUnits>> {
     TimeUnits::parse(text, Calendar::named(attrs.text("calendar"))?).map(Some)
 }
 
-fn same_units(first: &VarMeta, meta: &VarMeta) -> Result<()> {
+/// How values of a file become those of the first; `None` where they are in its units.
+fn conversion(meta: &VarMeta, first: &VarMeta) -> Result<Option<Conversion>> {
     let of = |v: &VarMeta| v.attrs.text("units").map(str::trim).unwrap_or_default().to_string();
-    let (a, b) = (of(first), of(meta));
-    if a == b {
-        return Ok(());
+    let is_number = meta.stored.dtype().is_some();
+    match measure::between(&meta.attrs, &first.attrs) {
+        Ok(conversion) if is_number || conversion.is_none() => Ok(conversion),
+        _ => Err(Error::usage(format!(
+            "its units are '{}', and '{}' in the first file, which cannot be converted",
+            of(meta),
+            of(first)
+        ))),
     }
-    Err(Error::usage(format!("its units are '{b}', and '{a}' in the first file; convert one of them first")))
 }
 
 /// Whether two variables say the same about what their stored numbers mean.

@@ -5,7 +5,11 @@ use super::{
     pool::{Door, Pool},
 };
 use crate::{
-    cf::decoding::{ValidRange, decoding},
+    attrs::Attrs,
+    cf::{
+        decoding::{ValidRange, decoding},
+        measure::{self, Conversion},
+    },
     codec::{Scratch, ScratchSize, crc32c},
     dtype::{ByteOrder, DType, Element, swap_in_place},
     error::{Error, Result},
@@ -71,6 +75,8 @@ struct Form {
     chunk: Shape,
     /// What the numbers mean, where each file says that for itself.
     decode: Option<Decode>,
+    /// How they become those of the first file, where they are in other units.
+    conversion: Option<Conversion>,
     /// Whether a chunk can be read as a chunk of the whole.
     is_direct: bool,
 }
@@ -78,6 +84,8 @@ struct Form {
 /// What is found in one file.
 pub(super) struct Found {
     form: Form,
+    /// What is said of its units.
+    said: Attrs,
     shape: Shape,
     scratch: ScratchSize,
     chunk_bytes: usize,
@@ -118,6 +126,9 @@ impl Joined {
         let (mut scratch, mut stored_bytes) = (ScratchSize::default(), 0u64);
         for mut one in found {
             one.form.decode = one.form.decode.filter(|_| how.decoded.is_some());
+            if how.decoded.is_some() {
+                one.form.conversion = measure::between(&one.said, &meta.attrs).map_err(|e| e.in_variable(&variable))?;
+            }
             one.form.is_direct = is_direct(&one.form, &chunk, order, &how);
             let piece = if one.form.is_direct { 0 } else { one.chunk_bytes };
             scratch = scratch.max(ScratchSize { piece, ..one.scratch });
@@ -222,7 +233,10 @@ impl Joined {
             let from = Strided { first: first(&here, &inner), strides: &inner };
             let to = Strided { first: first(region, &outer), strides: &outer };
             match (&form.decode, self.how.decoded) {
-                (Some(decode), Some(result)) => decode_into(decode, result, &lengths, piece, from, out, to),
+                (Some(decode), Some(result)) => {
+                    let meaning = Meaning { decode, conversion: form.conversion, result };
+                    decode_into(&meaning, &lengths, piece, from, out, to);
+                }
                 _ => copy(&lengths, piece, from, out, to, element),
             }
         }
@@ -266,11 +280,15 @@ impl Found {
             layout: source.layout().clone(),
             chunk: source.grid().chunk().clone(),
             decode,
+            conversion: None,
             is_direct: false,
         };
+        let mut said = Attrs::new();
+        let units = source.meta().attrs.iter().filter(|(name, _)| name.starts_with("units"));
+        units.for_each(|(name, value)| said.set(name, value.clone()));
         let shape = source.grid().shape().clone();
         let (scratch, chunk_bytes) = (source.scratch(), source.chunk_bytes());
-        Ok(Found { form, shape, scratch, chunk_bytes, stored_bytes: source.stored_bytes() })
+        Ok(Found { form, said, shape, scratch, chunk_bytes, stored_bytes: source.stored_bytes() })
     }
 
     /// Whether it is still what it was when files were joined.
@@ -308,10 +326,16 @@ pub(super) fn origin(files: &Files, variable: &str) -> Origin {
     Origin { file: PathBuf::from(file), variable: variable.to_string() }
 }
 
-/// Decodes stored elements into those of `result`, row by row.
-fn decode_into(
-    decode: &Decode,
+/// What stored numbers become.
+struct Meaning<'d> {
+    decode: &'d Decode,
+    conversion: Option<Conversion>,
     result: DType,
+}
+
+/// Decodes stored elements, row by row.
+fn decode_into(
+    Meaning { decode, conversion, result }: &Meaning<'_>,
     lengths: &[usize],
     src: &[u8],
     from: Strided<'_>,
@@ -331,6 +355,7 @@ fn decode_into(
             let len = SEGMENT.min(row - done);
             let first = (start + done as isize * stride) as usize;
             let mut put = |k: usize, x: f64| {
+                let x = conversion.map_or(x, |c| c.apply(x));
                 let place = (end + (done + k) as isize * step) as usize * result.size();
                 match result {
                     DType::F32 => dst[place..place + 4].copy_from_slice(&(x as f32).to_ne_bytes()),

@@ -12,6 +12,7 @@ use crate::{
     attrs::{Attrs, Value},
     cf::{
         decoding::{self, ENCODING, ValidRange},
+        names::Conventions,
         references,
     },
     dtype::DType,
@@ -292,6 +293,9 @@ impl Selected {
         });
         var.dims = (0..base.dims.len()).filter(kept).map(|k| base.dims[k].clone()).collect();
         let is_scalar = lengths.is_empty();
+        if is_scalar && base.dims == [base.name()] {
+            Conventions::of(&root.attrs).auxiliary(&mut var.attrs);
+        }
         var.shape = lengths.into();
         var.storage = Storage {
             chunk: chunk.filter(|_| !is_scalar),

@@ -114,6 +114,18 @@ impl Evaluator<'_> {
     ) -> Result<()> {
         let wanted = &index[region.start[axis] as usize..(region.start[axis] + region.shape[axis]) as usize];
         let size = input.dtype.size();
+        // Where the same are wanted again and again, as groups at their positions, all between are computed once.
+        let (first, last) = wanted.iter().fold((u64::MAX, 0), |(a, b), &at| (a.min(at), b.max(at)));
+        if !wanted.is_empty() && last - first < wanted.len() as u64 {
+            let whole = region.with_axis(axis, first, last + 1 - first);
+            let (values, rest) = split(work, whole.shape.bytes(size)?);
+            self.formula(input, &whole, values, rest, scratch)?;
+            let [outer, inner] = whole.shape.around(axis);
+            let bytes = region.shape.bytes(size)?;
+            let shape = [outer, whole.shape[axis] as usize, inner];
+            lanes::take_rows(size, values, shape, wanted, first, &mut out[..bytes]);
+            return Ok(());
+        }
         let mut done = 0;
         while done < wanted.len() {
             let run = 1 + wanted[done..].windows(2).take_while(|w| w[1] == w[0] + 1).count();

@@ -2,13 +2,13 @@
 
 use super::{Job, Slot, state_of};
 use crate::{
-    engine::BATCH_CHUNKS,
+    engine::{BATCH_CHUNKS, blocks::Lie},
     error::Result,
     kernels::{
         decode::Segment,
         fold::{ChunkView, Role, ViewDim},
     },
-    plan::{Grouping, Input, Part},
+    plan::{Grouping, Within},
     shape::Region,
 };
 
@@ -20,16 +20,6 @@ pub struct Chunks<'c> {
     pub data: &'c [u8],
     /// How many of those each has.
     pub each: usize,
-}
-
-/// How the elements of a chunk lie.
-struct Lie {
-    /// Slowest first.
-    dims: Vec<ViewDim>,
-    /// Which axis each of them is.
-    axes: Vec<usize>,
-    /// The place of the first element among the values of its cell.
-    first_index: u64,
 }
 
 /// Part of a chunk whose values are all of one group.
@@ -61,7 +51,7 @@ impl Job<'_> {
     ) -> Result<()> {
         let mut strips = Strips { group: 0, dims: Vec::new(), waiting: Default::default(), len: 0 };
         for (chunk, place) in chunks.places.iter().enumerate() {
-            let lie = self.lie(place);
+            let lie = self.blocks.lie(self.fold.columns.reduced(), place);
             let mut outcome = Ok(());
             let mut next = |group: u32, dims: &[ViewDim], strip: Strip| {
                 if outcome.is_ok() && !strips.take(group, dims, strip) {
@@ -93,57 +83,24 @@ impl Job<'_> {
         let (Ok(slot), 1..) = (slots.binary_search_by_key(&strips.group, |s| s.group), strips.len) else {
             return Ok(());
         };
+        let places = self.fold.grouping.as_ref().and_then(Grouping::within);
+        let own_dims = places.map(|places| strips.dims_within(places));
         let mut rest = slots[slot].state.bytes_mut();
         for part in &self.fold.parts {
             let state = state_of(part, cells, &mut rest);
-            let mut views = [ChunkView { bytes: &[], dims: &strips.dims, first_index: 0 }; BATCH_CHUNKS as usize];
+            let places = places.filter(|_| part.gives_positions());
+            let dims = if places.is_some() { own_dims.as_ref() } else { None }.unwrap_or(&strips.dims);
+            let mut views = [ChunkView { bytes: &[], dims, first_index: 0 }; BATCH_CHUNKS as usize];
             for (view, strip) in views.iter_mut().zip(strips.waiting()) {
                 let chunk = &chunks.data[strip.chunk * chunks.each..(strip.chunk + 1) * chunks.each];
-                let within = self.within(part, &chunks.places[strip.chunk], chunks.each);
+                let within = self.blocks.within(part.root, &chunks.places[strip.chunk], chunks.each);
                 let from = strip.element * part.decode.stored.size();
-                (view.bytes, view.first_index) = (&chunk[within][from..], strip.index);
+                view.bytes = &chunk[within][from..];
+                view.first_index = places.map_or(strip.index, |places| places.index(strips.group, strip.index));
             }
             part.reducer.push(&part.decode, state, cells, &views[..strips.len], segment)?;
         }
         Ok(())
-    }
-
-    /// Where in a block's bytes the values that a part reduces lie.
-    fn within(&self, part: &Part, place: &Region, each: usize) -> std::ops::Range<usize> {
-        match &self.fold.input {
-            Input::Stored(_) => 0..each,
-            Input::Computed(_) => self.roots(place).nth(part.root).unwrap_or_default(),
-        }
-    }
-
-    /// How the elements of a chunk lie, and where each goes.
-    fn lie(&self, place: &Region) -> Lie {
-        let (grid, reduced) = (self.fold.input.grid(), self.fold.columns.reduced());
-        // A stored chunk is whole even at the edge; a computed one is as large as what it holds.
-        let (axes, whole) = match &self.fold.input {
-            Input::Stored(source) => (source.layout().axes.clone(), grid.chunk()),
-            Input::Computed(_) => ((0..reduced.len()).collect(), &place.shape),
-        };
-        let cell_strides = strides_of(&place.shape, |axis| !reduced[axis]);
-        let index_strides = strides_of(grid.shape(), |axis| reduced[axis]);
-        let mut stride = 1;
-        let mut dims: Vec<ViewDim> = axes
-            .iter()
-            .rev()
-            .map(|&axis| {
-                let role = if reduced[axis] {
-                    Role::Reduced { index_stride: index_strides[axis] }
-                } else {
-                    Role::Kept { cell_stride: cell_strides[axis] as usize }
-                };
-                let dim = ViewDim { len: place.shape[axis] as usize, stride, role };
-                stride *= whole[axis] as usize;
-                dim
-            })
-            .collect();
-        dims.reverse();
-        let first_index = index_strides.iter().zip(&place.start).map(|(stride, start)| stride * start).sum();
-        Lie { dims, axes, first_index }
     }
 }
 
@@ -198,18 +155,16 @@ impl Strips {
         (self.waiting[0], self.len) = (strip, 1);
     }
 
+    /// The dimensions as values are counted within their group.
+    fn dims_within(&self, places: &Within) -> Vec<ViewDim> {
+        let role = |role: Role| match role {
+            Role::Reduced { index_stride } => Role::Reduced { index_stride: places.stride(self.group, index_stride) },
+            kept @ Role::Kept { .. } => kept,
+        };
+        self.dims.iter().map(|dim| ViewDim { role: role(dim.role), ..*dim }).collect()
+    }
+
     fn waiting(&self) -> &[Strip] {
         &self.waiting[..self.len]
     }
-}
-
-/// Row-major strides among the axes that `counts` picks; zero for the others.
-fn strides_of(shape: &[u64], counts: impl Fn(usize) -> bool) -> Vec<u64> {
-    let mut strides = vec![0; shape.len()];
-    let mut next = 1;
-    for axis in (0..shape.len()).rev().filter(|&axis| counts(axis)) {
-        strides[axis] = next;
-        next *= shape[axis];
-    }
-    strides
 }

@@ -17,31 +17,38 @@ pub const CONSTANTS: [(&str, f64, &str); 5] = [
 
 const ONE: &[Parameter] = &[Required("x")];
 const TWO: &[Parameter] = &[Required("x"), Required("y")];
-const ORDERED: &[Parameter] =
-    &[Required("x"), Dims, Keyword("keepdims", "false"), Keyword("skipna", "true"), Keyword("min_count", "0")];
-const REDUCED: &[Parameter] = &[
-    Required("x"),
-    Dims,
-    Keyword("by", "None"),
-    Keyword("every", "None"),
-    Keyword("keepdims", "false"),
-    Keyword("skipna", "true"),
-    Keyword("min_count", "0"),
-];
-const TRUTH: &[Parameter] =
-    &[Required("x"), Dims, Keyword("by", "None"), Keyword("every", "None"), Keyword("keepdims", "false")];
+
+/// The parameters of a reduction: those before its dimensions, and those of its own.
+macro_rules! reduced {
+    ([$($first:expr),*] $($own:expr),*) => {
+        &[
+            $($first,)*
+            Dims,
+            Keyword("by", "None"),
+            Keyword("every", "None"),
+            $($own,)*
+            Keyword("keepdims", "false"),
+            Keyword("closed", "None"),
+            Keyword("label", "None"),
+            Keyword("origin", "None"),
+        ]
+    };
+}
+
+const SKIPNA: Parameter = Keyword("skipna", "true");
+const MIN_COUNT: Parameter = Keyword("min_count", "0");
+const WEIGHTS: Parameter = Keyword("weights", "None");
+const TRUTH: &[Parameter] = reduced!([Required("x")]);
+const REDUCED: &[Parameter] = reduced!([Required("x")] SKIPNA, MIN_COUNT);
+const WEIGHTED: &[Parameter] = reduced!([Required("x")] WEIGHTS, SKIPNA, MIN_COUNT);
+const SUMMED: &[Parameter] = reduced!([Required("x")] WEIGHTS, Keyword("dtype", "None"), SKIPNA, MIN_COUNT);
+const SPREAD: &[Parameter] = reduced!([Required("x")] Keyword("ddof", "0"), WEIGHTS, SKIPNA, MIN_COUNT);
+const QUANTILE: &[Parameter] = reduced!(
+    [Required("x"), Required("q")] Keyword("method", "'linear'"), WEIGHTS, SKIPNA, MIN_COUNT
+);
 const ALONG: &[Parameter] = &[Required("x"), Required("axis")];
 const PAIR: &[Parameter] = &[Required("x"), Required("y"), Dims];
 const SPELLS: &[Parameter] = &[Required("condition"), Required("axis"), Required("n")];
-const QUANTILE: &[Parameter] = &[
-    Required("x"),
-    Required("q"),
-    Dims,
-    Keyword("method", "'linear'"),
-    Keyword("keepdims", "false"),
-    Keyword("skipna", "true"),
-    Keyword("min_count", "0"),
-];
 
 const fn row(
     kind: Kind,
@@ -192,21 +199,14 @@ pub const TABLE: &[Function] = &[
     row(Reduction, "any", &[], TRUTH, "Whether one is true."),
     row(Reduction, "argmax", &["nanargmax"], REDUCED, "The position of the first greatest value."),
     row(Reduction, "argmin", &["nanargmin"], REDUCED, "The position of the first smallest value."),
+    row(Reduction, "average", &[], WEIGHTED, "The mean, as NumPy calls it where there are weights."),
     row(
         Reduction,
-        "average",
+        "count",
         &[],
-        &[
-            Required("x"),
-            Dims,
-            Keyword("weights", "None"),
-            Keyword("keepdims", "false"),
-            Keyword("skipna", "true"),
-            Keyword("min_count", "0"),
-        ],
-        "Mean with weights; missing values take their weight out.",
+        reduced!([Required("x")] WEIGHTS),
+        "The number of values, or the sum of weights, of what is there.",
     ),
-    row(Reduction, "count", &[], TRUTH, "The number of values that are not missing."),
     row(
         Reduction,
         "count_nonzero",
@@ -215,30 +215,27 @@ pub const TABLE: &[Function] = &[
         "The number of values that are not zero.",
     ),
     row(Reduction, "first", &[], REDUCED, "The first value along the dimensions."),
-    row(Reduction, "iqr", &[], ORDERED, "The distance from the quartile below to the quartile above."),
+    row(Reduction, "iqr", &[], REDUCED, "The distance from the quartile below to the quartile above."),
     row(Reduction, "last", &[], REDUCED, "The last value along the dimensions."),
-    row(Reduction, "mad", &[], ORDERED, "The median distance from the median, not scaled."),
+    row(Reduction, "mad", &[], REDUCED, "The median distance from the median, not scaled."),
     row(Reduction, "max", &["amax", "nanmax"], REDUCED, "The greatest value."),
-    row(Reduction, "mean", &["nanmean"], REDUCED, "The mean."),
-    row(Reduction, "median", &["nanmedian"], ORDERED, "The value in the middle, or the mean of the two."),
+    row(
+        Reduction,
+        "mean",
+        &["nanmean"],
+        WEIGHTED,
+        "The mean; with weights, as 'area', missing values take theirs out.",
+    ),
+    row(Reduction, "median", &["nanmedian"], WEIGHTED, "The value in the middle, or the mean of the two."),
     row(Reduction, "min", &["amin", "nanmin"], REDUCED, "The smallest value."),
-    row(Reduction, "mode", &[], ORDERED, "The most frequent value, the smallest of equally frequent ones."),
-    row(Reduction, "nunique", &[], ORDERED, "How many different values there are."),
+    row(Reduction, "mode", &[], REDUCED, "The most frequent value, the smallest of equally frequent ones."),
+    row(Reduction, "nunique", &[], REDUCED, "How many different values there are."),
     row(Reduction, "percentile", &["nanpercentile"], QUANTILE, "As quantile, with q from 0 to 100."),
     row(
         Reduction,
         "prod",
         &["nanprod"],
-        &[
-            Required("x"),
-            Dims,
-            Keyword("by", "None"),
-            Keyword("every", "None"),
-            Keyword("dtype", "None"),
-            Keyword("keepdims", "false"),
-            Keyword("skipna", "true"),
-            Keyword("min_count", "0"),
-        ],
+        reduced!([Required("x")] Keyword("dtype", "None"), SKIPNA, MIN_COUNT),
         "The product.",
     ),
     row(Reduction, "ptp", &["range"], REDUCED, "The greatest less the smallest value."),
@@ -249,54 +246,9 @@ pub const TABLE: &[Function] = &[
         QUANTILE,
         "The values below which parts q of all values lie; a list of q makes a first dimension.",
     ),
-    row(
-        Reduction,
-        "std",
-        &["nanstd"],
-        &[
-            Required("x"),
-            Dims,
-            Keyword("by", "None"),
-            Keyword("every", "None"),
-            Keyword("ddof", "0"),
-            Keyword("keepdims", "false"),
-            Keyword("skipna", "true"),
-            Keyword("min_count", "0"),
-        ],
-        "Standard deviation.",
-    ),
-    row(
-        Reduction,
-        "sum",
-        &["nansum"],
-        &[
-            Required("x"),
-            Dims,
-            Keyword("by", "None"),
-            Keyword("every", "None"),
-            Keyword("dtype", "None"),
-            Keyword("keepdims", "false"),
-            Keyword("skipna", "true"),
-            Keyword("min_count", "0"),
-        ],
-        "The sum.",
-    ),
-    row(
-        Reduction,
-        "var",
-        &["nanvar"],
-        &[
-            Required("x"),
-            Dims,
-            Keyword("by", "None"),
-            Keyword("every", "None"),
-            Keyword("ddof", "0"),
-            Keyword("keepdims", "false"),
-            Keyword("skipna", "true"),
-            Keyword("min_count", "0"),
-        ],
-        "Variance.",
-    ),
+    row(Reduction, "std", &["nanstd"], SPREAD, "Standard deviation."),
+    row(Reduction, "sum", &["nansum"], SUMMED, "The sum."),
+    row(Reduction, "var", &["nanvar"], SPREAD, "Variance."),
     row(
         Statistic,
         "anom",

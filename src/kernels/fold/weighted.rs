@@ -11,7 +11,7 @@ use super::{
 use crate::{
     dtype::{DType, Element, NumberKind},
     error::{Error, Result},
-    kernels::decode::{Decode, Decoded, Decoder, SEGMENT, Segment, Value},
+    kernels::decode::{Decode, Decoded, Decoder, Segment, Value},
     kernels::fold::FoldOptions,
     with_dtype,
 };
@@ -46,18 +46,22 @@ impl WeightTable {
         self.values.get(place as usize).copied().unwrap_or(0.0)
     }
 
-    /// Those of the first values of a run; `buffer` is for where they do not lie one behind the other.
-    fn of<'a>(&'a self, indices: &Indices<'_>, n: usize, buffer: &'a mut [f64; SEGMENT]) -> &'a [f64] {
+    /// Those of all `n` values of a run, where they lie one behind the other.
+    fn whole(&self, indices: &Indices<'_>, n: usize) -> Option<&[f64]> {
+        let (len, stride) = indices.parts.last().copied().unwrap_or((1, 1));
+        let left = len - indices.skipped % len;
+        if stride == 1 && n as u64 <= left { self.row(indices.at(0), n) } else { None }
+    }
+
+    /// Those of `n` values of a run from one on.
+    fn of<'b>(&self, indices: &Indices<'_>, from: usize, n: usize, buffer: &'b mut [f64; PIECE]) -> &'b [f64] {
         let (len, stride) = indices.parts.last().copied().unwrap_or((1, 1));
         let mut done = 0;
         while done < n {
-            let left = len - (indices.skipped + done as u64) % len;
+            let left = len - (indices.skipped + (from + done) as u64) % len;
             let some = (n - done).min(left as usize);
-            let first = indices.at(done);
+            let first = indices.at(from + done);
             if stride == 1 {
-                if let Some(whole) = self.row(first, some).filter(|_| some == n) {
-                    return whole;
-                }
                 self.fill(first, &mut buffer[done..done + some]);
             } else {
                 let row = buffer[done..done + some].iter_mut().enumerate();
@@ -246,7 +250,7 @@ impl Reducer for Weighted {
         let decoder = Decoder::new(decode);
         check(views, decoder.element(), cells);
         let planes = self.planes(state, cells);
-        let mut to = Sums { weights: &self.weights, moments: self.has_moments(), planes, buffer: [0.0; SEGMENT] };
+        let mut to = Sums { weights: &self.weights, moments: self.has_moments(), planes, buffer: [0.0; PIECE] };
         with_work!(decode.work(), W => push::<W>(&decoder, views, segment, &mut to));
         Ok(())
     }
@@ -292,7 +296,7 @@ struct Sums<'a> {
     weights: &'a WeightTable,
     moments: bool,
     planes: Planes<'a>,
-    buffer: [f64; SEGMENT],
+    buffer: [f64; PIECE],
 }
 
 impl<W: Value> Take<W> for Sums<'_> {
@@ -311,26 +315,40 @@ impl<W: Value> Take<W> for Sums<'_> {
     }
 
     fn run(&mut self, cell: usize, x: Decoded<'_, W>, indices: Indices<'_>) {
-        let w = self.weights.of(&indices, x.values.len(), &mut self.buffer);
-        let p = &mut self.planes;
         let gone = if x.missing { x.values.iter().filter(|x| x.is_missing()).count() } else { 0 };
-        p.seen[cell] += (x.values.len() - gone) as f64;
-        if !self.moments {
-            let [first, weight] = if x.missing { run::<W, true>(x.values, w) } else { run::<W, false>(x.values, w) };
-            p.first[cell] += first;
-            p.weight[cell] += weight;
-            return;
+        let Sums { weights, moments, planes: p, buffer } = self;
+        let n = x.values.len();
+        let mut sums = Ways::default();
+        match weights.whole(&indices, n) {
+            Some(w) => add(p, *moments, cell, x, w, &mut sums),
+            None => {
+                for (k, values) in x.values.chunks(PIECE).enumerate() {
+                    let w = weights.of(&indices, k * PIECE, values.len(), buffer);
+                    add(p, *moments, cell, Decoded { values, ..x }, w, &mut sums);
+                }
+            }
         }
-        let k = &mut p.shift[cell];
-        if k.is_nan() {
-            let Some((x, _)) = x.values.iter().zip(w).find(|(x, w)| !x.is_missing() && **w != 0.0) else { return };
-            *k = x.to_f64();
-        }
-        let [first, second, weight] = run_moments(x.values, w, *k);
+        p.seen[cell] += (n - gone) as f64;
+        let [first, second, weight] = sums.0.map(|ways| ways.iter().sum::<f64>());
         p.first[cell] += first;
-        p.second[cell] += second;
         p.weight[cell] += weight;
+        if *moments {
+            p.second[cell] += second;
+        }
     }
+}
+
+/// Adds values of a run with their weights.
+fn add<W: Value>(p: &mut Planes<'_>, moments: bool, cell: usize, x: Decoded<'_, W>, w: &[f64], sums: &mut Ways) {
+    if !moments {
+        return if x.missing { run::<W, true>(sums, x.values, w) } else { run::<W, false>(sums, x.values, w) };
+    }
+    let k = &mut p.shift[cell];
+    if k.is_nan() {
+        let Some((x, _)) = x.values.iter().zip(w).find(|(x, w)| !x.is_missing() && **w != 0.0) else { return };
+        *k = x.to_f64();
+    }
+    run_moments(sums, x.values, w, *k);
 }
 
 vectorised! {
@@ -372,9 +390,16 @@ vectorised! {
 /// Parallel accumulators of a run. Their number is part of the result's last bits.
 const WAYS: usize = 8;
 
+/// So many weights are gathered at once: whole rounds of the accumulators.
+const PIECE: usize = 32 * WAYS;
+
+/// Sums of w (x - K), w (x - K)^2 and w of a run.
+#[derive(Default)]
+struct Ways([[f64; WAYS]; 3]);
+
 vectorised! {
-    fn run[W: Value; const MISSING: bool](x: &[W], w: &[f64]) -> [f64; 2] {
-        let (mut first, mut weight) = ([0.0; WAYS], [0.0; WAYS]);
+    fn run[W: Value; const MISSING: bool](sums: &mut Ways, x: &[W], w: &[f64]) -> () {
+        let [mut first, second, mut weight] = sums.0;
         for (x, w) in x.chunks(WAYS).zip(w.chunks(WAYS)) {
             for (((first, weight), x), w) in first.iter_mut().zip(&mut weight).zip(x).zip(w) {
                 let gone = MISSING && x.is_missing();
@@ -382,13 +407,13 @@ vectorised! {
                 *weight += if gone { 0.0 } else { *w };
             }
         }
-        [first.iter().sum(), weight.iter().sum()]
+        sums.0 = [first, second, weight];
     }
 }
 
 vectorised! {
-    fn run_moments[W: Value](x: &[W], w: &[f64], k: f64) -> [f64; 3] {
-        let (mut first, mut second, mut weight) = ([0.0; WAYS], [0.0; WAYS], [0.0; WAYS]);
+    fn run_moments[W: Value](sums: &mut Ways, x: &[W], w: &[f64], k: f64) -> () {
+        let [mut first, mut second, mut weight] = sums.0;
         for (x, w) in x.chunks(WAYS).zip(w.chunks(WAYS)) {
             for ((((first, second), weight), x), w) in
                 first.iter_mut().zip(&mut second).zip(&mut weight).zip(x).zip(w)
@@ -400,6 +425,6 @@ vectorised! {
                 *weight += if gone { 0.0 } else { *w };
             }
         }
-        [first.iter().sum(), second.iter().sum(), weight.iter().sum()]
+        sums.0 = [first, second, weight];
     }
 }

@@ -18,10 +18,10 @@ mod tests;
 mod weighted;
 
 pub use cumulate::Onward;
-pub use narrow::Narrow;
+pub use narrow::{Collected, InOrder, Narrow, Room, Search, Staged, StagedKey, Tally, Unsorted};
 pub use op::{LaneOp, Order};
 pub use statistic::{LaneOptions, Method, OneOrMany, OrderStatistic, Quantiles};
-pub use take::take_along;
+pub use take::{take_along, take_rows};
 pub use weighted::LaneWeights;
 
 use crate::dtype::DType;

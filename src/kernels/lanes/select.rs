@@ -207,7 +207,7 @@ pub(super) fn at_place<T: Number>(place: Place, key: impl Fn(usize) -> T::Key) -
 }
 
 /// Puts the keys that belong at `places` (in order) there; `keys` begin at place `from`.
-fn settle<K: Ord>(keys: &mut [K], places: &[usize], from: usize) {
+pub(super) fn settle<K: Ord>(keys: &mut [K], places: &[usize], from: usize) {
     // The first of two neighbours: the other is then the least of the rest.
     let Some(middle) = places.len().checked_sub(1).map(|last| last / 2) else { return };
     let (low, _, high) = keys.select_nth_unstable(places[middle] - from);

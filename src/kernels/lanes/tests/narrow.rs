@@ -2,7 +2,7 @@
 
 use super::{dtype_of, run, same, some_bytes};
 use crate::{
-    dtype::{ByteOrder, DType},
+    dtype::{ByteOrder, DType, Element},
     kernels::{
         decode::{Decode, Segment},
         fold::{ChunkView, Role, ViewDim},
@@ -11,109 +11,224 @@ use crate::{
 };
 use proptest::prelude::*;
 
-/// Aligned as a block is.
-struct Bytes(Vec<u128>, usize);
-
-impl Bytes {
-    fn new(bytes: usize) -> Bytes {
-        Bytes(vec![u128::MAX; bytes.div_ceil(16)], bytes)
-    }
-
-    fn get(&mut self) -> &mut [u8] {
-        &mut bytemuck::cast_slice_mut(&mut self.0)[..self.1]
-    }
-}
-
-/// `[n, inner]` values, folded in pieces of `rows` rows that are merged in pairs, pass after pass.
-fn narrowed(op: &LaneOp, dtype: DType, src: &[u8], [n, inner]: [usize; 2], rows: usize, bits: u32) -> Vec<u8> {
+/// Results of `[n, inner]` values, in pieces of `rows` rows that two workers take in turn, and how many passes it took.
+fn narrowed(
+    ops: &[LaneOp],
+    dtype: DType,
+    src: &[u8],
+    [n, inner]: [usize; 2],
+    rows: usize,
+    room: Room,
+) -> (Vec<Vec<u8>>, u64) {
+    let narrow = Narrow::new(ops, dtype, n as u64).unwrap();
     let decode = Decode::plain(dtype, ByteOrder::NATIVE);
     let mut segment = Segment::new();
-    let mut found: Vec<Vec<u8>> = Vec::new();
-    for pass in Narrow::passes(op, dtype, bits) {
-        let mut total: Option<Bytes> = None;
-        for first in (0..n).step_by(rows) {
-            let mut state = Bytes::new(pass.state_bytes(inner));
-            pass.init(state.get(), inner);
-            let earlier = pass.earlier(state.get(), inner);
-            for (cell, out) in earlier.chunks_mut(8 * found.len().max(1)).enumerate() {
-                found.iter().zip(out.chunks_mut(8)).for_each(|(f, y)| y.copy_from_slice(&f[8 * cell..][..8]));
-            }
+    let mut search = Search::new(&narrow, inner, n as u64);
+    let mut keys = vec![0u64; (room.keys * narrow.key_bytes()).div_ceil(8)];
+    let mut passes = 0;
+    // Of values in order, each lane's.
+    let mut lanes = vec![Vec::new(); inner];
+    let mut take = |cell: usize, values: InOrder<'_>| {
+        let lane: &mut Vec<u8> = &mut lanes[cell];
+        let from = lane.len();
+        lane.resize(from + values.len as usize * dtype.size(), 0);
+        values.write(0, &mut lane[from..]);
+        Ok(())
+    };
+    while search.aim(room) {
+        passes += 1;
+        assert!(search.counts() <= room.bins, "{} counts", search.counts());
+        let mut workers = [(); 2].map(|()| (vec![0u64; search.counts()], Staged::default()));
+        let mut collected = search.collected(bytemuck::cast_slice_mut(&mut keys));
+        for (piece, first) in (0..n).step_by(rows).enumerate() {
             let dims = [
                 ViewDim { len: rows.min(n - first), stride: inner, role: Role::Reduced { index_stride: 1 } },
                 ViewDim { len: inner, stride: 1, role: Role::Kept { cell_stride: 1 } },
             ];
-            let bytes = &src[first * inner * dtype.size()..];
-            let view = ChunkView { bytes, dims: &dims, first_index: first as u64 };
-            pass.push(state.get(), inner, &decode, &[view], &mut segment);
-            match &mut total {
-                None => total = Some(state),
-                Some(total) => pass.merge(total.get(), state.get(), inner),
-            }
+            let view =
+                ChunkView { bytes: &src[first * inner * dtype.size()..], dims: &dims, first_index: first as u64 };
+            let (counts, staged) = &mut workers[piece % 2];
+            let mut tally = Tally { counts, staged, full: &mut |staged| collected.add(staged) };
+            search.push(0..inner, &decode, view, &mut segment, &mut tally);
         }
-        let mut total = total.unwrap();
-        found = (0..pass.results())
-            .map(|which| {
-                let mut out = vec![0; inner * pass.result_dtype().size()];
-                pass.finish(which, total.get(), inner, n as u64, &mut out);
-                out
-            })
-            .collect();
+        let [(mut counts, mut staged), (other, mut more)] = workers;
+        search.merge(&mut counts, &other);
+        staged.empty(&mut |staged| collected.add(staged));
+        more.empty(&mut |staged| collected.add(staged));
+        search.unsorted(&mut collected, 3).into_iter().for_each(|keys| keys.sort());
+        search.absorb(&mut counts, collected, &mut take).unwrap();
+        assert!(passes < 100_000, "no end");
     }
-    found.concat()
+    if narrow.is_sorted() {
+        let rows = ops[0].result_len(n as u64) as usize;
+        let at = |j: usize| lanes.iter().flat_map(move |lane| lane[j * dtype.size()..][..dtype.size()].to_vec());
+        return (vec![(0..rows).flat_map(at).collect()], passes);
+    }
+    let results = ops.iter().enumerate().map(|(which, op)| {
+        let size = op.result_dtype(dtype).unwrap().size();
+        let each = (0..op.result_len(n as u64) as usize).flat_map(|at| {
+            let mut out = vec![0; inner * size];
+            search.finish(which, at, 0..inner, &mut out);
+            out
+        });
+        each.collect()
+    });
+    (results.collect(), passes)
+}
+
+fn statistic(statistic: OrderStatistic) -> LaneOp {
+    LaneOp::Statistic { statistic, options: LaneOptions::default() }
+}
+
+fn bytes_of<T: Element>(x: &[T]) -> Vec<u8> {
+    bytemuck::cast_slice(x).to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn passes_give_the_bits_of_lanes_in_memory(
+        (n, inner) in (1..300usize, 1..5usize),
+        dtype in prop::sample::select(DType::ALL.to_vec()),
+        which in prop::collection::vec(0..7usize, 1..4),
+        method in prop::sample::select(Method::ALL.to_vec()),
+        qs in prop::collection::vec(prop_oneof![0.0..=1.0f64, Just(0.0), Just(0.5), Just(1.0)], 1..8),
+        keep_missing in any::<bool>(),
+        min_count in prop_oneof![Just(0u64), 0..300u64],
+        (rows, bins, keys, seed) in (1..320usize, 0..13u32, 0..400usize, any::<u64>()),
+        wide in any::<bool>(),
+    ) {
+        let ops: Vec<LaneOp> = which.into_iter().map(|which| {
+            let statistic = match which {
+                0 => OrderStatistic::Median,
+                1 => OrderStatistic::Iqr,
+                2 => OrderStatistic::Mad,
+                3 => OrderStatistic::NUnique,
+                4 => OrderStatistic::Mode,
+                _ => OrderStatistic::Quantile { at: Quantiles::new(qs.clone()).unwrap(), method },
+            };
+            LaneOp::Statistic { statistic, options: LaneOptions { keep_missing, min_count } }
+        }).collect();
+        let src = some_or_any(seed, dtype, n * inner, wide);
+        let room = Room { bins: inner * (4 << bins), keys: inner * keys };
+        let (got, passes) = narrowed(&ops, dtype, &src, [n, inner], rows, room);
+        let (_, most) = Narrow::new(&ops, dtype, n as u64).unwrap().passes(n as u64, inner, room);
+        prop_assert!(passes <= most.max(1), "{} passes, {} at most", passes, most);
+        for (op, got) in ops.iter().zip(got) {
+            let want = run(op.clone(), dtype, &src, [1, n, inner]);
+            prop_assert!(same(op.result_dtype(dtype).unwrap(), &got, &want), "{op} of {dtype}: {got:?} {want:?}");
+        }
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn passes_give_the_bits_of_lanes_in_memory(
+    fn values_in_order_have_the_bits_of_lanes_in_memory(
         (n, inner) in (1..300usize, 1..5usize),
         dtype in prop::sample::select(DType::ALL.to_vec()),
-        which in 0..4usize,
-        method in prop::sample::select(Method::ALL.to_vec()),
-        qs in prop::collection::vec(prop_oneof![0.0..=1.0f64, Just(0.0), Just(0.5), Just(1.0)], 1..8),
-        keep_missing in any::<bool>(),
-        min_count in prop_oneof![Just(0u64), 0..300u64],
-        (rows, bits, seed) in (1..320usize, 1..=16u32, any::<u64>()),
+        (up, top) in (any::<bool>(), prop::option::of(1..320u64)),
+        (rows, bins, keys, seed) in (1..320usize, 0..13u32, 0..400usize, any::<u64>()),
+        wide in any::<bool>(),
     ) {
-        let statistic = match which {
-            0 => OrderStatistic::Median,
-            1 => OrderStatistic::Iqr,
-            _ => OrderStatistic::Quantile { at: Quantiles::new(qs).unwrap(), method },
+        let order = if up { Order::Ascending } else { Order::Descending };
+        let op = match top {
+            Some(k) => LaneOp::TopK { k, order },
+            None => LaneOp::Sort { order },
         };
-        let op = LaneOp::Statistic { statistic, options: LaneOptions { keep_missing, min_count } };
-        // A single row of values has more that are equal.
-        let src = some_bytes(seed, dtype, n * inner);
-        let got = narrowed(&op, dtype, &src, [n, inner], rows, bits);
+        let src = some_or_any(seed, dtype, n * inner, wide);
+        let room = Room { bins: inner * (4 << bins), keys: inner * keys };
+        let (got, passes) = narrowed(std::slice::from_ref(&op), dtype, &src, [n, inner], rows, room);
+        let (_, most) = Narrow::new([&op], dtype, n as u64).unwrap().passes(n as u64, inner, room);
+        prop_assert!(passes <= most, "{} passes, {} at most", passes, most);
         let want = run(op.clone(), dtype, &src, [1, n, inner]);
-        prop_assert!(same(op.result_dtype(dtype).unwrap(), &got, &want), "{op} of {dtype}: {got:?} {want:?}");
+        prop_assert!(same(dtype, &got[0], &want), "{op} of {dtype}: {got:?} {want:?}");
     }
+}
+
+/// Values of which many are equal, or any that there are.
+fn some_or_any(seed: u64, dtype: DType, n: usize, any: bool) -> Vec<u8> {
+    if !any || dtype == DType::Bool {
+        return some_bytes(seed, dtype, n);
+    }
+    let one = |k: u64| ((k ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
+    (0..(n * dtype.size()) as u64).map(one).collect()
 }
 
 #[test]
 fn values_that_are_special_are_found() {
     let x = [f32::NEG_INFINITY, -0.0, 0.0, f32::NAN, f32::INFINITY, f32::MIN_POSITIVE / 2.0, -1.0, f32::MAX];
-    let src: Vec<u8> = x.iter().flat_map(|x| x.to_ne_bytes()).collect();
+    let src = bytes_of(&x);
     let qs: Vec<f64> = (0..=12).map(|k| f64::from(k) / 12.0).collect();
-    for (method, bits) in Method::ALL.into_iter().zip([1, 3, 4, 5, 7, 8, 11, 13, 14, 15, 16, 6, 2]) {
+    for (method, bins) in Method::ALL.into_iter().zip([4, 5, 6, 7, 8, 11, 13, 14, 15, 16, 64, 4096, 1 << 20]) {
         let at = Quantiles::new(qs.clone()).unwrap();
-        let statistic = OrderStatistic::Quantile { at, method };
-        let op = LaneOp::Statistic { statistic, options: LaneOptions::default() };
-        let got = narrowed(&op, DType::F32, &src, [8, 1], 3, bits);
-        assert!(same(DType::F32, &got, &run(op, DType::F32, &src, [1, 8, 1])), "{method} by {bits}: {got:?}");
+        let op = statistic(OrderStatistic::Quantile { at, method });
+        let (got, _) = narrowed(std::slice::from_ref(&op), DType::F32, &src, [8, 1], 3, Room { bins, keys: bins / 4 });
+        assert!(same(DType::F32, &got[0], &run(op, DType::F32, &src, [1, 8, 1])), "{method} with {bins}: {got:?}");
+    }
+}
+
+/// Distances from infinity are infinite, or none.
+#[test]
+fn infinite_medians_have_no_distances() {
+    const INF: f64 = f64::INFINITY;
+    for x in [
+        vec![1.0, INF],
+        vec![INF, INF, 1.0],
+        vec![-INF, INF],
+        vec![-INF, -INF],
+        vec![INF],
+        vec![1e308, 1.7e308, 0.0, 1.7e308],
+    ] {
+        let op = statistic(OrderStatistic::Mad);
+        for keys in [0, 8] {
+            let room = Room { bins: 16, keys };
+            let (got, _) = narrowed(std::slice::from_ref(&op), DType::F64, &bytes_of(&x), [x.len(), 1], 2, room);
+            let want = run(op.clone(), DType::F64, &bytes_of(&x), [1, x.len(), 1]);
+            assert!(same(DType::F64, &got[0], &want), "{x:?}: {got:?} {want:?}");
+        }
     }
 }
 
 #[test]
-fn the_passes_share_the_bits_evenly() {
-    let passes = |statistic: OrderStatistic, dtype: &str, bits: u32| -> Vec<String> {
-        let op = LaneOp::Statistic { statistic, options: LaneOptions::default() };
-        Narrow::passes(&op, dtype_of(&dtype.into()), bits).iter().map(|p| p.to_string()).collect()
+fn what_is_left_is_collected_as_soon_as_it_fits() {
+    // 9973 different ones, between which a first pass does not tell.
+    let x: Vec<f64> = (0..20_000u64).map(|k| 1.0 + (k * k % 9973) as f64 * 1e-9).collect();
+    let passes = |ops: &[OrderStatistic], bins: usize, keys: usize| {
+        let ops: Vec<LaneOp> = ops.iter().cloned().map(statistic).collect();
+        let room = Room { bins, keys };
+        let (got, passes) = narrowed(&ops, DType::F64, &bytes_of(&x), [x.len(), 1], 999, room);
+        for (op, got) in ops.iter().zip(got) {
+            let want = run(op.clone(), DType::F64, &bytes_of(&x), [1, x.len(), 1]);
+            assert!(same(op.result_dtype(DType::F64).unwrap(), &got, &want), "{op}");
+        }
+        passes
     };
-    let median = passes(OrderStatistic::Median, "float32", 13);
-    assert_eq!(median[0], "median (bits 1 to 11 of 32 of each value)");
-    assert_eq!(median[2], "median (bits 23 to 32 of 32 of each value)");
-    assert_eq!(passes(OrderStatistic::Iqr, "float64", 16).len(), 4);
-    assert_eq!(passes(OrderStatistic::Median, "int8", 16), ["median (bits 1 to 8 of 8 of each value)"]);
-    assert!(passes(OrderStatistic::Mode, "int8", 16).is_empty());
+    use OrderStatistic::*;
+    let one = [20_000, 10_000, 0].map(|keys| passes(&[Median], 1 << 16, keys));
+    // More of them take no more passes, and distances those that follow.
+    let more =
+        [passes(&[Median, Iqr, NUnique, Mode], 1 << 17, 60_000), passes(&[Median, Mad, NUnique], 1 << 17, 40_000)];
+    // Few different values are known after one pass, others range by range.
+    let every = [passes(&[NUnique, Mode], 1 << 16, 0), passes(&[NUnique, Mode], 1 << 12, 6_000)];
+    assert_eq!((one, more, every), ([2, 3, 5], [2, 3], [1, 7]));
+}
+
+#[test]
+fn a_pass_counts_by_as_many_bits_as_fit() {
+    let passes = |statistic: OrderStatistic, dtype: &str, bins: usize, keys: usize| {
+        let op = LaneOp::Statistic { statistic, options: LaneOptions::default() };
+        Narrow::new([&op], dtype_of(&dtype.into()), 1 << 20).unwrap().passes(1 << 20, 1, Room { bins, keys })
+    };
+    assert_eq!(passes(OrderStatistic::Median, "int8", 256, 0), (1, 1));
+    assert_eq!(passes(OrderStatistic::Median, "float32", 1 << 17, 0), (2, 2));
+    assert_eq!(passes(OrderStatistic::Median, "float64", 1 << 17, 0), (2, 4));
+    assert_eq!(passes(OrderStatistic::Mad, "int16", 1 << 17, 0), (3, 5));
+    assert_eq!(passes(OrderStatistic::Mode, "uint16", 1 << 17, 0), (1, 1));
+    let whole = LaneOp::ArgSort { order: Order::Ascending };
+    assert!(Narrow::new([&whole], DType::F32, 9).is_none());
+    let sort = LaneOp::Sort { order: Order::Ascending };
+    assert!(Narrow::new([&sort, &sort], DType::F32, 9).is_none());
 }

@@ -1,0 +1,144 @@
+//! Blocks of a stage's input on their way to reductions: how they are read or computed, and how their elements lie.
+
+use super::{Evaluator, Run, read};
+use crate::{
+    codec::Scratch,
+    error::{Error, Result},
+    events::Event,
+    kernels::fold::{Role, ViewDim},
+    plan::{Input, padded},
+    shape::{ChunkIndex, Region},
+    units::Bytes,
+};
+use std::ops::Range;
+
+/// A stage's input.
+#[derive(Clone, Copy)]
+pub struct Blocks<'a> {
+    pub input: &'a Input,
+    pub run: &'a Run<'a>,
+}
+
+/// How the elements of a block lie.
+pub struct Lie {
+    /// Slowest first.
+    pub dims: Vec<ViewDim>,
+    /// Which axis each of them is.
+    pub axes: Vec<usize>,
+    /// The place of the first element among the values of its cell.
+    pub first_index: u64,
+}
+
+impl<'a> Blocks<'a> {
+    /// Reads a chunk, or computes a block, and gives its place. `evaluator` is that of the input, where it is computed.
+    ///
+    /// # Errors
+    /// When a chunk cannot be read, or a user's function fails.
+    pub fn fill(
+        &self,
+        block: &ChunkIndex,
+        out: &mut [u8],
+        evaluator: &mut Option<Evaluator<'a>>,
+        scratch: &mut Scratch,
+    ) -> Result<Region> {
+        let region = self.input.grid().region(block);
+        match (self.input, evaluator) {
+            (Input::Stored(source), _) => {
+                read(source.as_ref(), block, scratch, &mut out[..source.chunk_bytes()])?;
+                self.tell(out.len());
+            }
+            (Input::Computed(_), Some(evaluator)) => {
+                for (root, part) in self.roots(&region).enumerate() {
+                    evaluator.evaluate(root, &region, &mut out[part], scratch)?;
+                }
+            }
+            (Input::Computed(_), None) => unreachable!("workers on expressions have an evaluator"),
+        }
+        Ok(region)
+    }
+
+    fn tell(&self, chunk_bytes: usize) {
+        let Input::Stored(source) = self.input else { return };
+        self.run.executor.observer.on(&Event::Chunk {
+            stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
+            decoded: Bytes(chunk_bytes as u64),
+            held: self.run.executor.budget.held(),
+        });
+    }
+
+    /// Where in a block's bytes the values of each array lie.
+    pub fn roots(&self, region: &Region) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let whole = self.input.grid().chunk().iter().product::<u64>();
+        let cells = region.shape.iter().product::<u64>() as usize;
+        let mut at = 0;
+        let roots: &'a [_] = match self.input {
+            Input::Stored(_) => &[],
+            Input::Computed(computed) => &computed.roots,
+        };
+        roots.iter().map(move |root| {
+            let from = at;
+            at += padded(whole * root.dtype.size() as u64) as usize;
+            from..from + cells * root.dtype.size()
+        })
+    }
+
+    /// Where in the bytes of a block, which are `each`, the values of one array lie.
+    pub fn within(&self, root: usize, place: &Region, each: usize) -> Range<usize> {
+        match self.input {
+            Input::Stored(_) => 0..each,
+            Input::Computed(_) => self.roots(place).nth(root).unwrap_or_default(),
+        }
+    }
+
+    /// How the elements of a block lie, and where each goes when the axes marked in `reduced` are reduced.
+    pub fn lie(&self, reduced: &[bool], place: &Region) -> Lie {
+        let grid = self.input.grid();
+        // A stored chunk is whole even at the edge; a computed one is as large as what it holds.
+        let (axes, whole) = match self.input {
+            Input::Stored(source) => (source.layout().axes.clone(), grid.chunk()),
+            Input::Computed(_) => ((0..reduced.len()).collect(), &place.shape),
+        };
+        let cell_strides = strides_of(&place.shape, |axis| !reduced[axis]);
+        let index_strides = strides_of(grid.shape(), |axis| reduced[axis]);
+        let mut stride = 1;
+        let mut dims: Vec<ViewDim> = axes
+            .iter()
+            .rev()
+            .map(|&axis| {
+                let role = if reduced[axis] {
+                    Role::Reduced { index_stride: index_strides[axis] }
+                } else {
+                    Role::Kept { cell_stride: cell_strides[axis] as usize }
+                };
+                let dim = ViewDim { len: place.shape[axis] as usize, stride, role };
+                stride *= whole[axis] as usize;
+                dim
+            })
+            .collect();
+        dims.reverse();
+        let first_index = index_strides.iter().zip(&place.start).map(|(stride, start)| stride * start).sum();
+        Lie { dims, axes, first_index }
+    }
+
+    /// An error of what is computed of the blocks, with where they come from.
+    pub fn located(&self, error: Error) -> Error {
+        match self.input {
+            Input::Stored(source) => {
+                let origin = source.origin();
+                error.in_variable(&origin.variable).in_file(origin.file)
+            }
+            Input::Computed(_) => error,
+        }
+    }
+}
+
+/// Row-major strides among the axes that `counts` picks; zero for the others.
+fn strides_of(shape: &[u64], counts: impl Fn(usize) -> bool) -> Vec<u64> {
+    let mut strides = vec![0; shape.len()];
+    let mut next = 1;
+    for axis in (0..shape.len()).rev().filter(|&axis| counts(axis)) {
+        strides[axis] = next;
+        next *= shape[axis];
+    }
+    strides
+}

@@ -1,0 +1,204 @@
+//! From keys that were found to statistics.
+
+use super::{
+    super::{
+        Order,
+        number::{Float, Number},
+        place::Place,
+        select::at_place,
+        statistic::{LaneOptions, Method, OrderStatistic},
+    },
+    Cell, Narrow, Search,
+    tracker::{By, Given, Joins, Tracker, last_key},
+};
+use crate::{
+    dtype::{DType, Element},
+    with_dtype,
+};
+use bytemuck::Pod;
+use std::ops::Range;
+
+/// The quartiles, for their distance.
+const QUARTILES: [f64; 2] = [0.25, 0.75];
+
+impl Narrow {
+    /// The ranks that decide among `n` values of `per_cell`, in order.
+    pub(super) fn ranks(&self, n: u64, per_cell: u64) -> Vec<u64> {
+        let present = self.statistics.iter().filter(|(_, options)| !is_missing(*options, n, per_cell));
+        let mut ranks: Vec<u64> = present.flat_map(|(statistic, _)| needs(statistic, n)).collect();
+        ranks.sort_unstable();
+        ranks.dedup();
+        ranks
+    }
+
+    /// Gives out the first `most` values in order, where there are so many zeros above and below zero.
+    pub(super) fn in_order(&self, order: Order, most: u64, signs: &[u64], joins: Joins) -> Tracker {
+        let bits = self.key_bits();
+        let key = with_dtype!(self.dtype, T => key_of(T::ZERO));
+        let (by, key) = match order {
+            Order::Ascending => (By::Value, key),
+            Order::Descending => (By::Reverse, last_key(bits) - key),
+        };
+        let zeros = (signs[1] > 0).then(|| (key, signs.iter().sum()));
+        Tracker::of_sorted(by, bits, most, zeros, joins)
+    }
+
+    /// How many ranks can decide.
+    pub(super) fn ranks_most(&self) -> usize {
+        self.statistics.iter().map(|(statistic, _)| needs(statistic, 1 << 20).len()).sum()
+    }
+
+    /// Whether every key counts.
+    pub(super) fn needs_every(&self, n: u64, per_cell: u64) -> bool {
+        self.statistics.iter().any(|(statistic, options)| {
+            matches!(statistic, OrderStatistic::NUnique | OrderStatistic::Mode) && !is_missing(*options, n, per_cell)
+        })
+    }
+
+    /// Looks for the median distance from the median, where somebody wants it; given the keys of the values.
+    pub(super) fn distances(&self, n: u64, per_cell: u64, key: impl Fn(u64) -> Option<u64>) -> Option<Tracker> {
+        let wants = |(s, o): &(OrderStatistic, LaneOptions)| *s == OrderStatistic::Mad && !is_missing(*o, n, per_cell);
+        if !self.statistics.iter().any(wants) {
+            return None;
+        }
+        let center = with_dtype!(self.dtype, T => median::<T>(n, |rank| typed::<T>(key(rank))).to_f64());
+        if center.is_nan() {
+            return None;
+        }
+        let mut ranks = middle(n).to_vec();
+        if center.is_infinite() {
+            // Whether any is no distance, as of an infinite value from an infinite median: it is the last.
+            ranks.push(n - 1);
+        }
+        ranks.dedup();
+        Some(Tracker::of_distances(center, self.distance_bits(), ranks, n))
+    }
+}
+
+impl Search {
+    /// Result `at` of statistic number `which` for some cells, as native elements of its type.
+    ///
+    /// # Panics
+    /// When the buffer is too short, or not all is found yet.
+    pub fn finish(&self, which: usize, at: usize, cells: Range<usize>, out: &mut [u8]) {
+        let (statistic, options) = &self.narrow.statistics[which];
+        let cells = &self.cells[cells];
+        let missing = |cell: &Cell| is_missing(*options, cell.count, self.per_cell);
+        match statistic {
+            OrderStatistic::NUnique => {
+                let too_few =
+                    |cell: &Cell| cell.count < options.min_count || cell.count < self.per_cell && options.keep_missing;
+                let different = |cell: &Cell| cell.every.as_ref().and_then(Tracker::every).map_or(0, |e| e.0 as i64);
+                fill(out, cells, |cell| if too_few(cell) { -1 } else { different(cell) });
+            }
+            OrderStatistic::Mode => with_dtype!(self.narrow.dtype, T => fill(out, cells, |cell| {
+                let most = cell.every.as_ref().filter(|_| !missing(cell)).and_then(Tracker::every);
+                most.map_or(T::from_f64(f64::NAN), |e| T::from_key(typed::<T>(Some(e.1))))
+            })),
+            _ => with_dtype!(self.narrow.dtype, T => fill(out, cells, |cell| {
+                let nan = <T as Number>::Float::from_f64(f64::NAN);
+                if missing(cell) { nan } else { result::<T>(statistic, at, cell) }
+            })),
+        }
+    }
+}
+
+/// Values of a lane that follow each other in order.
+pub struct InOrder<'k> {
+    pub(super) dtype: DType,
+    /// How many.
+    pub len: u64,
+    /// Without keys they are missing.
+    pub(super) given: Option<Given<'k>>,
+}
+
+impl InOrder<'_> {
+    /// Writes those from the `first` on, as many as `out` has room for, as native elements.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn write(&self, first: u64, out: &mut [u8]) {
+        with_dtype!(self.dtype, T => {
+            let size = size_of::<T>();
+            for (at, y) in (first as usize..).zip(out.chunks_exact_mut(size)) {
+                let value = match &self.given {
+                    None => T::from_f64(f64::NAN),
+                    Some(Given { by, bits, run, .. }) => match by {
+                        By::ZeroPlace | By::ZeroSign => T::from_f64(if run.key(at) & 1 == 1 { -0.0 } else { 0.0 }),
+                        By::Reverse => T::from_key(typed::<T>(Some(last_key(*bits) - run.key(at)))),
+                        By::Value | By::Distance(_) => T::from_key(typed::<T>(Some(run.key(at)))),
+                    },
+                };
+                y.copy_from_slice(bytemuck::bytes_of(&value));
+            }
+        });
+    }
+}
+
+fn fill<R: Pod>(out: &mut [u8], cells: &[Cell], of: impl Fn(&Cell) -> R) {
+    let size = size_of::<R>();
+    out[..size * cells.len()]
+        .chunks_exact_mut(size)
+        .zip(cells)
+        .for_each(|(y, cell)| y.copy_from_slice(bytemuck::bytes_of(&of(cell))));
+}
+
+/// Whether there are too few values for a result that is one of them, or lies among them.
+fn is_missing(options: LaneOptions, n: u64, per_cell: u64) -> bool {
+    n < options.min_count.max(1) || options.keep_missing && n < per_cell
+}
+
+/// The places of the values in the middle of `n`.
+fn middle(n: u64) -> [u64; 2] {
+    [n.saturating_sub(1) / 2, n / 2]
+}
+
+/// The ranks whose values a statistic of `n` values needs, at least one.
+fn needs(statistic: &OrderStatistic, n: u64) -> Vec<u64> {
+    let of = |method: Method, at: &[f64]| {
+        at.iter().flat_map(|q| Place::of(method, n as usize, *q).needs()).map(|rank| rank as u64).collect()
+    };
+    match statistic {
+        OrderStatistic::Quantile { at, method } => of(*method, at.values()),
+        OrderStatistic::Iqr => of(Method::Linear, &QUARTILES),
+        OrderStatistic::Median | OrderStatistic::Mad => middle(n).to_vec(),
+        OrderStatistic::NUnique | OrderStatistic::Mode => Vec::new(),
+    }
+}
+
+/// A key in the type's own width; it has as many bits.
+fn typed<T: Number>(key: Option<u64>) -> T::Key {
+    key.and_then(|key| T::Key::try_from(key).ok()).unwrap_or(T::LAST)
+}
+
+fn key_of<T: Number>(x: T) -> u64 {
+    x.key().into()
+}
+
+fn median<T: Number>(n: u64, key: impl Fn(u64) -> T::Key) -> T::Float {
+    let [low, high] = middle(n).map(|rank| T::from_key(key(rank)).float());
+    if n.is_multiple_of(2) { low.mean(high) } else { high }
+}
+
+/// A result among ranks.
+fn result<T: Number>(statistic: &OrderStatistic, which: usize, cell: &Cell) -> T::Float {
+    let n = cell.count;
+    let key = |rank: usize| typed::<T>(cell.ranks.as_ref().and_then(|r| r.key(rank as u64)));
+    let at = |method: Method, q: f64| at_place::<T>(Place::of(method, n as usize, q), key);
+    match statistic {
+        OrderStatistic::Quantile { at: qs, method } => at(*method, qs.values()[which]),
+        OrderStatistic::Iqr => at(Method::Linear, QUARTILES[1]).minus(at(Method::Linear, QUARTILES[0])),
+        OrderStatistic::Mad => mad::<T::Float>(n, cell),
+        _ => median::<T>(n, |rank| key(rank as usize)),
+    }
+}
+
+fn mad<F: Float>(n: u64, cell: &Cell) -> F {
+    let Some(away) = &cell.away else { return F::from_f64(f64::NAN) };
+    let key = |rank: u64| typed::<F>(away.key(rank));
+    // Infinity less infinity is no distance, and neither is then the median of them.
+    if away.key(n - 1).is_some() && key(n - 1) == F::LAST {
+        return F::from_f64(f64::NAN);
+    }
+    F::from_f64(median::<F>(n, key).to_f64())
+}
