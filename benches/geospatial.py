@@ -102,7 +102,13 @@ import sys, warnings; warnings.simplefilter('ignore')
 import xarray as xr, numpy as np, dask; dask.config.set(scheduler='threads')
 src, out = sys.argv[1:3]
 """
-ZARR = "\nfor v in r.variables.values(): v.encoding.clear()\nr.to_zarr(out, mode='w', consolidated=False)\n"
+# Both write Blosc with lz4 and shuffle, which has long been the default of Zarr.
+ZARR = """
+from zarr.codecs import BloscCodec
+for v in r.variables.values(): v.encoding.clear()
+blosc = BloscCodec(cname='lz4', clevel=5, shuffle='shuffle', typesize=4)
+r.to_zarr(out, mode='w', consolidated=False, encoding={'t': {'compressors': blosc}})
+"""
 EDDY = """
 ds = xr.open_dataset(src, chunks={'time': 24})
 z = ds.mean('lon'); a = ds - z
@@ -153,14 +159,14 @@ WORK = {
     ),
     "rechunk": (
         "hourly",
-        ["convert", "{i}", "-o", "{o}", "--chunks", "time=all,lat=13,lon=18"],
+        ["convert", "{i}", "-o", "{o}", "--chunks", "time=all,lat=13,lon=18", "--codec", "blosc:lz4:5"],
         "r = xr.open_zarr(src, consolidated=False, decode_times=False).chunk(time=-1, lat=13, lon=18)" + ZARR,
         ".zarr",
         "t",
     ),
     "cloud-optimise": (
         "files500",
-        ["convert", "{i}/t_*.nc", "-o", "{o}", "--chunks", "time=400,lat=61,lon=60", "--codec", "zstd:3"],
+        ["convert", "{i}/t_*.nc", "-o", "{o}", "--chunks", "time=400,lat=61,lon=60", "--codec", "blosc:lz4:5"],
         "r = xr.open_mfdataset(src + '/t_*.nc', decode_times=False).chunk(time=400, lat=61, lon=60)" + ZARR,
         ".zarr",
         "t",

@@ -9,7 +9,7 @@ use super::{
     units::UnitsArgs,
 };
 use crate::{
-    dataset::{Computation, Dataset, Why},
+    dataset::{Computation, Dataset},
     error::{Error, Result},
     expr::{self, Input, functions},
     session::Session,
@@ -78,30 +78,19 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
         let text = layout::explain(&computation, &layout, session)?;
         return destination::print(out, |out| out.write_all(text.as_bytes()));
     }
-    computation = layout::encoded(&computation, &layout, session)?;
     match destination {
         Destination::File(path, format) => {
-            computation = computation.adapted(format)?;
-            if !global.quiet {
-                note_left_out(&computation);
-            }
             let parts = args.input.request() + &args.units.request();
             let request = format!("calc {program} {:?} {:?} {layout:?}{parts}", args.files, args.named);
             let resume = args.resume.then_some(request.as_str());
-            destination::write(session, global, resume, &datasets, &computation, (&path, format))
+            destination::write(session, global, resume, &datasets, &computation, &layout, (&path, format))
         }
         Destination::Screen(_) if args.resume => Err(destination::nothing_to_resume()),
         Destination::Screen(how) => {
+            computation = layout::encoded(&computation, &layout, session)?;
             let results = session.collect_from(&datasets, &computation)?;
             destination::print(out, |out| destination::show(out, &computation, &results, how))
         }
-    }
-}
-
-/// Says which variables the output has no type for.
-pub(super) fn note_left_out(computation: &Computation) {
-    for left in computation.left_out.iter().filter(|l| l.why == Why::NoType) {
-        eprintln!("aosx: note: variable '{}': left out: the output has no type for it", left.path);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{
     Global,
-    calc::note_left_out,
     destination::{self, Destination},
     history,
     input::InputArgs,
@@ -91,12 +90,8 @@ fn copy(
         let text = layout::explain(&computation, &request.layout, session)?;
         return destination::print(out, |out| out.write_all(text.as_bytes()));
     }
-    computation = layout::encoded(&computation, &request.layout, session)?.adapted(format)?;
-    if !global.quiet {
-        note_left_out(&computation);
-    }
     let parts = args.input.request() + &args.units.request();
-    let request = format!("convert {:?} {:?}{parts}", request.variables, request.layout);
-    let resume = args.resume.then_some(request.as_str());
-    destination::write(session, global, resume, &[dataset], &computation, (&path, format))
+    let same = format!("convert {:?} {:?}{parts}", request.variables, request.layout);
+    let resume = args.resume.then_some(same.as_str());
+    destination::write(session, global, resume, &[dataset], &computation, &request.layout, (&path, format))
 }

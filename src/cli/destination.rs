@@ -1,8 +1,8 @@
 //! Where results go: into a file, or onto the screen.
 
-use super::Global;
+use super::{Global, layout};
 use crate::{
-    dataset::{Computation, Dataset},
+    dataset::{Computation, Dataset, Layout, Why},
     error::{Class, Error, Result},
     formats::OutputFormat,
     report::values::{self, Printed},
@@ -23,19 +23,22 @@ pub(super) enum Print {
     Csv,
 }
 
-/// Computes into a file, and goes on with what an earlier run has left where `--resume` says so; then `request` is what
-/// has to be the same. What killed runs have left of the same output is removed.
+/// Computes into a file that is stored as `layout` says, and goes on with what an earlier run has left where `--resume`
+/// says so; then `resume` is what has to be the same. What killed runs have left of the same output is removed.
 ///
 /// # Errors
-/// As [`Session::write_from`] and [`Session::resume_from`].
+/// As [`layout::encoded`], [`Computation::adapted`], [`Session::write_from`] and [`Session::resume_from`].
 pub(super) fn write(
     session: &Session,
     global: &Global,
     resume: Option<&str>,
     inputs: &[Dataset],
     computation: &Computation,
+    layout: &Layout,
     (path, format): (&Path, OutputFormat),
 ) -> Result<()> {
+    let computation = &layout::encoded(computation, layout, session)?.adapted(format)?;
+    note_left_out(computation, global);
     let note = |text: String| {
         if !global.quiet {
             eprintln!("aosx: note: {text}");
@@ -57,6 +60,18 @@ pub(super) fn write(
         note(format!("what is written stays in {}; the same command goes on with it", kept.display()));
     }
     done
+}
+
+/// Says which variables the output lacks: those that it has no type for, and on demand those that lost a dimension.
+fn note_left_out(computation: &Computation, global: &Global) {
+    for left in computation.left_out.iter().filter(|_| !global.quiet) {
+        let why = match left.why {
+            Why::NoType => "the output has no type for it",
+            Why::LostDimension if global.verbose > 0 => "it has a reduced dimension",
+            Why::LostDimension => continue,
+        };
+        eprintln!("aosx: note: variable '{}': left out: {why}", left.path);
+    }
 }
 
 /// Where the result goes.

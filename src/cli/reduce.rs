@@ -5,6 +5,7 @@ use super::{
     destination::{self, Destination},
     history,
     input::InputArgs,
+    layout::{self, LayoutArgs},
     units::UnitsArgs,
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
         decoding::ValidRange,
         time::{BinOptions, Calendar, Frequency, Origin, Side},
     },
-    dataset::{Axes, By, Computation, Dataset, KeepDims, Reduction, Statistic, Weights, Why},
+    dataset::{Axes, By, Dataset, KeepDims, Reduction, Statistic, Weights},
     error::{Error, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
@@ -21,10 +22,7 @@ use crate::{
     },
     session::Session,
 };
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 /// Reduce variables along axes: mean, std, max ...
 #[derive(Debug, clap::Args)]
@@ -111,6 +109,9 @@ pub struct ReduceArgs {
     /// Which units results are in.
     #[command(flatten)]
     pub units: UnitsArgs,
+    /// How results are stored.
+    #[command(flatten)]
+    pub layout: LayoutArgs,
     /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
     #[arg(long)]
     pub resume: bool,
@@ -126,6 +127,7 @@ pub struct ReduceArgs {
 pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
     let mut request = request(args)?;
     let destination = Destination::of(args.output.as_deref(), args.format.as_deref())?;
+    let layout = args.layout.parse(destination.format())?;
     // What groups are made by is read too.
     let mut named = args.var.clone();
     if !named.is_empty() {
@@ -141,38 +143,21 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
     let mut computation = args.units.apply(request.of(&dataset)?)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
-        let text = session.explain(&computation)?;
+        let text = layout::explain(&computation, &layout, session)?;
         return destination::print(out, |out| out.write_all(text.as_bytes()));
-    }
-    if let Destination::File(_, format) = destination {
-        computation = computation.adapted(format)?;
-        if !global.quiet {
-            note_left_out(dataset.path(), global, &computation);
-        }
     }
     match destination {
         Destination::File(path, format) => {
-            let request = format!("reduce {request:?}{}{}", args.input.request(), args.units.request());
+            let request = format!("reduce {request:?} {layout:?}{}{}", args.input.request(), args.units.request());
             let resume = args.resume.then_some(request.as_str());
-            destination::write(session, global, resume, &[dataset], &computation, (&path, format))
+            destination::write(session, global, resume, &[dataset], &computation, &layout, (&path, format))
         }
         Destination::Screen(_) if args.resume => Err(destination::nothing_to_resume()),
         Destination::Screen(how) => {
+            computation = layout::encoded(&computation, &layout, session)?;
             let results = session.collect(&dataset, &computation)?;
             destination::print(out, |out| destination::show(out, &computation, &results, how))
         }
-    }
-}
-
-/// Says which variables the output lacks: those that it has no type for, and on demand those that lost a dimension.
-fn note_left_out(file: &Path, global: &Global, computation: &Computation) {
-    for left in &computation.left_out {
-        let why = match left.why {
-            Why::NoType => "the output has no type for it",
-            Why::LostDimension if global.verbose > 0 => "it has a reduced dimension",
-            Why::LostDimension => continue,
-        };
-        eprintln!("aosx: note: {}: variable '{}': left out: {why}", file.display(), left.path);
     }
 }
 

@@ -2,16 +2,15 @@
 
 use super::{
     Global,
-    calc::note_left_out,
     destination::{self, Destination},
     history,
     input::InputArgs,
-    layout::{self, LayoutArgs},
+    layout::LayoutArgs,
 };
 use crate::{
     array::Groups,
     dataset::{
-        By, Conversion, Dataset, Grouping, Selection,
+        By, Conversion, Grouping, Selection,
         grouping::{Key, Labels},
     },
     error::{Error, Result},
@@ -60,9 +59,18 @@ pub fn run(args: &SplitArgs, global: &Global, session: &Session) -> Result<()> {
         let dims = grouping.dims.join(", ");
         return Err(Error::usage(format!("--by {}: files are split along one dimension, not {dims}", args.by)));
     };
+    let Destination::File(_, format) = Destination::of(Some(Path::new(&args.output)), args.format.as_deref())? else {
+        return Err(Error::usage("split writes files; give -o 't_{}.nc'"));
+    };
+    let layout = args.layout.parse(Some(format))?;
+    let variables = args.var.iter().map(|v| v.trim().to_string()).collect();
+    let request = Conversion { variables, layout, format };
     for (path, positions) in files(&args.output, &grouping)? {
         let part = dataset.select(&Selection::new().isel(dim, &positions))?;
-        write(args, global, session, &part, &path)?;
+        let mut computation = request.of(&part)?;
+        history::append(&mut computation.schema.attrs);
+        let inputs = std::slice::from_ref(&part);
+        destination::write(session, global, None, inputs, &computation, &request.layout, (&path, format))?;
     }
     Ok(())
 }
@@ -118,22 +126,6 @@ fn said(positions: &[u64]) -> String {
         return format!("{first}:{}", last + 1);
     }
     positions.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
-}
-
-fn write(args: &SplitArgs, global: &Global, session: &Session, part: &Dataset, path: &Path) -> Result<()> {
-    let Destination::File(path, format) = Destination::of(Some(path), args.format.as_deref())? else {
-        return Err(Error::usage("split writes files; give -o 't_{}.nc'"));
-    };
-    let layout = args.layout.parse(Some(format))?;
-    let variables = args.var.iter().map(|v| v.trim().to_string()).collect();
-    let request = Conversion { variables, layout, format };
-    let mut computation = request.of(part)?;
-    history::append(&mut computation.schema.attrs);
-    computation = layout::encoded(&computation, &request.layout, session)?.adapted(format)?;
-    if !global.quiet {
-        note_left_out(&computation);
-    }
-    destination::write(session, global, None, std::slice::from_ref(part), &computation, (&path, format))
 }
 
 #[cfg(test)]
