@@ -315,6 +315,27 @@ fn a_result_says_what_it_is() {
 }
 
 #[test]
+fn results_are_stored_as_asked() {
+    let dir = folder();
+    let options = "--var air --op mean --axis lon --codec shuffle,deflate:9 --chunks time=31,lat=all --dtype f32";
+    let (path, all) = reduced(&dir, options, "out.nc");
+    let air = variable(&all, "air");
+    assert_eq!((&air["dtype"], &air["chunk"]), (&json!("float32"), &json!([31, 11])));
+    let codecs: Vec<_> =
+        air["codecs"].as_array().unwrap().iter().map(|c| (c["name"].clone(), c["level"].clone())).collect();
+    assert_eq!(codecs, [(json!("shuffle"), json!(null)), (json!("deflate"), json!(9))]);
+    let (plain, _) = reduced(&dir, "--var air --op mean --axis lon --codec none", "plain.nc");
+    let source = formats::open(&path).unwrap().source("air").unwrap();
+    let stored = read_all(&*source, &Budget::new(Bytes(1 << 24))).unwrap();
+    let exact = doubles(&plain, "air");
+    assert_eq!(exact.len(), 124 * 11);
+    assert!(stored.bytes().chunks_exact(4).zip(&exact).all(|(a, b)| a == (*b as f32).to_ne_bytes()));
+    let run = run_in(dir.path(), "reduce air.nc --op mean --axis lon --codec none");
+    assert_eq!(run.code, Some(2));
+    assert!(run.err.contains("--codec needs -o FILE"), "{}", run.err);
+}
+
+#[test]
 fn units_and_names_follow_the_operation() {
     let dir = folder();
     let (_, all) = reduced(&dir, "--op var,std,count,argmax --axis lat,lon", "out.nc");
