@@ -71,7 +71,12 @@ impl Groups {
     /// The first group that is empty, where results are some of the values and the type has no NaN.
     pub(crate) fn without_result(&self, op: Op, dtype: DType) -> Option<usize> {
         let is_chosen = matches!(op, Op::Min | Op::Max | Op::Range | Op::First | Op::Last);
-        if dtype.is_float() || !is_chosen { None } else { self.sizes().iter().position(|n| *n == 0) }
+        if dtype.is_float() || !is_chosen { None } else { self.first_empty() }
+    }
+
+    /// The first group that is empty.
+    pub(super) fn first_empty(&self) -> Option<usize> {
+        self.sizes().iter().position(|n| *n == 0)
     }
 
     /// How many positions are in each group.
@@ -202,7 +207,7 @@ impl LazyArray {
     /// (argmin, argmax) are counted within each group: 0 is its first member along `axes`, flattened.
     ///
     /// *Missing*: a group without values has what a reduction of no values has: 0 for count and sum, NaN for a mean or
-    /// a maximum, and -1 for positions. So the maximum and its like of integers are float64 where a group is empty.
+    /// a maximum, and -1 for positions. So the maximum and its like of integers are floats where a group is empty.
     ///
     /// # Errors
     /// When an axis is out of range or named twice, or there are not as many labels as positions; and when a group is
@@ -221,10 +226,7 @@ impl LazyArray {
         let all = self.axes(&[axes, also].concat())?;
         let along = &all[..axes.len()];
         if let Some(empty) = fold.op().and_then(|op| groups.without_result(op, self.dtype())) {
-            if self.dtype().size() > 4 {
-                return Err(no_result(&fold, self.dtype(), &format!("group {empty}")));
-            }
-            return self.astype(DType::F64).grouped_by(fold, axes, groups, also);
+            return self.with_nan(fold.name(), empty)?.grouped_by(fold, axes, groups, also);
         }
         let groups = groups.ascending(along, self.shape())?;
         let first = along.iter().min().copied().unwrap_or(0);
@@ -252,12 +254,25 @@ impl LazyArray {
     }
 }
 
+impl LazyArray {
+    /// Integers as floats that hold them all, for the result `name` of a group that nothing is in.
+    ///
+    /// # Errors
+    /// When no float holds them all.
+    pub(super) fn with_nan(&self, name: &str, empty: usize) -> Result<LazyArray> {
+        match self.dtype().size() {
+            ..=2 => Ok(self.astype(DType::F32)),
+            ..=4 => Ok(self.astype(DType::F64)),
+            _ => Err(no_result(name, self.dtype(), &format!("group {empty}"))),
+        }
+    }
+}
+
 /// That a group has no values, nor such integers anything to be missing with.
-pub(crate) fn no_result(fold: &Folding, dtype: DType, group: &str) -> Error {
+pub(crate) fn no_result(name: &str, dtype: DType, group: &str) -> Error {
     Error::usage(format!(
-        "{} of no values: {group} is empty, and {dtype} has nothing to be missing with; make it float64 first, as with \
+        "{name} of no values: {group} is empty, and {dtype} has nothing to be missing with; make it float64 first, as with \
          calc's astype(x, \"f8\"), if numbers up to 2^53 will do",
-        fold.name()
     ))
 }
 
@@ -321,7 +336,7 @@ mod tests {
             let x = LazyArray::zeros(&[4], &[4], dtype).unwrap();
             x.grouped(Op::Max, &[0], &groups, FoldOptions::default()).map(|a| a.dtype())
         };
-        assert_eq!(max(DType::I16).unwrap(), DType::F64);
+        assert_eq!((max(DType::I16).unwrap(), max(DType::I32).unwrap()), (DType::F32, DType::F64));
         assert_eq!(max(DType::F32).unwrap(), DType::F32);
         let error = max(DType::I64).unwrap_err().to_string();
         assert!(error.contains("max of no values: group 1 is empty"), "{error}");

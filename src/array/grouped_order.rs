@@ -28,6 +28,8 @@ impl LazyArray {
     ///
     /// *Shape*: as that of [`grouped_by`](LazyArray::grouped_by), behind the dimension that several quantiles make.
     ///
+    /// *Missing*: the mode of integers is a float where a group is empty, as a maximum is.
+    ///
     /// # Errors
     /// As those of [`order_statistic`](LazyArray::order_statistic) and [`grouped_by`](LazyArray::grouped_by).
     pub fn grouped_order(
@@ -38,6 +40,12 @@ impl LazyArray {
         also: &[i64],
         options: FoldOptions,
     ) -> Result<LazyArray> {
+        if statistic == OrderStatistic::Mode
+            && !self.dtype().is_float()
+            && let Some(empty) = groups.first_empty()
+        {
+            return self.with_nan("mode", empty)?.grouped_order(statistic, axes, groups, also, options);
+        }
         let flat = self.flat(axes, groups, also)?;
         let leads = matches!(&statistic, OrderStatistic::Quantile { at, .. } if !at.is_scalar());
         flat.each(self, leads, |lanes, _| lanes.order_statistic(statistic.clone(), &flat.reduced, options))

@@ -9,7 +9,7 @@ use super::{
     weights::Found,
 };
 use crate::{
-    array::{Folding, LazyArray, no_result},
+    array::{LazyArray, no_result},
     attrs::Attrs,
     cf::{decoding, names::Conventions},
     dtype::DType,
@@ -84,8 +84,7 @@ impl Builder<'_> {
             && input.dtype().size() > 4
             && let Some(empty) = grouping.groups.without_result(*op, input.dtype())
         {
-            let fold = Folding::Op { op: *op, options };
-            return Err(no_result(&fold, input.dtype(), &grouping.called(empty)));
+            return Err(no_result(op.name(), input.dtype(), &grouping.called(empty)));
         }
         let also = positions(&mut one.axes.iter().copied().filter(|k| !along.contains(k)));
         let along = positions(&mut along.iter().copied());

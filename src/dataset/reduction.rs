@@ -4,7 +4,6 @@ use super::{By, Computation, Dataset, Grouping, Weights, reduced::Builder, scope
 use crate::{
     array::{AxisWeights, Folding, Groups, LazyArray, Rolling},
     cf::decoding::ValidRange,
-    dtype::DType,
     error::{Error, Problem, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
@@ -36,7 +35,7 @@ impl Statistic {
     /// Its value for each cell of the result.
     ///
     /// *Missing*: groups that nothing is in have NaN where there is no value to choose. For that integers become floats,
-    /// as xarray makes them: float32 up to 16 bits, else float64.
+    /// as xarray makes them: float32 up to 16 bits, float64 up to 32.
     ///
     /// # Errors
     /// When axes are not there or named twice, groups or weights do not fit, or it has no meaning with weights.
@@ -68,25 +67,12 @@ impl Statistic {
         match (self, cells.groups) {
             (Statistic::Fold(op), None) => x.reduce(*op, axes, options),
             (Statistic::Fold(op), Some((groups, along))) => {
-                let x = self.with_missing(x, groups);
                 x.grouped_by(Folding::Op { op: *op, options }, along, groups, axes)
             }
             (Statistic::Order(order), None) => x.order_statistic(order.clone(), axes, options),
             (Statistic::Order(order), Some((groups, along))) => {
-                self.with_missing(x, groups).grouped_order(order.clone(), along, groups, axes, options)
+                x.grouped_order(order.clone(), along, groups, axes, options)
             }
-        }
-    }
-
-    /// An array in a type that has a result for groups that nothing is in.
-    fn with_missing(&self, x: &LazyArray, groups: &Groups) -> LazyArray {
-        let chooses = match self {
-            Statistic::Fold(op) => matches!(op, Op::Min | Op::Max | Op::Range | Op::First | Op::Last),
-            Statistic::Order(order) => *order == OrderStatistic::Mode,
-        };
-        match x.dtype() {
-            dtype if !chooses || dtype.is_float() || !groups.sizes().contains(&0) => x.clone(),
-            dtype => x.astype(if dtype.size() <= 2 { DType::F32 } else { DType::F64 }),
         }
     }
 }
