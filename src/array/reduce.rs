@@ -6,7 +6,7 @@
 use super::{LazyArray, Operation, order};
 use crate::{
     dtype::DType,
-    error::{Error, Result},
+    error::{Error, Problem, Result},
     kernels::{
         fold::{FoldOptions, Folds, Op, Reducer},
         lanes::{LaneOp, Order},
@@ -22,14 +22,16 @@ impl LazyArray {
     /// One value for all along `axes`, which are positions; the other axes stay, in order.
     ///
     /// # Errors
-    /// When an axis is out of range or named twice.
-    ///
-    /// Of no values, the least, the largest, the first and their like are NaN, and an error (while running) where the type
-    /// has none; [`min`](LazyArray::min) and the other methods of NumPy's names refuse at once.
+    /// When an axis is out of range or named twice. Of no values, the least, the largest, the first and their like are NaN,
+    /// and an error where the type has none; [`min`](LazyArray::min) and the other methods of NumPy's names refuse always.
     pub fn reduce(&self, op: Op, axes: &[i64], options: FoldOptions) -> Result<LazyArray> {
         let reduced = self.marked(axes)?;
         let dtype = Folds::new(&[op], &self.meaning(), options).result_dtype(op);
         let (shape, chunk, dims) = self.kept(&reduced);
+        let chosen = matches!(op, Op::Min | Op::Max | Op::Range | Op::First | Op::Last);
+        if chosen && !self.dtype().is_float() && self.size() == 0 && shape.elements()? > 0 {
+            return Err(Problem::ZeroLength { op: op.name() }.into());
+        }
         let operation = Operation::Reduce { input: self.clone(), op, reduced, options };
         Ok(LazyArray::from_parts(operation, dtype, shape, dims, chunk))
     }
