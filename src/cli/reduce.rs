@@ -140,7 +140,7 @@ pub fn run(args: &ReduceArgs, global: &Global, session: &Session, out: &mut dyn 
     if let Some(every) = &args.resample {
         request.by = vec![every_time(args, every, &dataset)?];
     }
-    let mut computation = args.units.apply(request.of(&dataset)?)?;
+    let mut computation = args.units.apply(request.of(&dataset)?.laid_out(&layout)?)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
         let text = layout::explain(&computation, &layout, session)?;

@@ -87,6 +87,26 @@ impl Computation {
         Ok(out)
     }
 
+    /// The same with results in the chunks and with the filters that `layout` asks for.
+    ///
+    /// # Errors
+    /// When it names dimensions or variables that results do not have, or shards are no whole multiples of chunks.
+    pub fn laid_out(mut self, layout: &Layout) -> Result<Computation> {
+        let dims = self.results.iter().filter_map(|path| self.schema.var(path)).flat_map(|meta| meta.dims.clone());
+        layout.check_dimensions(dims)?;
+        layout.check_variables(self.results.iter().map(String::as_str))?;
+        for path in &self.results {
+            let Some(meta) = var_mut(&mut self.schema, path) else { continue };
+            let mut storage = meta.storage.clone();
+            storage.chunk.get_or_insert_with(|| meta.shape.clone());
+            layout.change(path, &mut storage, &meta.dims, &meta.shape)?;
+            if storage.kind != meta.storage.kind || meta.storage.chunk.is_some() {
+                meta.storage = storage;
+            }
+        }
+        Ok(self)
+    }
+
     /// What is asked for a variable: for all of them, or for it by name.
     fn change(&self, layout: &Layout, wanted: &Wanted) -> Result<Option<Change>> {
         let Some(meta) = self.schema.var(&wanted.path) else { return Ok(None) };
