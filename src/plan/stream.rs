@@ -219,7 +219,8 @@ impl<'a> Runs<'a> {
         let (n, k) = (tiles.shape()[axis], tiles.chunk()[axis].max(1));
         let little = 1 + n / again.saturating_mul(10);
         let long = (n / again.saturating_mul(4)).clamp(1, (n / k).max(1));
-        let cuts = even.min(little.max(busy)).clamp(1, long);
+        // As many for each worker, so that none waits for the last run of another.
+        let cuts = even.min(little.max(busy)).next_multiple_of(busy.max(1)).clamp(1, long);
         Runs { tiles, stream, cuts }
     }
 
