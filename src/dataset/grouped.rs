@@ -53,7 +53,7 @@ impl Builder<'_> {
                 scalar.iter().map(String::as_str).chain(beside.map(|c| name_of(&c.coordinate))),
             );
             let path = self.result_path(meta, statistic);
-            let storage = output::storage_of_lanes(meta, &array, usize::from(is_list));
+            let storage = output::storage_of_lanes(meta, &[], &array, usize::from(is_list));
             let out = VarMeta { storage, ..native(path.clone(), array.dtype(), array.shape().clone(), attrs) };
             let root = self.root();
             output::insert(&mut self.done.schema, root, out, &dims);

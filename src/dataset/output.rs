@@ -25,11 +25,18 @@ pub fn storage_for(meta: &VarMeta, array: &LazyArray, kept: &[usize], dtype: DTy
     storage_in(meta, chunk)
 }
 
-/// How a result that was computed from whole lanes is stored: in its own blocks, or some of them together, for these
-/// are what is computed at once. The first `lead` axes are cut into single places.
-pub fn storage_of_lanes(meta: &VarMeta, array: &LazyArray, lead: usize) -> Storage {
-    let mut chunk = array.chunk()[lead..].to_vec();
-    enlarge(&mut chunk, &array.shape().0[lead..].into(), array.dtype().size() as u64, SMALL_BYTES);
+/// How a result that was computed from whole lanes is stored: in chunks like those of the `input` along the axes that are
+/// kept where those are small, else in its own blocks, or some of them together, for these are what is computed at once.
+/// The first `lead` axes are cut into single places.
+pub fn storage_of_lanes(meta: &VarMeta, input: &[u64], array: &LazyArray, lead: usize) -> Storage {
+    let (shape, element) = (Shape(array.shape().0[lead..].to_vec()), array.dtype().size() as u64);
+    let bytes = input.iter().fold(element, |bytes, n| bytes.saturating_mul(*n));
+    let mut chunk = if bytes <= SMALL_BYTES && input.len() == shape.len() {
+        input.iter().zip(shape.iter()).map(|(chunk, n)| (*chunk).clamp(1, (*n).max(1))).collect()
+    } else {
+        array.chunk()[lead..].to_vec()
+    };
+    enlarge(&mut chunk, &shape, element, SMALL_BYTES);
     storage_in(meta, [vec![1; lead], chunk].concat())
 }
 

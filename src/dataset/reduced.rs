@@ -108,7 +108,10 @@ impl<'a> Builder<'a> {
             let mut dims = self.dims_of(one, &kept);
             let mut storage = match statistic {
                 Statistic::Fold(_) => output::storage_for(meta, &input, &kept, array.dtype()),
-                Statistic::Order(_) => output::storage_of_lanes(meta, &array, array.ndim() - kept.len()),
+                Statistic::Order(_) => {
+                    let chunk: Vec<u64> = kept.iter().map(|&k| input.chunk()[k]).collect();
+                    output::storage_of_lanes(meta, &chunk, &array, array.ndim() - kept.len())
+                }
             };
             let scalar = lead.as_ref().filter(|lead| lead.at.is_scalar()).map(|lead| lead.name.clone());
             if let Some(lead) = lead.filter(|lead| !lead.at.is_scalar()) {
