@@ -220,7 +220,8 @@ impl<'a> Runs<'a> {
         let little = 1 + n / again.saturating_mul(10);
         let long = (n / again.saturating_mul(4)).clamp(1, (n / k).max(1));
         // As many for each worker, so that none waits for the last run of another.
-        let cuts = even.min(little.max(busy)).next_multiple_of(busy.max(1)).clamp(1, long);
+        let cuts = even.min(little.max(busy));
+        let cuts = (cuts - cuts % busy.max(1)).clamp(1, long);
         Runs { tiles, stream, cuts }
     }
 
@@ -307,7 +308,8 @@ mod tests {
         let of =
             |window, workers| Runs::new(&tiles, Some(Stream { axis: 0, reversed: false, window, rows: 1 }), workers);
         assert_eq!(of(None, 8).count(), 2, "nobody begins a running result in the middle");
-        assert_eq!(of(Some(1), 8).count(), 2 * 6, "a tenth is read again at most");
+        assert_eq!(of(Some(1), 6).count(), 2 * 6, "a tenth is read again at most");
+        assert_eq!(of(Some(1), 8).count(), 2 * 4, "as many for each worker");
         assert_eq!(of(Some(80), 8).count(), 2, "runs are several windows long");
     }
 
