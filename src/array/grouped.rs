@@ -262,7 +262,7 @@ impl LazyArray {
     pub(super) fn with_nan(&self, name: &str, empty: usize) -> Result<LazyArray> {
         match self.dtype().size() {
             ..=2 => Ok(self.astype(DType::F32)),
-            ..=4 => Ok(self.astype(DType::F64)),
+            3..=4 => Ok(self.astype(DType::F64)),
             _ => Err(no_result(name, self.dtype(), &format!("group {empty}"))),
         }
     }

@@ -74,7 +74,7 @@ pub struct Global {
 enum Command {
     /// Shows what a file holds: groups, dimensions, variables, chunks, filters, sizes, attributes
     Info(info::InfoArgs),
-    Reduce(reduce::ReduceArgs),
+    Reduce(Box<reduce::ReduceArgs>),
     Calc(calc::CalcArgs),
     Convert(convert::ConvertArgs),
     Split(split::SplitArgs),

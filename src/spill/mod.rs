@@ -57,7 +57,7 @@ pub struct Spilled {
 /// What is there between [`Spilled::open`] and [`Spilled::clear`].
 enum Held {
     Memory(Vec<Mutex<Block>>),
-    Disk { file: SpillFile, idle: Mutex<Lease>, codecs: Vec<Codec>, frames: Vec<Mutex<Vec<Frame>>>, _index: Lease },
+    Disk { file: SpillFile, idle: Box<Mutex<Lease>>, codecs: Vec<Codec>, frames: Vec<Mutex<Vec<Frame>>>, _index: Lease },
 }
 
 /// The part of a chunk that one slab has.
@@ -189,7 +189,7 @@ impl Spilled {
             }
             Keep::Disk => Held::Disk {
                 file: folder.file()?,
-                idle: Mutex::new(budget.lease(idle.min(self.bytes()), "frames in memory")?),
+                idle: Box::new(Mutex::new(budget.lease(idle.min(self.bytes()), "frames in memory")?)),
                 codecs: codecs(folder.codec(), self.element),
                 frames: (0..chunks).map(|_| Mutex::default()).collect(),
                 _index: lease,
