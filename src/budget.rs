@@ -132,6 +132,10 @@ impl Lease {
 
     /// Memory of the size of this lease that was used before and is free.
     pub fn spare(&self) -> Option<Memory> {
+        // Nothing smaller is kept: most blocks of a run need no lock.
+        if self.bytes < SPARE_LEAST as u64 {
+            return None;
+        }
         self.budget.lock().spare.take(self.bytes as usize)
     }
 
