@@ -1,6 +1,8 @@
 //! Laws of lazy arrays, for random expressions over random blocks: they are what naive code makes of whole arrays, and
 //! the same bits whatever the threads and the memory.
 
+#[path = "common/weighted.rs"]
+mod definition;
 #[path = "array_laws/golden.rs"]
 mod golden;
 #[path = "array_laws/grouped.rs"]

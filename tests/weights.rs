@@ -3,6 +3,8 @@
 
 #[path = "weights/calc.rs"]
 mod calc;
+#[path = "common/weighted.rs"]
+mod definition;
 #[path = "weights/groups.rs"]
 mod groups;
 
@@ -15,6 +17,7 @@ use aosx::{
     prelude::{Axes, Bytes, Dataset, FoldOptions, LazyArray, Op, Reduction, Session},
     with_dtype,
 };
+use definition::weighted;
 use proptest::prelude::*;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -290,24 +293,6 @@ impl Case {
         }
         cells
     }
-
-    fn naive(&self, op: Op, cell: &[(f64, f64)]) -> f64 {
-        let there: Vec<(f64, f64)> = cell.iter().copied().filter(|(x, _)| !x.is_nan()).collect();
-        if (there.len() as u64) < self.min_count || self.keep_missing && there.len() < cell.len() {
-            return f64::NAN;
-        }
-        let total: f64 = there.iter().map(|(_, w)| w).sum();
-        let total = if total == 0.0 { f64::NAN } else { total };
-        let sum: f64 = there.iter().map(|(x, w)| x * w).sum();
-        let variance = there.iter().map(|(x, w)| w * (x - sum / total).powi(2)).sum::<f64>() / total;
-        match op {
-            Op::Sum => sum,
-            Op::Count => total,
-            Op::Mean => sum / total,
-            Op::Var => variance,
-            _ => variance.sqrt(),
-        }
-    }
 }
 
 proptest! {
@@ -325,7 +310,7 @@ proptest! {
         let options = FoldOptions { keep_missing: case.keep_missing, min_count: case.min_count, ddof: 0.0 };
         let session = Session::new().threads(2);
         for op in [Op::Sum, Op::Count, Op::Mean, Op::Var, Op::Std] {
-            let want: Vec<f64> = case.cells().iter().map(|cell| case.naive(op, cell)).collect();
+            let want: Vec<f64> = case.cells().iter().map(|cell| weighted(cell, op, options)).collect();
             for weights in [&known, &lazy] {
                 let result = x.weighted_by(op, weights, &axes, options).unwrap();
                 let got: Vec<f64> = session.compute(&result).unwrap().to_vec().unwrap();

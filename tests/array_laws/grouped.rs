@@ -3,6 +3,7 @@
 
 use super::{
     cases, common,
+    definition::weighted,
     reference::{Whole, reduced_whole},
     run::{needed, own_pieces, plenty, run},
     sources::{opened, reads},
@@ -369,26 +370,6 @@ proptest! {
     }
 }
 
-/// The weighted fold of each group, by its definition.
-fn weighted_whole(cell: &[(f64, f64)], op: Op, options: FoldOptions) -> f64 {
-    let there: Vec<(f64, f64)> = cell.iter().copied().filter(|(x, _)| !x.is_nan()).collect();
-    let least = if options.keep_missing { options.min_count.max(cell.len() as u64) } else { options.min_count };
-    if (there.len() as u64) < least {
-        return f64::NAN;
-    }
-    let total: f64 = there.iter().map(|(_, w)| w).sum();
-    let total = if total == 0.0 { f64::NAN } else { total };
-    let sum: f64 = there.iter().map(|(x, w)| x * w).sum();
-    let variance = there.iter().map(|(x, w)| w * (x - sum / total).powi(2)).sum::<f64>() / total;
-    match op {
-        Op::Sum => sum,
-        Op::Count => total,
-        Op::Mean => sum / total,
-        Op::Var => variance,
-        _ => variance.sqrt(),
-    }
-}
-
 proptest! {
     #![proptest_config(cases(200))]
 
@@ -437,7 +418,7 @@ proptest! {
         }
         let ran = plenty(&[&array], 1).unwrap().values.remove(0);
         for (got, cell) in ran.numbers().into_iter().zip(&cells) {
-            let want = weighted_whole(cell, op, options);
+            let want = weighted(cell, op, options);
             // A root of what rounding leaves of 0 has half the digits.
             let tolerance = if array.dtype() == DType::F32 { 1e-6 } else { 1e-11 };
             let tolerance = if op == Op::Std { 1e-5 } else { tolerance };
