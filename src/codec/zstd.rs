@@ -74,8 +74,8 @@ pub(super) fn encode(contexts: &mut Contexts, level: i32, input: &[u8], out: &mu
 
 /// From so many bytes on a sample is taken: so large a part of them, from their middle.
 const LARGE: usize = 1 << 20;
-const SAMPLE_PART: usize = 32;
-const SAMPLE_MAX: usize = 128 << 10;
+const SAMPLE_PART: usize = 64;
+const SAMPLE_MAX: usize = 64 << 10;
 
 /// How much larger, in parts of a hundred, looking up once may make a sample.
 const LARGER: usize = 2;

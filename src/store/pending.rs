@@ -1,6 +1,9 @@
 use super::{RunIdentity, Unfinished, stale};
 use crate::error::{Error, Result};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// What an output is to the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +22,12 @@ pub struct Pending {
     target: PathBuf,
     temporary: Option<PathBuf>,
     unfinished: Option<Unfinished>,
+    /// Bytes written to a file so far.
+    written: AtomicU64,
 }
+
+/// After so many bytes more the system is asked to put them on disk.
+const PUT_BYTES: u64 = 16 << 20;
 
 impl Pending {
     /// A free temporary name beside `target`. Nothing is created yet.
@@ -38,7 +46,7 @@ impl Pending {
             }
             n += 1;
         };
-        Ok(Pending { target, temporary: Some(temporary), unfinished: None })
+        Ok(Pending { target, temporary: Some(temporary), unfinished: None, written: AtomicU64::new(0) })
     }
 
     /// What an earlier `run` that ended early has kept for `target`, or a place to keep this one's.
@@ -48,7 +56,8 @@ impl Pending {
     pub fn kept(target: &Path, form: Form, run: &RunIdentity) -> Result<Pending> {
         let (target, _) = checked(target, form)?;
         let unfinished = Unfinished::open(&target, run)?;
-        Ok(Pending { target, temporary: Some(unfinished.store()), unfinished: Some(unfinished) })
+        let temporary = Some(unfinished.store());
+        Ok(Pending { target, temporary, unfinished: Some(unfinished), written: AtomicU64::new(0) })
     }
 
     /// Where to write until it is whole.
@@ -64,6 +73,15 @@ impl Pending {
     /// What earlier runs have written, where it is kept.
     pub fn unfinished(&self) -> Option<&Unfinished> {
         self.unfinished.as_ref()
+    }
+
+    /// Says that so many bytes more are in the file: the system begins to put them on disk while the run goes on, and
+    /// [`commit`](Pending::commit) waits for the last ones only.
+    pub fn wrote(&self, bytes: u64) {
+        let before = self.written.fetch_add(bytes, Ordering::Relaxed);
+        if before / PUT_BYTES < (before + bytes) / PUT_BYTES {
+            begin_sync(self.path());
+        }
     }
 
     /// Makes it appear under its name, in place of what was there.
@@ -176,6 +194,19 @@ fn sync(path: &Path) -> std::io::Result<()> {
     let meta = path.metadata()?;
     if meta.is_file() { std::fs::File::open(path)?.sync_data() } else { Ok(()) }
 }
+
+/// Asks the system to begin with that. Where it cannot, nothing is lost but time.
+#[cfg(target_os = "linux")]
+fn begin_sync(path: &Path) {
+    use std::os::fd::AsRawFd;
+    if let Ok(file) = std::fs::File::open(path) {
+        // SAFETY: the file is open; zero bytes from zero on are all of it.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_sync(_: &Path) {}
 
 impl Drop for Pending {
     fn drop(&mut self) {

@@ -40,6 +40,10 @@ pub(super) const STATE_BYTES: usize =
     (BLOCK / RUN_MIN + 2) * size_of::<Piece>() + BLOCK + AT_ONCE + search::TABLE_BYTES;
 /// The part of a block that is searched on trial.
 const TRIAL: usize = 6;
+/// The part of a block that the window has to save for the time that it takes, where runs alone make bytes shorter than
+/// [`SHORT`] bits; anything is welcome in others, which are most of a file.
+const WORTH_IT: u64 = 32;
+const SHORT: u64 = 3;
 /// Literals that are copied at once, whether there are so many or not.
 const AT_ONCE: usize = 16;
 
@@ -47,7 +51,7 @@ const AT_ONCE: usize = 16;
 #[derive(Default)]
 pub(super) struct Context {
     pieces: Vec<Piece>,
-    /// The literals of a block, one behind the other.
+    /// Room for the literals of a block.
     literals: Vec<u8>,
     table: Table,
 }
@@ -57,7 +61,13 @@ impl Context {
     fn window(&mut self, input: &[u8], [from, to]: [usize; 2]) {
         let trial = from + (to - from) / TRIAL;
         search::runs(input, [from, trial], &mut self.pieces);
-        let by_runs = self.bits(&input[from..trial]);
+        let (by_runs, raw) = (self.bits(&input[from..trial]), 8 * (trial - from) as u64);
+        if by_runs * 160 > raw * 159 {
+            // Noise.
+            search::runs(input, [from, to], &mut self.pieces);
+            search::remember(input, [from, to], search::RUN_MIN as u32, &mut self.table);
+            return;
+        }
         let least = search::least_length(trial - from, by_runs);
         self.pieces.clear();
         let (done, at) = search::window(input, [from; 2], trial, to, least, &mut self.table, &mut self.pieces);
@@ -66,7 +76,8 @@ impl Context {
         self.pieces.push(Piece { literals: (end - done) as u32, length: 0, distance: 0 });
         let by_window = self.bits(&input[from..end]) * (trial - from) as u64 / (end - from).max(1) as u64;
         self.pieces.pop();
-        if by_window <= by_runs {
+        let is_worth_it = by_window + raw / WORTH_IT <= by_runs || by_window <= by_runs && by_runs * 8 > raw * SHORT;
+        if is_worth_it {
             let (done, _) = search::window(input, [done, at], to, to, least, &mut self.table, &mut self.pieces);
             self.pieces.push(Piece { literals: (to - done) as u32, length: 0, distance: 0 });
             return;
@@ -77,8 +88,7 @@ impl Context {
 
     /// About how many bits the pieces of `part` will take.
     fn bits(&mut self, part: &[u8]) -> u64 {
-        gather(part, &self.pieces, &mut self.literals);
-        let counts = Counts::of(&self.literals, &self.pieces);
+        let counts = Counts::of(gather(part, &self.pieces, &mut self.literals).0, &self.pieces);
         entropy(&counts.words) + entropy(&counts.distances) + counts.extra_bits
     }
 }
@@ -145,8 +155,8 @@ fn write_block(context: &mut Context, search: Search, input: &[u8], from: usize,
         Search::Runs => search::runs(input, [from, to], &mut context.pieces),
         Search::Window => context.window(input, [from, to]),
     }
-    gather(block, &context.pieces, &mut context.literals);
-    let counts = Counts::of(&context.literals, &context.pieces);
+    let (literals, with_more) = gather(block, &context.pieces, &mut context.literals);
+    let counts = Counts::of(literals, &context.pieces);
     let (words, distances) = (Codes::new(&counts.words), Codes::new(&counts.distances));
     let header = Header::new(&words, &distances);
     let cost = header.bits + words.cost(&counts.words) + distances.cost(&counts.distances) + counts.extra_bits;
@@ -156,15 +166,15 @@ fn write_block(context: &mut Context, search: Search, input: &[u8], from: usize,
     }
     bits.put(is_last as u32 | 2 << 1, 3);
     header.write(bits);
-    write_pieces(&context.pieces, &context.literals, &words, &distances, bits);
+    write_pieces(&context.pieces, with_more, &words, &distances, bits);
     bits.put_code(words.packed[END]);
     bits.flush();
 }
 
-/// Copies the literals of all pieces behind each other, and [`AT_ONCE`] bytes of anything behind them.
+/// Copies the literals of all pieces behind each other; gives them, and them with [`AT_ONCE`] bytes of anything behind.
 ///
 /// Most pieces have a few: they are copied, counted and written without asking how many, for a wrong guess costs more.
-fn gather(block: &[u8], pieces: &[Piece], literals: &mut Vec<u8>) {
+fn gather<'a>(block: &[u8], pieces: &[Piece], literals: &'a mut Vec<u8>) -> (&'a [u8], &'a [u8]) {
     literals.resize(BLOCK + AT_ONCE, 0);
     let (mut from, mut to) = (0, 0);
     for piece in pieces {
@@ -176,7 +186,7 @@ fn gather(block: &[u8], pieces: &[Piece], literals: &mut Vec<u8>) {
         to += n;
         from += n + piece.length as usize;
     }
-    literals.truncate(to + AT_ONCE);
+    (&literals[..to], &literals[..to + AT_ONCE])
 }
 
 fn write_pieces(
@@ -218,6 +228,7 @@ fn write_pieces(
 }
 
 /// A repetition as lengths that words can say: none is shorter than three.
+#[inline]
 fn split(mut whole: usize, mut each: impl FnMut(usize)) {
     while whole > 0 {
         let length = if whole > LENGTH_MAX { LENGTH_MAX.min(whole - 3) } else { whole };
@@ -258,7 +269,7 @@ impl Counts {
     fn of(literals: &[u8], pieces: &[Piece]) -> Counts {
         let (mut bytes, mut lengths) = ([[0; 256]; 4], [0; SYMBOLS]);
         let mut out = Counts { words: lengths, distances: [0; DISTANCES], extra_bits: 0 };
-        count(&literals[..literals.len() - AT_ONCE], &mut bytes);
+        count(literals, &mut bytes);
         for piece in pieces.iter().filter(|p| p.length > 0) {
             let far = distance(piece.distance);
             split(piece.length as usize, |length| {

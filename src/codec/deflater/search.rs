@@ -176,36 +176,64 @@ pub(super) fn runs(input: &[u8], [from, to]: [usize; 2], pieces: &mut Vec<Piece>
     let block = &input[..to];
     // `done` is the first literal that no piece has yet; a run needs a byte before it.
     let (mut done, mut at) = (from, from.max(1));
-    while let Some(found) = next_run(block, at) {
-        pieces.push(Piece { literals: (found.start - done) as u32, length: found.len() as u32, distance: 1 });
-        (done, at) = (found.end, found.end);
+    while let Some(mut equal) = repeats(block, at) {
+        // Runs that begin in the last places are found with the next ones.
+        let next = at + 64 - (RUN_MIN - 1);
+        at = loop {
+            let four = equal & equal >> 1 & equal >> 2 & equal >> 3;
+            if four == 0 {
+                break next;
+            }
+            let first = four.trailing_zeros();
+            let length = (equal >> first).trailing_ones();
+            let start = at + first as usize;
+            let end = start + length as usize;
+            if first + length == 64 {
+                let end = end + length_of(&block[end..], block[start]);
+                push_run(&mut done, [start, end], pieces);
+                break end;
+            }
+            push_run(&mut done, [start, end], pieces);
+            if end >= next {
+                break end;
+            }
+            equal &= u64::MAX << (first + length);
+        };
+    }
+    while let Some(start) =
+        (at..to.saturating_sub(RUN_MIN - 1)).find(|&s| block[s..s + RUN_MIN] == [block[s - 1]; RUN_MIN])
+    {
+        at = start + length_of(&block[start..], block[start]);
+        push_run(&mut done, [start, at], pieces);
     }
     pieces.push(Piece { literals: (to - done) as u32, length: 0, distance: 0 });
 }
 
-/// The next run of bytes that equal the one before them, from `at` on, of at least [`RUN_MIN`].
-fn next_run(block: &[u8], mut at: usize) -> Option<std::ops::Range<usize>> {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    loop {
-        // The top bit of each byte that equals the one before it.
-        let same = |at: usize| {
-            let word = |at: usize| block.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
-            let x = word(at)? ^ word(at - 1)?;
-            Some(!(((x & LOW) + LOW) | x | LOW))
-        };
-        let Some(equal) = same(at) else { break };
-        let four = equal & equal >> 8 & equal >> 16 & equal >> 24;
-        if four != 0 {
-            let start = at + (four.trailing_zeros() / 8) as usize;
-            let byte = block[start - 1];
-            return Some(start..start + length_of(&block[start..], byte));
-        }
-        // A run may begin in the last three.
-        at += 8 - (RUN_MIN - 1);
+fn push_run(done: &mut usize, [start, end]: [usize; 2], pieces: &mut Vec<Piece>) {
+    pieces.push(Piece { literals: (start - *done) as u32, length: (end - start) as u32, distance: 1 });
+    *done = end;
+}
+
+/// Which of the 64 bytes from `at` on equal the one before them, the first lowest; none where fewer are left.
+#[inline]
+fn repeats(block: &[u8], at: usize) -> Option<u64> {
+    let here = block.get(at..at + 64)?.as_chunks::<16>().0;
+    let before = block.get(at - 1..at + 63)?.as_chunks::<16>().0;
+    let mut bits = 0;
+    for (a, b) in here.iter().zip(before).rev() {
+        bits = bits << 16 | same(a, b) as u64;
     }
-    let tail =
-        (at..block.len().saturating_sub(RUN_MIN - 1)).find(|&s| block[s..s + RUN_MIN] == [block[s - 1]; RUN_MIN]);
-    tail.map(|start| start..start + length_of(&block[start..], block[start - 1]))
+    Some(bits)
+}
+
+/// Which bytes are the same, the first lowest: as compilers know to make one comparison of sixteen bytes of it.
+#[inline]
+fn same(a: &[u8; 16], b: &[u8; 16]) -> u16 {
+    let mut bits = 0;
+    for (a, b) in a.iter().zip(b).rev() {
+        bits = bits << 1 | (a == b) as u16;
+    }
+    bits
 }
 
 /// How often `byte` stands at the beginning.

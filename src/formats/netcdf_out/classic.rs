@@ -85,7 +85,9 @@ impl Sink for Classic {
 
     fn write(&self, variable: &str, chunk: &ChunkIndex, data: &[u8], _: &mut Scratch) -> Result<()> {
         let written = self.var(variable).and_then(|var| self.put(var, chunk, data));
-        written.map_err(|e| e.in_chunk(chunk).in_variable(variable).in_file(self.pending.target()))
+        written.map_err(|e| e.in_chunk(chunk).in_variable(variable).in_file(self.pending.target()))?;
+        self.pending.wrote(data.len() as u64);
+        Ok(())
     }
 
     fn write_texts(&self, variable: &str, _: &[String]) -> Result<()> {

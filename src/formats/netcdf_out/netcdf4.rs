@@ -109,7 +109,9 @@ impl Sink for NetCdf4 {
 
     fn write(&self, variable: &str, chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch) -> Result<()> {
         let written = find(&self.vars, variable).and_then(|var| var.write(chunk, data, scratch));
-        written.map_err(|e| e.in_chunk(chunk).in_variable(variable).in_file(self.pending.target()))
+        let bytes = written.map_err(|e| e.in_chunk(chunk).in_variable(variable).in_file(self.pending.target()))?;
+        self.pending.wrote(bytes as u64);
+        Ok(())
     }
 
     fn write_texts(&self, variable: &str, values: &[String]) -> Result<()> {
@@ -163,20 +165,21 @@ impl Var {
         Ok(ScratchSize { state: size.state + padding, ..size })
     }
 
-    fn write(&self, chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch) -> Result<()> {
+    /// Writes a chunk, and says how many bytes that took.
+    fn write(&self, chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch) -> Result<usize> {
         let region = region_of(&self.grid, self.fill.len(), chunk, data)?;
-        match &self.kind {
+        let bytes = match &self.kind {
             Kind::Plain => self.write_region(&region, data)?,
             Kind::Chunked(pipeline) => self.write_chunk(pipeline, &region, data, scratch)?,
             Kind::Texts => return Err(Error::usage("it holds strings")),
-        }
+        };
         if let Some(written) = &self.written {
             written.set(self.grid.number(chunk));
         }
-        Ok(())
+        Ok(bytes)
     }
 
-    fn write_region(&self, region: &Region, data: &[u8]) -> Result<()> {
+    fn write_region(&self, region: &Region, data: &[u8]) -> Result<usize> {
         hdf5::sync::sync(|| {
             let (memory, space) = match region.start.is_empty() {
                 true => (None, None),
@@ -198,7 +201,8 @@ impl Var {
                     data.as_ptr().cast(),
                 )
             };
-            check(code, || format!("write {} bytes", data.len()))
+            check(code, || format!("write {} bytes", data.len()))?;
+            Ok(data.len())
         })
     }
 
@@ -225,7 +229,7 @@ impl Var {
         Ok((memory, space))
     }
 
-    fn write_chunk(&self, pipeline: &Pipeline, region: &Region, data: &[u8], scratch: &mut Scratch) -> Result<()> {
+    fn write_chunk(&self, pipeline: &Pipeline, region: &Region, data: &[u8], scratch: &mut Scratch) -> Result<usize> {
         let whole_bytes = self.chunk_bytes()?;
         let is_whole = data.len() == whole_bytes;
         if pipeline.codecs().is_empty() {
@@ -268,7 +272,7 @@ impl Var {
     }
 
     /// Hands stored bytes to HDF5.
-    fn store(&self, region: &Region, stored: &[u8]) -> Result<()> {
+    fn store(&self, region: &Region, stored: &[u8]) -> Result<usize> {
         hdf5::sync::sync(|| {
             // SAFETY: the offset has the dataset's rank and lies in it, `stored` has the announced length, the dataset
             // is open and the lock is held.
@@ -282,7 +286,8 @@ impl Var {
                     stored.as_ptr().cast(),
                 )
             };
-            check(code, || format!("write {} stored bytes", stored.len()))
+            check(code, || format!("write {} stored bytes", stored.len()))?;
+            Ok(stored.len())
         })
     }
 
@@ -310,7 +315,7 @@ impl Var {
 
     fn fill(&self) -> Result<()> {
         let Some(written) = &self.written else { return Ok(()) };
-        let write = |chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch| self.write(chunk, data, scratch);
+        let write = |chunk: &ChunkIndex, data: &[u8], scratch: &mut Scratch| self.write(chunk, data, scratch).map(drop);
         write_missing(&self.grid, &self.fill, written.missing(), self.scratch()?, write)
     }
 }
