@@ -66,17 +66,14 @@ fn machine() -> String {
 mod tests {
     use super::*;
 
-    /// A process that has ended and been waited for.
-    fn gone() -> u32 {
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        child.wait().unwrap();
-        child.id()
-    }
+    /// No process has so high a number. (One that has ended would do as well; but while it begins, it has the locks of all
+    /// other tests.)
+    const GONE: i32 = i32::MAX;
 
     #[test]
     fn only_what_dead_processes_of_this_machine_left_is_removed() {
         let dir = tempfile::tempdir().unwrap();
-        let (pid, own) = (gone(), machine());
+        let (pid, own) = (GONE, machine());
         let others = [
             format!(".out.nc.{own}-{}-0.partial", std::process::id()),
             format!(".out.nc.{own}-1-0.partial"),
