@@ -78,12 +78,7 @@ pub(super) fn same_units(a: &Attrs, b: &Attrs) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn attrs(all: &[(&str, &str)]) -> Attrs {
-        let mut out = Attrs::new();
-        all.iter().for_each(|(name, value)| out.set(name, *value));
-        out
-    }
+    use crate::attrs::texts as attrs;
 
     #[test]
     fn what_all_operands_say_stays() {

@@ -104,14 +104,11 @@ fn power(unit: &Unit, exponent: Scalar) -> Option<Unit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attrs::texts;
 
     #[test]
     fn changes_and_deviations_have_the_units_of_quotients_and_products() {
-        let said = |units: &str| {
-            let mut attrs = Attrs::new();
-            attrs.set("units", units);
-            attrs
-        };
+        let said = |units| texts(&[("units", units)]);
         let over = |a, b| of_change(&said(a), &said(b));
         let over_known = |a, b| over(a, b).unwrap();
         assert_eq!(over_known("K", "days since 1990-01-01"), "K day-1");
