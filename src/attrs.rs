@@ -176,6 +176,14 @@ impl Attrs {
     }
 }
 
+/// Attributes that are all text, for tests.
+#[cfg(test)]
+pub(crate) fn texts(all: &[(&str, &str)]) -> Attrs {
+    let mut out = Attrs::new();
+    all.iter().for_each(|(name, value)| out.set(name, *value));
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

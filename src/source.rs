@@ -240,7 +240,10 @@ pub trait Source: Send + Sync {
     /// The space that reading any one chunk needs beside its output.
     fn scratch(&self) -> ScratchSize;
     /// Bytes that the whole variable takes from the store, for costing.
-    fn stored_bytes(&self) -> u64;
+    fn stored_bytes(&self) -> u64 {
+        self.meta().storage.stored_bytes.unwrap_or(0)
+    }
+
     /// Bytes held in memory for as long as the source lives: its chunk index.
     fn held_bytes(&self) -> u64 {
         0

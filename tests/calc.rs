@@ -130,6 +130,11 @@ fn chunks_and_filters_are_those_asked_for() {
     }
     let plain = with("none", "plain.nc");
     assert!(!plain.contains("deflate"), "{plain}");
+    // Dimensions of another length are called otherwise in the output, and asked for by their own name.
+    let parts = ["a = air; b = air[:, 0:4]", "air.nc", "--chunks", "lat=3", "-o", "parts.nc"];
+    calc(dir.path(), &parts);
+    let parts = info(dir.path(), "parts.nc").to_string();
+    assert!(parts.contains("lat_1") && parts.matches(",3,").count() == 2, "{parts}");
 }
 
 #[test]

@@ -376,3 +376,36 @@ fn an_old_output_is_replaced_whole() {
     }
     assert_eq!(names(dir.path()), ["air.nc", "made.nc", "out.nc", "out.zarr", "types.h5", "unknown_filter.h5"]);
 }
+
+#[test]
+fn weights_leave_alone_what_has_none_of_their_dimensions() {
+    let dir = tempfile::tempdir().unwrap();
+    let dims = [common::dim("time", 2), common::dim("lat", 2), common::dim("y", 2)];
+    let var = |name: &str, of: &[usize], values: &[f64]| {
+        let dims: Vec<_> = of.iter().map(|&k| dims[k].clone()).collect();
+        (common::var(name, DType::F64, &dims, None), bytemuck::cast_slice(values).to_vec())
+    };
+    let maps = var("t", &[0, 1], &[1.0, 4.0, 1.0, 4.0]);
+    let mut all = vec![var("lat", &[1], &[0.0, 60.0]), maps, var("series", &[0], &[1.0, 5.0])];
+    common::create(&dir.path().join("in.nc"), OutputFormat::NetCdf4, &dims, &all);
+    let line = "reduce in.nc --weights cos-lat --op mean --axis all";
+    let run = run_in(dir.path(), &format!("{line} -o out.nc"));
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+    let out = dir.path().join("out.nc");
+    let file = formats::open(&out).unwrap();
+    let method = |name: &str| file.root().var(name).unwrap().attrs.text("cell_methods").unwrap();
+    assert_eq!(doubles(&out, "series"), [3.0]);
+    assert!((doubles(&out, "t")[0] - 2.0).abs() < 1e-15);
+    assert!(method("t").contains("weighted by cos-lat") && method("series") == "time: mean");
+    // Who names it wants its weights, and dimensions of its own may be those of a map.
+    let named = run_in(dir.path(), &format!("{line} --var series"));
+    assert!(
+        named.code == Some(2) && named.err.contains("'series'") && named.err.contains("no latitude"),
+        "{}",
+        named.err
+    );
+    all.push(var("projected", &[2], &[1.0, 2.0]));
+    common::create(&dir.path().join("in.nc"), OutputFormat::NetCdf4, &dims, &all);
+    let run = run_in(dir.path(), line);
+    assert!(run.code == Some(2) && run.err.contains("'projected'"), "{}", run.err);
+}

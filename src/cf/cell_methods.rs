@@ -202,10 +202,10 @@ fn squared(units: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attrs::texts;
 
     fn after(op: Op, dims: &[&str], attrs: &[(&str, &str)]) -> Attrs {
-        let mut all = Attrs::new();
-        attrs.iter().for_each(|(n, v)| all.set(n, *v));
+        let mut all = texts(attrs);
         reduced(&mut all, op, &dims.iter().map(|d| d.to_string()).collect::<Vec<_>>());
         all
     }
@@ -234,14 +234,9 @@ mod tests {
 
     #[test]
     fn only_what_conventions_have_words_for_is_said() {
-        let given = |attrs: &mut Attrs| {
-            let all =
-                [("cell_methods", "area: mean"), ("units", "days since 1970-01-01"), ("flag_meanings", "land sea")];
-            all.iter().for_each(|(n, v)| attrs.set(n, *v));
-        };
+        let given = [("cell_methods", "area: mean"), ("units", "days since 1970-01-01"), ("flag_meanings", "land sea")];
         let after = |statistic| {
-            let mut attrs = Attrs::new();
-            given(&mut attrs);
+            let mut attrs = texts(&given);
             ordered(&mut attrs, &statistic, &["time".to_string()]);
             ["cell_methods", "units", "flag_meanings"].map(|n| attrs.text(n).unwrap_or("-").to_string())
         };
@@ -258,8 +253,7 @@ mod tests {
     #[test]
     fn weights_are_a_comment_and_a_factor() {
         let after = |op, weight| {
-            let mut attrs = Attrs::new();
-            [("units", "K"), ("standard_name", "air_temperature")].iter().for_each(|(n, v)| attrs.set(n, *v));
+            let mut attrs = texts(&[("units", "K"), ("standard_name", "air_temperature")]);
             weighted(&mut attrs, op, &["area".to_string()], None, "weighted by area", weight);
             ["cell_methods", "units", "standard_name"].map(|n| attrs.text(n).unwrap_or("-").to_string())
         };

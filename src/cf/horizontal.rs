@@ -153,14 +153,9 @@ fn triangle(a: [f64; 3], b: [f64; 3], c: [f64; 3]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attrs::texts as attrs;
     use proptest::prelude::*;
     use std::f64::consts::{PI, TAU};
-
-    fn attrs(all: &[(&str, &str)]) -> Attrs {
-        let mut attrs = Attrs::new();
-        all.iter().for_each(|(n, v)| attrs.set(n, *v));
-        attrs
-    }
 
     #[test]
     fn directions_are_what_conventions_say() {

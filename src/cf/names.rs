@@ -81,12 +81,7 @@ pub fn describe(result: &mut Attrs, what: &str, dims: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn attrs(all: &[(&str, &str)]) -> Attrs {
-        let mut out = Attrs::new();
-        all.iter().for_each(|(name, value)| out.set(name, *value));
-        out
-    }
+    use crate::attrs::texts as attrs;
 
     #[test]
     fn versions_differ_in_what_they_allow() {

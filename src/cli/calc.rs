@@ -72,7 +72,7 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     let inputs = inputs(&args.files, &args.named, &args.input, global)?;
     let outputs = expr::bind(program, &parsed, &inputs)?;
     let datasets: Vec<Dataset> = inputs.into_iter().map(|i| i.dataset).collect();
-    let mut computation = args.units.apply(Computation::derived(&datasets, &outputs, &layout)?)?;
+    let mut computation = args.units.apply(Computation::derived(&datasets, &outputs)?.laid_out(&layout)?)?;
     history::append(&mut computation.schema.attrs);
     if args.explain {
         let text = layout::explain(&computation, &layout, session)?;

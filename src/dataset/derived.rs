@@ -1,7 +1,7 @@
 //! What `aosx calc` computes: named lazy arrays, and the schema and copies that they become.
 
 use super::{
-    Computation, Dataset, Grouping, Layout, LeftOut, Text, TextFrom, Wanted, Why,
+    Computation, Dataset, Grouping, LeftOut, Text, TextFrom, Wanted, Why,
     grouped::{GroupCoordinates, is_beside},
     grouping::{Key, Labels},
     output,
@@ -91,17 +91,15 @@ impl Computation {
     /// Where inputs have coordinates of one name, those of the first that is used are taken.
     ///
     /// # Errors
-    /// When there is no output, two have one name, or a chunk is asked for along a dimension that no output has.
-    pub fn derived(inputs: &[Dataset], outputs: &[Derived], layout: &Layout) -> Result<Computation> {
+    /// When there is no output, or two have one name.
+    pub fn derived(inputs: &[Dataset], outputs: &[Derived]) -> Result<Computation> {
         let attrs = inputs.first().map(|d| d.root().attrs.clone()).unwrap_or_default();
         let done = Computation::new(Group { attrs, ..Group::default() });
         let results: BTreeSet<&str> = outputs.iter().map(|o| o.name.as_str()).collect();
         if results.len() < outputs.len() || outputs.is_empty() {
             return Err(Error::usage("outputs need names of their own, and there is at least one"));
         }
-        layout.check_dimensions(outputs.iter().flat_map(|o| names(&o.array)))?;
-        layout.check_variables(outputs.iter().map(|o| o.name.as_str()))?;
-        let mut builder = Builder { inputs, layout, results, dims: Vec::new(), carried: Vec::new(), done };
+        let mut builder = Builder { inputs, results, dims: Vec::new(), carried: Vec::new(), done };
         for output in outputs {
             builder.result(output).map_err(|e| e.in_variable(&output.name))?;
         }
@@ -144,7 +142,6 @@ struct Carried {
 
 struct Builder<'a> {
     inputs: &'a [Dataset],
-    layout: &'a Layout,
     results: BTreeSet<&'a str>,
     dims: Vec<Named>,
     carried: Vec<Carried>,
@@ -207,8 +204,7 @@ impl<'a> Builder<'a> {
     fn result(&mut self, output: &Derived) -> Result<()> {
         let array = &output.array;
         let dims = self.dims_of(array, output);
-        let mut storage = self.storage(output)?;
-        self.layout.change(&output.name, &mut storage, &names(array), array.shape())?;
+        let storage = self.storage(output)?;
         let mut attrs = Attrs::new();
         match array.dtype() {
             DType::F32 => attrs.set("_FillValue", Value::F32(vec![f32::NAN])),

@@ -92,18 +92,19 @@ impl Computation {
     /// # Errors
     /// When it names dimensions or variables that results do not have, or shards are no whole multiples of chunks.
     pub fn laid_out(mut self, layout: &Layout) -> Result<Computation> {
-        let dims = self.results.iter().filter_map(|path| self.schema.var(path)).flat_map(|meta| meta.dims.clone());
-        layout.check_dimensions(dims)?;
         layout.check_variables(self.results.iter().map(String::as_str))?;
-        for path in &self.results {
-            let Some(meta) = var_mut(&mut self.schema, path) else { continue };
-            let mut storage = meta.storage.clone();
-            storage.chunk.get_or_insert_with(|| meta.shape.clone());
-            layout.change(path, &mut storage, &meta.dims, &meta.shape)?;
-            if storage.kind != meta.storage.kind || meta.storage.chunk.is_some() {
-                meta.storage = storage;
-            }
+        let mut known = Vec::new();
+        for wanted in self.wanted.iter().filter(|wanted| self.results.contains(&wanted.path)) {
+            let Some(meta) = var_mut(&mut self.schema, &wanted.path) else { continue };
+            // Where lengths differ, the output has other names (`lat_1`) than those that are known.
+            let own = wanted.array.dims().filter(|dims| dims.len() == meta.dims.len());
+            let dims = own.unwrap_or(&meta.dims).to_vec();
+            layout
+                .change(&wanted.path, &mut meta.storage, &dims, &meta.shape)
+                .map_err(|e| e.in_variable(&wanted.path))?;
+            known.extend(dims);
         }
+        layout.check_dimensions(known.into_iter())?;
         Ok(self)
     }
 

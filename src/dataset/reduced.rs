@@ -50,7 +50,7 @@ pub(super) struct Builder<'a> {
     pub dataset: &'a Dataset,
     pub request: &'a Reduction,
     /// The paths of the variables that are reduced.
-    chosen: BTreeSet<String>,
+    pub chosen: BTreeSet<String>,
     /// Dimensions that no output variable has any more.
     pub gone: BTreeSet<DimKey>,
     /// The groups that values are reduced by, if they are.

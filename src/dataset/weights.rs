@@ -203,12 +203,29 @@ impl Found {
 }
 
 impl Builder<'_> {
-    /// The weights of a variable, where the request has any.
+    /// The weights of a variable, where the request has any and they have to do with it.
     pub(super) fn weights_of(&self, one: &Chosen) -> Result<Option<Found>> {
         let Some(weights) = &self.request.weights else { return Ok(None) };
         if self.request.rolling.is_some() {
             return Err(Error::usage("no weights of windows; leave out --weights or --rolling"));
         }
-        self.dataset.weights(&one.meta, weights).map(Some)
+        match self.dataset.weights(&one.meta, weights) {
+            Err(_) if self.request.variables.is_empty() && self.is_untouched(one, weights) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Whether all of its reduced dimensions are those of a variable that has weights, and these lie along others: a
+    /// series of time beside maps. What has dimensions of its own may be a map whose latitudes are not known.
+    fn is_untouched(&self, one: &Chosen, weights: &Weights) -> bool {
+        let mut others = self.chosen.iter().filter_map(|path| self.dataset.root().var(path));
+        others.any(|v| {
+            let Ok(found) = self.dataset.weights(v, weights) else { return false };
+            let is_free = |dim: &String| {
+                let at = v.dims.iter().position(|d| d == dim);
+                at.is_some_and(|at| !found.weights.axes().contains(&at))
+            };
+            one.axes.iter().all(|&k| is_free(&one.meta.dims[k]))
+        })
     }
 }

@@ -74,7 +74,7 @@ impl Executor {
             for spill in plan.spills.iter().filter(|spill| spill.from == n) {
                 spill.spilled.open(&self.spill, &self.budget, self.idle_beside(spill, plan, sink)?)?;
             }
-            let need = stage.need(stage.sink_scratch(Some(sink))?)?;
+            let need = stage.need(Some(sink))?;
             let unfinished = Unfinished::of(plan, n, &self.budget)?;
             let run =
                 Run { executor: self, sink, crew: self.crew(&need), finished: &finished, unfinished: &unfinished };
@@ -94,8 +94,7 @@ impl Executor {
     fn idle_beside(&self, spill: &Spill, plan: &Plan, sink: &dyn Sink) -> Result<u64> {
         let mut busiest = 0;
         for n in spill.from..=spill.until {
-            let stage = &plan.stages[n];
-            let need = stage.need(stage.sink_scratch(Some(sink))?)?;
+            let need = plan.stages[n].need(Some(sink))?;
             let most = need.with(self.threads.max(1) as u64, most_in_hand(&need));
             busiest = busiest.max(most.saturating_add(plan.held_during(n)));
         }

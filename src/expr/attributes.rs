@@ -2,7 +2,7 @@
 
 use crate::{
     attrs::{Attrs, Value},
-    cf::{decoding::ENCODING, measure, time::Unit},
+    cf::{decoding::ENCODING, measure},
 };
 
 /// Attributes that say where values belong, which hold for whatever is computed of them place by place.
@@ -75,56 +75,10 @@ pub(super) fn same_units(a: &Attrs, b: &Attrs) -> bool {
     matches!((a.text("units"), b.text("units")), (Some(a), Some(b)) if measure::same(a, b))
 }
 
-/// The units of a quotient, as UDUNITS reads them; those of a time stand for its span. `None` where that cannot be said.
-pub(super) fn quotient(a: &str, b: &str) -> Option<String> {
-    let (a, b) = (spanless(a)?, b.trim());
-    let b = match b.split_once(" since ") {
-        Some((span, _)) => match Unit::named(span) {
-            Some(unit) => unit.name().trim_end_matches('s'),
-            None => span.trim(),
-        },
-        None => b,
-    };
-    Some(match (a, b) {
-        (a, "1" | "") => a.to_string(),
-        (a, b) if a == b => "1".to_string(),
-        ("1", b) if is_word(b) => format!("{b}-1"),
-        ("1", b) => format!("({b})-1"),
-        (a, b) if is_word(b) => format!("{a} {b}-1"),
-        (a, b) => format!("{a} ({b})-1"),
-    })
-}
-
-/// The units of a product, as UDUNITS reads them; `None` where that cannot be said.
-pub(super) fn product(a: &str, b: &str) -> Option<String> {
-    let (a, b) = (spanless(a)?, spanless(b)?);
-    let factor = |u: &str| if is_word(u) { u.to_string() } else { format!("({u})") };
-    Some(match (a, b) {
-        (a, "1") | ("1", a) => a.to_string(),
-        (a, b) if a == b => format!("{}2", factor(a)),
-        (a, b) => format!("{} {}", factor(a), factor(b)),
-    })
-}
-
-/// Units that are no time, `1` for none.
-fn spanless(units: &str) -> Option<&str> {
-    let units = units.trim();
-    (!units.contains(" since ")).then_some(if units.is_empty() { "1" } else { units })
-}
-
-fn is_word(units: &str) -> bool {
-    units.chars().all(|c| c.is_alphabetic() || c == '_')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn attrs(all: &[(&str, &str)]) -> Attrs {
-        let mut out = Attrs::new();
-        all.iter().for_each(|(name, value)| out.set(name, *value));
-        out
-    }
+    use crate::attrs::texts as attrs;
 
     #[test]
     fn what_all_operands_say_stays() {
@@ -136,18 +90,6 @@ mod tests {
         assert_eq!(both(Kept::Links), ["coordinates=x y z", "grid_mapping=crs"]);
         assert!(both(Kept::Nothing).is_empty());
         assert_eq!(kept(Kept::All, &[&a]).text("long_name"), Some("a"));
-    }
-
-    #[test]
-    fn products_have_units() {
-        let over = |a, b| quotient(a, b).unwrap();
-        assert_eq!(over("K", "hours since 1990-01-01"), "K hour-1");
-        assert_eq!(over("K", "m s-1"), "K (m s-1)-1");
-        assert_eq!([over("K", "1"), over("K", "K"), over("1", "Pa"), over("", "Pa")], ["K", "1", "Pa-1", "Pa-1"]);
-        assert_eq!(quotient("days since 1990-01-01", "K"), None);
-        let times = |a, b| product(a, b).unwrap();
-        assert_eq!([times("K", "Pa"), times("K", "K"), times("1", "K")], ["K Pa", "K2", "K"]);
-        assert_eq!([times("m2", "m2"), times("m s-1", "K")], ["(m2)2", "(m s-1) K"]);
     }
 
     #[test]

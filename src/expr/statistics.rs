@@ -1,10 +1,11 @@
 //! Trends, relations and spells along dimensions, with the units that they have.
 
 use super::{
-    attributes::{self, Kept},
+    attributes::Kept,
     bind::Binder,
     call::{Call, axes, axis},
     known::Coordinate,
+    units,
     value::{At, Bound, Quantity, float, integer, wrong},
 };
 use crate::{
@@ -85,13 +86,9 @@ impl Binder<'_> {
             "corr" => (x.array.nancorrcoef(&y.array, &along), Some("1".to_string())),
             "cov" => {
                 let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;
-                let units = units_of(&x).zip(units_of(&y)).and_then(|(a, b)| attributes::product(a, b));
-                (x.array.nancov(&y.array, &along, ddof), units)
+                (x.array.nancov(&y.array, &along, ddof), units::of_deviations(&x.attrs, &y.attrs))
             }
-            _ => {
-                let units = units_of(&x).zip(units_of(&y)).and_then(|(a, b)| attributes::quotient(a, b));
-                (x.array.regression(&y.array, &along), units)
-            }
+            _ => (x.array.regression(&y.array, &along), units::of_change(&x.attrs, &y.attrs)),
         };
         let array = array.at(call.span)?;
         let shape = std::mem::replace(&mut together.array, array.clone());
@@ -151,16 +148,11 @@ fn without(x: &Quantity, axes: &[i64], mut out: Quantity) -> Quantity {
     out
 }
 
-fn units_of(x: &Quantity) -> Option<&str> {
-    x.attrs.text("units")
-}
-
 /// Units of a change with a coordinate; those of the values for one with a step.
 fn rate(x: &Quantity, coordinate: Option<&Coordinate>) -> Option<String> {
-    let units = units_of(x)?;
     match coordinate {
-        None => Some(units.to_string()).filter(|u| !u.contains(" since ")),
-        Some(c) => attributes::quotient(units, c.attrs.text("units")?),
+        None => x.attrs.text("units").filter(|u| !u.contains(" since ")).map(str::to_string),
+        Some(c) => units::of_change(&x.attrs, &c.attrs),
     }
 }
 

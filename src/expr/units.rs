@@ -8,7 +8,10 @@
 use super::value::{Quantity, Val};
 use crate::{
     attrs::Attrs,
-    cf::measure::{self, Unit},
+    cf::{
+        measure::{self, Unit},
+        time,
+    },
     dtype::{DType, Scalar},
     kernels::elementwise::{Binary, Unary},
 };
@@ -47,6 +50,27 @@ pub(super) fn of_product(x: &Quantity, y: &Quantity) -> Option<String> {
     Some(measured(x)?.multiply(&measured(y)?).ok()?.to_string())
 }
 
+/// The unit of a product of deviations, which know no zero: a covariance of degC and m is in `degC m`.
+pub(super) fn of_deviations(x: &Attrs, y: &Attrs) -> Option<String> {
+    Some(deviation(x)?.multiply(&deviation(y)?).ok()?.to_string())
+}
+
+/// The unit of a change of values with others; with a time it is that of a span: `K day-1`.
+pub(super) fn of_change(x: &Attrs, with: &Attrs) -> Option<String> {
+    let with = match with.text("units")?.split_once(" since ") {
+        Some((span, _)) => {
+            Unit::parse(time::Unit::named(span).map_or(span, |u| u.name().trim_end_matches('s'))).ok()?
+        }
+        None => deviation(with)?,
+    };
+    Some(deviation(x)?.divide(&with).ok()?.to_string())
+}
+
+/// The unit of differences from a mean; those of times are not said.
+fn deviation(attrs: &Attrs) -> Option<Unit> {
+    measure::of(attrs).filter(|unit| unit.reference().is_none()).map(|unit| unit.span())
+}
+
 /// Puts a unit of its own on a result.
 pub(super) fn say(attrs: &mut Attrs, unit: Option<String>) {
     if let Some(unit) = unit {
@@ -74,5 +98,27 @@ fn power(unit: &Unit, exponent: Scalar) -> Option<Unit> {
         (Some(n), _) => unit.power(n).ok()?.root(2),
         (None, Some(n)) => unit.power(n).ok()?.root(3),
         (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attrs::texts;
+
+    #[test]
+    fn changes_and_deviations_have_the_units_of_quotients_and_products() {
+        let said = |units| texts(&[("units", units)]);
+        let over = |a, b| of_change(&said(a), &said(b));
+        let over_known = |a, b| over(a, b).unwrap();
+        assert_eq!(over_known("K", "days since 1990-01-01"), "K day-1");
+        assert_eq!(over_known("degC", "hours since 1990-01-01"), "degC hour-1");
+        assert_eq!([over_known("K", "1"), over_known("K", "K"), over_known("", "Pa")], ["K", "1", "Pa-1"]);
+        assert_eq!(over_known("K", "m s-1"), "K m-1 s");
+        assert_eq!([over("days since 1990-01-01", "K"), over("what", "K"), over("K", "what")], [None, None, None]);
+        let times = |a, b| of_deviations(&said(a), &said(b));
+        assert_eq!(times("m", "s-1").unwrap(), "m s-1");
+        assert_eq!(["m2", "m s-1"].map(|u| times(u, u).unwrap()), ["m4", "m2 s-2"]);
+        assert_eq!(times("K", "days since 1990-01-01"), None);
     }
 }

@@ -152,9 +152,6 @@ mod tests {
         fn scratch(&self) -> ScratchSize {
             ScratchSize { stored: 10, ..ScratchSize::default() }
         }
-        fn stored_bytes(&self) -> u64 {
-            0
-        }
         fn read(&self, chunk: &ChunkIndex, _: &mut Scratch, out: &mut [u8]) -> Result<()> {
             let strides = chunk_strides(self.grid.chunk(), &self.layout.axes);
             for n in 0..12u64 {

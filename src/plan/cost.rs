@@ -126,23 +126,21 @@ impl Stage {
         cost
     }
 
-    /// The memory it asks for, when its sink asks for `sink`.
+    /// The memory it asks for; without a sink, none to write there.
     ///
     /// # Errors
-    /// When sizes overflow.
-    pub fn need(&self, sink: ScratchSize) -> Result<Need> {
+    /// When sizes overflow, or the sink does not have a variable.
+    pub fn need(&self, sink: Option<&dyn Sink>) -> Result<Need> {
+        let scratch = self.sink_scratch(sink)?;
         match self {
-            Stage::Fold(fold) => fold.need(sink),
-            Stage::Map(map) => map.need(sink),
-            Stage::Narrow(narrowing) => narrowing.need(sink),
+            Stage::Fold(fold) => fold.need(scratch),
+            Stage::Map(map) => map.need(scratch),
+            Stage::Narrow(narrowing) => narrowing.need(scratch),
         }
     }
 
-    /// The space that writing its results takes; without a sink, none.
-    ///
-    /// # Errors
-    /// When the sink does not have the variable.
-    pub fn sink_scratch(&self, sink: Option<&dyn Sink>) -> Result<ScratchSize> {
+    /// The space that writing its results takes.
+    fn sink_scratch(&self, sink: Option<&dyn Sink>) -> Result<ScratchSize> {
         self.destinations().into_iter().try_fold(ScratchSize::default(), |most, destination| match destination {
             Destination::Sink { variable, .. } => match sink {
                 Some(sink) => Ok(most.max(sink.scratch(variable)?)),
@@ -322,7 +320,7 @@ impl Plan {
     pub fn least(&self, sink: Option<&dyn Sink>) -> Result<Option<(Bytes, String)>> {
         let mut most = None;
         for (n, stage) in self.stages.iter().enumerate() {
-            let least = stage.need(stage.sink_scratch(sink)?)?.least().saturating_add(self.held_during(n));
+            let least = stage.need(sink)?.least().saturating_add(self.held_during(n));
             if most.as_ref().is_none_or(|(bytes, _)| Bytes(least) > *bytes) {
                 most = Some((Bytes(least), stage.input().name()));
             }

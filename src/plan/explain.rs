@@ -18,7 +18,7 @@ pub fn explain(plan: &Plan, sink: Option<&dyn Sink>, workers: u64, limit: Bytes)
     let mut out = String::new();
     let mut peak = 0;
     for (n, stage) in plan.stages.iter().enumerate() {
-        let need = stage.need(stage.sink_scratch(sink)?)?;
+        let need = stage.need(sink)?;
         let held = plan.held_during(n);
         let least = need.least().saturating_add(held);
         peak = peak.max(need.with(workers, 1).saturating_add(held).min(limit.0).max(least));

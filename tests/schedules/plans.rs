@@ -5,7 +5,6 @@ use aosx::{
     array::{BlockFunction, BlockInfo, BlockInput, LazyArray},
     attrs::Attrs,
     budget::Budget,
-    codec::ScratchSize,
     dtype::DType,
     engine::{Executor, MemorySink},
     error::{Error, Problem, Result},
@@ -63,7 +62,7 @@ impl Job {
         let least = self.plan(0).least(None).unwrap().unwrap().0.0 + self.own;
         let plan = self.plan(1 << 30);
         let stages = plan.stages.iter().enumerate();
-        let most = stages.map(|(n, s)| s.need(ScratchSize::default()).unwrap().with(workers, 1) + plan.held_during(n));
+        let most = stages.map(|(n, s)| s.need(None).unwrap().with(workers, 1) + plan.held_during(n));
         [least, most.max().unwrap() + self.own]
     }
 

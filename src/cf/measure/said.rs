@@ -59,15 +59,11 @@ pub fn difference(attrs: &mut Attrs) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attrs::texts;
 
     #[test]
     fn units_that_measure_the_same_are_converted() {
-        let said = |units: &str, metadata: &str| {
-            let mut attrs = Attrs::new();
-            attrs.set("units", units);
-            attrs.set(METADATA, metadata);
-            attrs
-        };
+        let said = |units: &str, metadata: &str| texts(&[("units", units), (METADATA, metadata)]);
         let between = |a: (&str, &str), b: (&str, &str)| super::between(&said(a.0, a.1), &said(b.0, b.1));
         assert_eq!(between(("degC", ""), ("K", "")).unwrap().unwrap().apply(1.0), 274.15);
         assert_eq!(between(("degC", DIFFERENCE), ("K", DIFFERENCE)).unwrap(), None);

@@ -152,10 +152,6 @@ impl Source for ClassicSource {
         ScratchSize { stored: stored as usize, ..ScratchSize::default() }
     }
 
-    fn stored_bytes(&self) -> u64 {
-        self.meta.storage.stored_bytes.unwrap_or(0)
-    }
-
     fn read(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
         let region = self.grid.region(chunk);
         self.read_region(&region, scratch, out)

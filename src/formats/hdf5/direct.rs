@@ -168,10 +168,6 @@ impl Source for Direct {
         pipeline.scratch(Some(inside.map(|s| s.bytes as usize).max().unwrap_or(0)))
     }
 
-    fn stored_bytes(&self) -> u64 {
-        self.meta.storage.stored_bytes.unwrap_or(0)
-    }
-
     fn held_bytes(&self) -> u64 {
         match &self.place {
             Place::Chunked(index) => index.held_bytes(),

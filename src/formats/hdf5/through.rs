@@ -91,10 +91,6 @@ impl Source for Through {
         ScratchSize { state: self.chunk_bytes().saturating_mul(2), ..ScratchSize::default() }
     }
 
-    fn stored_bytes(&self) -> u64 {
-        self.meta.storage.stored_bytes.unwrap_or(0)
-    }
-
     fn read(&self, chunk: &ChunkIndex, _: &mut Scratch, out: &mut [u8]) -> Result<()> {
         let region = self.grid.region(chunk);
         let here = |e: Error| e.in_file(&self.origin).in_variable(&self.meta.path).in_chunk(chunk);

@@ -3,8 +3,8 @@
 use super::{
     ChunkView, HEADER, Header, padded,
     planes::Indices,
-    push::{Take, check, push},
-    values_per_cell, with_work,
+    push::{Take, push},
+    values_per_cell,
 };
 use crate::{
     dtype::{DType, Element},
@@ -189,12 +189,10 @@ impl<F: CustomFold> Reducer for Erased<F> {
         views: &[ChunkView<'_>],
         segment: &mut Segment,
     ) -> Result<()> {
-        let decoder = Decoder::new(decode);
-        check(views, decoder.element(), cells);
         let (header, states) = self.split(state, cells);
         header.pushed += views.iter().map(values_per_cell).sum::<u64>();
         let mut to = States { fold: &self.0, states };
-        with_work!(decode.work(), W => push::<W>(&decoder, views, segment, &mut to));
+        push(&Decoder::new(decode), decode.work(), views, cells, segment, &mut to);
         Ok(())
     }
 

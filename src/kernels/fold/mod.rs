@@ -28,7 +28,7 @@ mod weighted;
 pub use custom::{CustomFold, Reducer, erased};
 pub use op::Op;
 pub(in crate::kernels) use planes::Indices;
-pub(in crate::kernels) use push::{Take, check, push};
+pub(in crate::kernels) use push::{Take, push};
 pub use spells::{Runs, Spell};
 pub(crate) use weighted::check_weights;
 pub use weighted::{WeightTable, check_weighted, weighted, weighted_dtype};
@@ -167,7 +167,7 @@ macro_rules! with_work {
         }
     };
 }
-pub(in crate::kernels) use with_work;
+use with_work;
 
 /// Several reductions over one stream of values, which share what they can.
 #[derive(Debug, Clone)]
@@ -297,11 +297,10 @@ impl Folds {
     /// # Panics
     /// When a view reaches beyond its bytes, its kept dimensions are not the cells, or `state` is too short.
     pub fn push(&self, state: &mut [u8], cells: usize, views: &[ChunkView<'_>], segment: &mut Segment) -> Result<()> {
-        push::check(views, self.decoder.element(), cells);
         let (header, planes) = self.split(state, cells);
         header.pushed += views.iter().map(values_per_cell).sum::<u64>();
         let mut to = Slots { slots: &self.slots, planes, cells };
-        with_work!(self.work, W => push::push::<W>(&self.decoder, views, segment, &mut to));
+        push(&self.decoder, self.work, views, cells, segment, &mut to);
         Ok(())
     }
 
@@ -395,7 +394,7 @@ struct Slots<'a> {
     cells: usize,
 }
 
-impl<W: Value> push::Take<W> for Slots<'_> {
+impl<W: Value> Take<W> for Slots<'_> {
     #[inline(always)]
     fn lane(&mut self, cells: Range<usize>, x: Decoded<'_, W>, index: u64) {
         let mut rest = &mut *self.planes;

@@ -4,8 +4,9 @@ use super::{
     ChunkView, Role, is_kept,
     planes::Indices,
     walk::{Inner, Walk},
+    with_work,
 };
-use crate::kernels::decode::{Decoded, Decoder, SEGMENT, Segment, Value};
+use crate::kernels::decode::{Decoded, Decoder, SEGMENT, Segment, Value, Work};
 use std::ops::Range;
 
 /// Takes decoded values.
@@ -16,15 +17,25 @@ pub(in crate::kernels) trait Take<W: Value> {
     fn run(&mut self, cell: usize, x: Decoded<'_, W>, indices: Indices<'_>);
 }
 
-/// Hands on the values of chunks, one chunk after the other for each cell.
+/// Hands on the values of chunks as `work`, one chunk after the other for each cell.
 ///
 /// Gives the same calls for every cell, in the same order, as one by one.
-pub(in crate::kernels) fn push<W: Value>(
+///
+/// # Panics
+/// When a view reaches beyond its bytes, or its kept dimensions are not the cells.
+pub(in crate::kernels) fn push(
     decoder: &Decoder,
+    work: Work,
     views: &[ChunkView<'_>],
+    cells: usize,
     segment: &mut Segment,
-    to: &mut impl Take<W>,
+    to: &mut (impl Take<f32> + Take<f64> + Take<i64> + Take<u64>),
 ) {
+    check(views, decoder.element(), cells);
+    with_work!(work, W => push_as::<W>(decoder, views, segment, to));
+}
+
+fn push_as<W: Value>(decoder: &Decoder, views: &[ChunkView<'_>], segment: &mut Segment, to: &mut impl Take<W>) {
     // One short run of a few values: a list of it would cost more than what is done.
     if let [view] = views
         && let Some(walk) = Walk::new(view)
@@ -73,11 +84,8 @@ fn push_runs<W: Value>(decoder: &Decoder, walk: &Walk, bytes: &[u8], segment: &m
     }
 }
 
-/// Whether the views lie inside their chunks and cover the cells.
-///
-/// # Panics
-/// When one does not.
-pub(in crate::kernels) fn check(views: &[ChunkView<'_>], element: usize, cells: usize) {
+/// That the views lie inside their chunks and cover the cells.
+fn check(views: &[ChunkView<'_>], element: usize, cells: usize) {
     for view in views {
         let kept: usize = view.dims.iter().filter(|d| is_kept(d)).map(|d| d.len).product();
         assert_eq!(kept, cells, "the kept dimensions are the cells");

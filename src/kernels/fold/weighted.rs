@@ -5,8 +5,7 @@
 use super::{
     ChunkView, Op, Reducer, padded,
     planes::Indices,
-    push::{Take, check, push},
-    with_work,
+    push::{Take, push},
 };
 use crate::{
     dtype::{DType, Element, NumberKind},
@@ -247,11 +246,9 @@ impl Reducer for Weighted {
         views: &[ChunkView<'_>],
         segment: &mut Segment,
     ) -> Result<()> {
-        let decoder = Decoder::new(decode);
-        check(views, decoder.element(), cells);
         let planes = self.planes(state, cells);
         let mut to = Sums { weights: &self.weights, moments: self.has_moments(), planes, buffer: [0.0; PIECE] };
-        with_work!(decode.work(), W => push::<W>(&decoder, views, segment, &mut to));
+        push(&Decoder::new(decode), decode.work(), views, cells, segment, &mut to);
         Ok(())
     }
 

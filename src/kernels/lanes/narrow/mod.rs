@@ -27,7 +27,7 @@ use crate::{
     error::{Error, Result},
     kernels::{
         decode::{Decode, Decoder, Segment},
-        fold::{ChunkView, check, push, with_work},
+        fold::{ChunkView, push},
     },
 };
 use std::{fmt, ops::Range};
@@ -283,10 +283,7 @@ impl Search {
         segment: &mut Segment,
         tally: &mut Tally<'_>,
     ) {
-        let decoder = Decoder::new(decode);
-        let views = [view];
-        check(&views, decoder.element(), cells.len());
-        let bits = self.narrow.key_bits();
+        let (bits, n) = (self.narrow.key_bits(), cells.len());
         let (bins, tables) = tally.counts[..self.counts()].split_at_mut(self.bins);
         let tables = &mut tables[cells.start * self.table..cells.end * self.table];
         let mut to = Aimed {
@@ -298,7 +295,7 @@ impl Search {
             staged: &mut *tally.staged,
             full: &mut *tally.full,
         };
-        with_work!(decode.work(), W => push::<W>(&decoder, &views, segment, &mut to));
+        push(&Decoder::new(decode), decode.work(), &[view], n, segment, &mut to);
     }
 
     /// Adds the counts of one worker to those of all.
