@@ -89,7 +89,10 @@ impl Narrow {
     /// The least and the most passes over `cells` lanes of `n` values each; which it is, the values decide.
     pub fn passes(&self, n: u64, cells: usize, room: Room) -> (u64, u64) {
         let words = (room.bins / cells.max(1)).max(2) as u64;
-        let keys = (room.keys / cells.max(1)).max(1) as u64;
+        let keys = (room.keys / cells.max(1)) as u64;
+        // So many ranges have more keys than fit.
+        let heavy = n / (keys + 1);
+        let keys = keys.max(1);
         // How often so many ranges are cut until the rest of their bits is known.
         let cuts = |rest: u32, ranges: u64| {
             let each = (words / ranges.max(1)).max(2).ilog2().min(BITS_MAX);
@@ -97,22 +100,27 @@ impl Narrow {
         };
         let ranks = self.ranks_most() as u64;
         let rest = self.key_bits() - self.first_bits(words as usize);
-        let (mut least, mut most) = (1 + u64::from(rest > 0 && ranks > 0), 1 + cuts(rest, ranks));
+        // The last bits of one may leave no room for the others in that pass.
+        let cuts_of_ranks = |rest: u32| match cuts(rest, ranks) {
+            n @ ..2 => n,
+            n => n + ranks.saturating_sub(1),
+        };
+        let (mut least, mut most) = (1 + u64::from(rest > 0 && ranks > 0), 1 + cuts_of_ranks(rest));
         if self.is_sorted() {
             // As for every value below; and again the places of zeros, where some are below zero.
-            let places = if self.dtype.is_float() { cuts(64, n / (keys + 1)) + 2 * n.div_ceil(keys) + 1 } else { 0 };
-            most = 1 + cuts(rest, n / (keys + 1)) + 2 * n.div_ceil(keys) + 1 + places;
+            let places = if self.dtype.is_float() { cuts(64, heavy) + 2 * n.div_ceil(keys) + 1 } else { 0 };
+            most = 1 + cuts(rest, heavy) + 2 * n.div_ceil(keys) + 1 + places;
             least = 1 + u64::from(rest > 0);
         }
         if self.wants_every() && rest > 0 {
             // Ranges that do not fit are cut, those that do are collected: of any two passes that do, one behind the other,
             // there is more than fits in one.
-            most += cuts(rest, n / (keys + 1)) + 2 * n.div_ceil(keys) + 1;
+            most += cuts(rest, heavy) + 2 * n.div_ceil(keys) + 1;
         }
         if self.wants_distance() {
             let rest = self.distance_bits().saturating_sub(words.ilog2().min(BITS_MAX));
             least += if rest == 0 || n <= keys { 1 } else { 2 };
-            most += 1 + cuts(rest, ranks);
+            most += 1 + cuts_of_ranks(rest);
         }
         (least, most)
     }
