@@ -1,8 +1,8 @@
 //! Deflate made fast: our own encoder for its level 1, and for `deflate:fast`.
 //!
 //! Shuffled numbers are planes of bytes: the noise of low bits, in which a search finds nothing, and signs and exponents,
-//! which are little else than repetitions. So the beginning of each block is searched on trial; where runs of one byte make
-//! that as short as the window does, the block gets Huffman codes and runs alone. `deflate:fast` does that everywhere. What
+//! which are little else than repetitions. So the beginning of each block is searched on trial; where the window
+//! saves too little for its time beside runs of one byte, the block gets Huffman codes and runs alone. `deflate:fast` does that everywhere. What
 //! codes hardly shorten is stored as it is, which is decoded as fast as it is copied. The stream is one that any reader of
 //! zlib takes (RFC 1950, RFC 1951), and depends on the input alone.
 //!
@@ -10,12 +10,12 @@
 //!
 //! | | level 1 | `fast` | libdeflate | zlib |
 //! |---|---|---|---|---|
-//! | `float32`, bits rounded | 521 3.71 | 835 3.21 | 250 3.73 | 112 3.58 |
-//! | the same less 273.15 | 216 2.82 | 733 2.47 | 227 2.87 | 100 2.82 |
-//! | the same less its mean over time | 317 1.66 | 707 1.61 | 177 1.62 | 65 1.62 |
-//! | its running mean | 419 2.44 | 712 2.34 | 224 2.42 | 96 2.35 |
-//! | its means of days | 370 2.97 | 644 2.75 | 249 2.96 | 103 2.81 |
-//! | packed `int16` | 282 2.00 | 449 1.65 | 183 1.98 | 56 1.87 |
+//! | `float32`, bits rounded | 752 3.72 | 1431 3.25 | 287 3.77 | 137 3.58 |
+//! | the same less 273.15 | 302 2.84 | 1152 2.43 | 254 2.87 | 120 2.80 |
+//! | the same less its mean over time | 418 1.67 | 1346 1.60 | 195 1.66 | 84 1.66 |
+//! | its running mean | 678 2.44 | 1201 2.35 | 255 2.42 | 116 2.35 |
+//! | its means of days | 638 2.94 | 1050 2.75 | 284 2.95 | 130 2.80 |
+//! | packed `int16` | 389 1.56 | 901 1.30 | 215 1.56 | 83 1.51 |
 //!
 //! Of others only ISA-L is so fast, and it needs an assembler to build; zlib-ng at level 1 was a tenth faster than
 //! libdeflate, with ratio 2.2.
