@@ -150,10 +150,10 @@ impl Lease {
             let room = (limit - state.held + bytes).min(limit / SPARE_PART);
             let displaced = state.spare.shrink(room);
             if !displaced.is_empty() {
-                // What has to go is held until it is gone.
+                // What has to go is held until it is gone, in place of what is given back: `memory` may be of it.
                 let going = displaced.iter().map(|m| m.bytes().len() as u64).sum::<u64>();
-                state.held += going;
-                bytes += going;
+                state.held = state.held - bytes + going;
+                bytes = going;
                 drop(state);
                 drop(displaced);
                 state = self.budget.lock();
