@@ -61,7 +61,6 @@ impl Drop for Memory {
     }
 }
 
-#[cfg(target_os = "linux")]
 mod large {
     use std::ptr::{NonNull, null_mut};
 
@@ -72,29 +71,17 @@ mod large {
         if bytes == libc::MAP_FAILED {
             return None;
         }
+        #[cfg(target_os = "linux")]
         // SAFETY: it is all of a mapping of ours. Where there are no large pages there are small ones.
-        unsafe { libc::madvise(bytes, len, libc::MADV_HUGEPAGE) };
+        unsafe {
+            libc::madvise(bytes, len, libc::MADV_HUGEPAGE)
+        };
         NonNull::new(bytes.cast())
     }
 
     pub(super) fn free(bytes: NonNull<u8>, len: usize) {
         // SAFETY: `new` made the mapping, of just this length, and nobody looks at it any more.
         unsafe { libc::munmap(bytes.as_ptr().cast(), len) };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod large {
-    use super::{Memory, NonNull, alloc_zeroed, dealloc};
-
-    pub(super) fn new(len: usize) -> Option<NonNull<u8>> {
-        // SAFETY: the layout has a non-zero size.
-        NonNull::new(unsafe { alloc_zeroed(Memory::layout(len)) })
-    }
-
-    pub(super) fn free(bytes: NonNull<u8>, len: usize) {
-        // SAFETY: allocated in `new` with the same layout.
-        unsafe { dealloc(bytes.as_ptr(), Memory::layout(len)) }
     }
 }
 

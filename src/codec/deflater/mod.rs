@@ -1,9 +1,9 @@
 //! Deflate made fast: our own encoder for its level 1, and for `deflate:fast`.
 //!
 //! Shuffled numbers are planes of bytes: the noise of low bits, in which a search finds nothing, and signs and exponents,
-//! which are little else than repetitions. So the beginning of each block is searched on trial; where the window
-//! saves too little for its time beside runs of one byte, the block gets Huffman codes and runs alone. `deflate:fast` does that everywhere. What
-//! codes hardly shorten is stored as it is, which is decoded as fast as it is copied. The stream is one that any reader of
+//! which are little else than repetitions. So the beginning of each block is searched on trial; where the window saves too
+//! little for its time beside runs of one byte, the block gets Huffman codes and runs alone. `deflate:fast` does that
+//! everywhere. What codes hardly shorten is stored as it is, which is decoded as fast as it is copied. The stream is one that any reader of
 //! zlib takes (RFC 1950, RFC 1951), and depends on the input alone.
 //!
 //! Measured on shuffled maps on one core of one machine in one run, MB a second and ratio (libdeflate and zlib at level 1):
@@ -44,6 +44,8 @@ const TRIAL: usize = 6;
 /// [`SHORT`] bits; anything is welcome in others, which are most of a file.
 const WORTH_IT: u64 = 32;
 const SHORT: u64 = 3;
+/// What runs shorten by less than this part is not searched.
+const NOISE: u64 = 160;
 /// Literals that are copied at once, whether there are so many or not.
 const AT_ONCE: usize = 16;
 
@@ -62,25 +64,24 @@ impl Context {
         let trial = from + (to - from) / TRIAL;
         search::runs(input, [from, trial], &mut self.pieces);
         let (by_runs, raw) = (self.bits(&input[from..trial]), 8 * (trial - from) as u64);
-        if by_runs * 160 > raw * 159 {
-            // Noise.
-            search::runs(input, [from, to], &mut self.pieces);
-            search::remember(input, [from, to], search::RUN_MIN as u32, &mut self.table);
-            return;
-        }
         let least = search::least_length(trial - from, by_runs);
-        self.pieces.clear();
-        let (done, at) = search::window(input, [from; 2], trial, to, least, &mut self.table, &mut self.pieces);
-        // The last repetition may go on behind the part.
-        let end = trial.max(done);
-        self.pieces.push(Piece { literals: (end - done) as u32, length: 0, distance: 0 });
-        let by_window = self.bits(&input[from..end]) * (trial - from) as u64 / (end - from).max(1) as u64;
-        self.pieces.pop();
-        let is_worth_it = by_window + raw / WORTH_IT <= by_runs || by_window <= by_runs && by_runs * 8 > raw * SHORT;
-        if is_worth_it {
-            let (done, _) = search::window(input, [done, at], to, to, least, &mut self.table, &mut self.pieces);
-            self.pieces.push(Piece { literals: (to - done) as u32, length: 0, distance: 0 });
-            return;
+        let mut at = from;
+        let is_noise = by_runs * NOISE > raw * (NOISE - 1);
+        if !is_noise {
+            self.pieces.clear();
+            let (done, next) = search::window(input, [from; 2], trial, to, least, &mut self.table, &mut self.pieces);
+            // The last repetition may go on behind the part.
+            let end = trial.max(done);
+            self.pieces.push(Piece { literals: (end - done) as u32, length: 0, distance: 0 });
+            let by_window = self.bits(&input[from..end]) * (trial - from) as u64 / (end - from).max(1) as u64;
+            self.pieces.pop();
+            let is_any_welcome = by_runs * 8 > raw * SHORT;
+            if by_window + if is_any_welcome { 0 } else { raw / WORTH_IT } <= by_runs {
+                let (done, _) = search::window(input, [done, next], to, to, least, &mut self.table, &mut self.pieces);
+                self.pieces.push(Piece { literals: (to - done) as u32, length: 0, distance: 0 });
+                return;
+            }
+            at = next;
         }
         search::runs(input, [from, to], &mut self.pieces);
         search::remember(input, [at, to], least, &mut self.table);

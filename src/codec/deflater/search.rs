@@ -188,11 +188,8 @@ pub(super) fn runs(input: &[u8], [from, to]: [usize; 2], pieces: &mut Vec<Piece>
             let length = (equal >> first).trailing_ones();
             let start = at + first as usize;
             let end = start + length as usize;
-            if first + length == 64 {
-                let end = end + length_of(&block[end..], block[start]);
-                push_run(&mut done, [start, end], pieces);
-                break end;
-            }
+            // It may go on behind them.
+            let end = if first + length == 64 { end + length_of(&block[end..], block[start]) } else { end };
             push_run(&mut done, [start, end], pieces);
             if end >= next {
                 break end;
