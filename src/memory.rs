@@ -1,4 +1,4 @@
-//! [`Memory`]: bytes of the allocator, and those that wait to be used again.
+//! [`Memory`]: bytes of the allocator or of the system, and those that wait to be used again.
 
 use std::{
     alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
