@@ -260,6 +260,15 @@ pub trait Source: Send + Sync {
     /// With file, variable and chunk, when the stored bytes are missing or broken. `out` is then unspecified.
     fn read(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<()>;
 
+    /// As [`read`](Source::read), but may leave the bytes of elements gathered by their significance, as shuffling
+    /// does it, and says whether it did: whoever reads them once puts them together while they are in cache.
+    ///
+    /// # Errors
+    /// As [`read`](Source::read).
+    fn read_planes(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<bool> {
+        self.read(chunk, scratch, out).map(|()| false)
+    }
+
     /// Bytes of one whole chunk.
     fn chunk_bytes(&self) -> usize {
         let element = self.meta().stored.element_bytes().unwrap_or(0);

@@ -19,7 +19,6 @@ mod lz4;
 mod lzf;
 mod nbit;
 mod scale_offset;
-mod shuffle;
 mod szip;
 mod zstd;
 

@@ -128,6 +128,25 @@ impl Pipeline {
         Ok(())
     }
 
+    /// As [`decode`](Pipeline::decode), but leaves the bytes of elements gathered by their significance where a shuffle of
+    /// elements of that size comes first, and says whether it did.
+    ///
+    /// # Errors
+    /// As [`decode`](Pipeline::decode).
+    pub fn decode_planes(
+        &self,
+        element: usize,
+        stored_len: usize,
+        skip: u32,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Result<bool> {
+        let comes_first = matches!(self.codecs.first(), Some(Codec::Shuffle { element: e }) if *e == element);
+        let is_left = comes_first && applied(0, skip) && element > 1;
+        // It changes no lengths, so that it can be taken for one that was not applied.
+        self.decode(stored_len, skip | u32::from(is_left), scratch, out).map(|()| is_left)
+    }
+
     /// Encodes `data` into `scratch.stored` and says how many bytes it became.
     ///
     /// # Errors

@@ -2,9 +2,12 @@
 
 use super::{
     BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, deflater,
-    deflater::Search, lz4, lzf, nbit, scale_offset, scratch::Contexts, shuffle, szip::Szip, zstd,
+    deflater::Search, lz4, lzf, nbit, scale_offset, scratch::Contexts, szip::Szip, zstd,
 };
-use crate::error::{Error, Problem, Result};
+use crate::{
+    error::{Error, Problem, Result},
+    kernels::shuffle,
+};
 
 /// What is known of a length before the codec has run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

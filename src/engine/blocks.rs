@@ -1,11 +1,14 @@
 //! Blocks of a stage's input on their way to reductions: how they are read or computed, and how their elements lie.
 
-use super::{Evaluator, Run, read};
+use super::{Evaluator, Run, located};
 use crate::{
     codec::Scratch,
     error::{Error, Result},
     events::Event,
-    kernels::fold::{Role, ViewDim},
+    kernels::{
+        decode::Elements,
+        fold::{Role, ViewDim},
+    },
     plan::{Input, padded},
     shape::{ChunkIndex, Region},
     units::Bytes,
@@ -17,6 +20,16 @@ use std::ops::Range;
 pub struct Blocks<'a> {
     pub input: &'a Input,
     pub run: &'a Run<'a>,
+    /// Whether elements are read once, so that putting shuffled ones together is left to that: see [`Elements`].
+    pub are_read_once: bool,
+}
+
+/// A block in memory.
+pub struct Filled {
+    /// Which part of the array it holds.
+    pub place: Region,
+    /// Whether its elements lie as [`Elements::Planes`].
+    are_planes: bool,
 }
 
 /// How the elements of a block lie.
@@ -30,7 +43,7 @@ pub struct Lie {
 }
 
 impl<'a> Blocks<'a> {
-    /// Reads a chunk, or computes a block, and gives its place. `evaluator` is that of the input, where it is computed.
+    /// Reads a chunk, or computes a block. `evaluator` is that of the input, where it is computed.
     ///
     /// # Errors
     /// When a chunk cannot be read, or a user's function fails.
@@ -40,21 +53,27 @@ impl<'a> Blocks<'a> {
         out: &mut [u8],
         evaluator: &mut Option<Evaluator<'a>>,
         scratch: &mut Scratch,
-    ) -> Result<Region> {
-        let region = self.input.grid().region(block);
+    ) -> Result<Filled> {
+        let place = self.input.grid().region(block);
+        let mut are_planes = false;
         match (self.input, evaluator) {
             (Input::Stored(source), _) => {
-                read(source.as_ref(), block, scratch, &mut out[..source.chunk_bytes()])?;
+                let (source, all) = (source.as_ref(), &mut out[..source.chunk_bytes()]);
+                let read = match self.are_read_once {
+                    true => source.read_planes(block, scratch, all),
+                    false => source.read(block, scratch, all).map(|()| false),
+                };
+                are_planes = read.map_err(located(source, block))?;
                 self.tell(out.len());
             }
             (Input::Computed(_), Some(evaluator)) => {
-                for (root, part) in self.roots(&region).enumerate() {
-                    evaluator.evaluate(root, &region, &mut out[part], scratch)?;
+                for (root, part) in self.roots(&place).enumerate() {
+                    evaluator.evaluate(root, &place, &mut out[part], scratch)?;
                 }
             }
             (Input::Computed(_), None) => unreachable!("workers on expressions have an evaluator"),
         }
-        Ok(region)
+        Ok(Filled { place, are_planes })
     }
 
     fn tell(&self, chunk_bytes: usize) {
@@ -82,11 +101,21 @@ impl<'a> Blocks<'a> {
         })
     }
 
-    /// Where in the bytes of a block, which are `each`, the values of one array lie.
-    pub fn within(&self, root: usize, place: &Region, each: usize) -> Range<usize> {
+    /// The values of one array in the bytes of a block, from its element `first` on; they have `size` bytes each.
+    pub fn elements<'d>(
+        &self,
+        root: usize,
+        filled: &Filled,
+        data: &'d [u8],
+        first: usize,
+        size: usize,
+    ) -> Elements<'d> {
         match self.input {
-            Input::Stored(_) => 0..each,
-            Input::Computed(_) => self.roots(place).nth(root).unwrap_or_default(),
+            Input::Stored(source) if filled.are_planes => {
+                Elements::Planes { planes: &data[..source.chunk_bytes()], first }
+            }
+            Input::Stored(_) => data[first * size..].into(),
+            Input::Computed(_) => data[self.roots(&filled.place).nth(root).unwrap_or_default()][first * size..].into(),
         }
     }
 

@@ -2,7 +2,7 @@ mod push;
 
 use super::{
     Outcome, Run,
-    blocks::Blocks,
+    blocks::{Blocks, Filled},
     eval::Evaluator,
     lock,
     pieces::{Finished, is_written},
@@ -32,7 +32,7 @@ pub fn run(fold: &Fold, run: &Run<'_>) -> Result<()> {
     let job = Job {
         fold,
         run,
-        blocks: Blocks { input: &fold.input, run },
+        blocks: Blocks { input: &fold.input, run, are_read_once: fold.parts.len() == 1 },
         order: Mutex::new(Order::default()),
         columns: Mutex::default(),
         tiles: Mutex::default(),
@@ -219,7 +219,7 @@ impl<'a> Job<'a> {
         worker: &mut Worker<'a>,
     ) -> Result<()> {
         let chunk_bytes = self.run.crew.need.chunk as usize;
-        let mut batch: Vec<Region> = Vec::with_capacity(self.run.crew.batch);
+        let mut batch: Vec<Filled> = Vec::with_capacity(self.run.crew.batch);
         loop {
             batch.clear();
             for out in worker.chunks.bytes_mut().chunks_exact_mut(chunk_bytes.max(1)).take(self.run.crew.batch) {
@@ -230,7 +230,7 @@ impl<'a> Job<'a> {
             if batch.is_empty() {
                 return Ok(());
             }
-            let chunks = Chunks { places: &batch, data: worker.chunks.bytes(), each: chunk_bytes };
+            let chunks = Chunks { filled: &batch, data: worker.chunks.bytes(), each: chunk_bytes };
             self.push(&chunks, slots, cells, &mut worker.segment).map_err(|e| self.blocks.located(e))?;
         }
     }

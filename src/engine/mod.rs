@@ -204,8 +204,13 @@ fn read(
     scratch: &mut crate::codec::Scratch,
     out: &mut [u8],
 ) -> Result<()> {
-    source.read(chunk, scratch, out).map_err(|e| {
+    source.read(chunk, scratch, out).map_err(located(source, chunk))
+}
+
+/// Puts file, variable and chunk into an error.
+fn located(source: &dyn Source, chunk: &crate::shape::ChunkIndex) -> impl FnOnce(Error) -> Error {
+    move |e| {
         let origin = source.origin();
         e.in_chunk(chunk).in_variable(&origin.variable).in_file(origin.file)
-    })
+    }
 }

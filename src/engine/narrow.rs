@@ -21,7 +21,7 @@ use std::ops::Range;
 /// Workers take blocks one after the other, and each counts for itself; what they have counted is added up when there are
 /// no more blocks. Keys are collected in one place, in any order: so no result depends on who did what.
 pub fn run(narrowing: &Narrowing, run: &Run<'_>) -> Result<()> {
-    let blocks = Blocks { input: &narrowing.input, run };
+    let blocks = Blocks { input: &narrowing.input, run, are_read_once: true };
     let lanes = Lanes::of(narrowing);
     let mut search = Search::new(&narrowing.narrow, lanes.count, narrowing.columns.per_cell());
     let [counts_bytes, keys_bytes] = narrowing.room_bytes();
@@ -169,10 +169,10 @@ impl<'a> Job<'a, '_> {
             return Ok(());
         }
         let data = worker.block.bytes_mut();
-        let place = self.blocks.fill(&index, data, &mut worker.evaluator, &mut worker.scratch)?;
-        let lie = self.blocks.lie(columns.reduced(), &place);
-        let bytes = &data[self.blocks.within(0, &place, data.len())];
-        let view = ChunkView { bytes, dims: &lie.dims, first_index: lie.first_index };
+        let filled = self.blocks.fill(&index, data, &mut worker.evaluator, &mut worker.scratch)?;
+        let lie = self.blocks.lie(columns.reduced(), &filled.place);
+        let elements = self.blocks.elements(0, &filled, data, 0, self.narrowing.decode.stored.size());
+        let view = ChunkView { elements, dims: &lie.dims, first_index: lie.first_index };
         let mut tally = Tally {
             counts: worker.counts.elements_mut(),
             staged: &mut worker.staged,

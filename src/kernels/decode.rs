@@ -1,5 +1,6 @@
 //! The numeric side of CF decoding: stored bytes to numbers that kernels compute in, a [`Segment`] at a time.
 
+use super::shuffle;
 use crate::dtype::{ByteOrder, DType, Element, NumberKind};
 use crate::with_dtype;
 use half::f16;
@@ -222,6 +223,36 @@ impl Default for Segment {
     }
 }
 
+/// Stored elements, in one of two ways.
+#[derive(Debug, Clone, Copy)]
+pub enum Elements<'a> {
+    /// One behind the other.
+    InTurn(&'a [u8]),
+    /// As shuffling leaves those of a whole chunk: all their first bytes, then all their second ones, and so on.
+    Planes {
+        /// All bytes of the chunk.
+        planes: &'a [u8],
+        /// The chunk's element that counts as the first one here.
+        first: usize,
+    },
+}
+
+impl<'a> From<&'a [u8]> for Elements<'a> {
+    fn from(bytes: &'a [u8]) -> Elements<'a> {
+        Elements::InTurn(bytes)
+    }
+}
+
+impl Elements<'_> {
+    /// How many there are, of `size` bytes each.
+    pub(crate) fn len(&self, size: usize) -> usize {
+        match self {
+            Elements::InTurn(bytes) => bytes.len() / size,
+            Elements::Planes { planes, first } => (planes.len() / size).saturating_sub(*first),
+        }
+    }
+}
+
 /// A [`Decode`] made ready: its values turned into the stored type.
 #[derive(Debug, Clone)]
 pub(crate) struct Decoder {
@@ -270,7 +301,7 @@ impl Decoder {
     #[inline]
     pub(crate) fn decode<'a, W: Value>(
         &self,
-        bytes: &'a [u8],
+        elements: impl Into<Elements<'a>>,
         start: usize,
         stride: usize,
         len: usize,
@@ -278,16 +309,21 @@ impl Decoder {
     ) -> Decoded<'a, W> {
         let size = self.element();
         let out = &mut bytemuck::cast_slice_mut::<u8, W>(&mut segment.values.0)[..len];
-        if stride == 1 || len <= 1 {
-            let raw = &bytes[start * size..(start + len) * size];
-            if let Some(values) = self.as_they_are::<W>(raw) {
-                return Decoded { values, missing: W::FLOAT && any_missing(values) };
+        let gathered = &mut segment.gathered.0[..len * size];
+        let raw = match elements.into() {
+            Elements::InTurn(bytes) if stride == 1 || len <= 1 => &bytes[start * size..(start + len) * size],
+            Elements::InTurn(bytes) => {
+                gather(&bytes[start * size..], stride, size, gathered);
+                gathered
             }
-            let missing = self.decode_run(raw, out);
-            return Decoded { values: out, missing };
+            Elements::Planes { planes, first } => {
+                shuffle::pick(size, planes, first + start, if len <= 1 { 1 } else { stride }, gathered);
+                gathered
+            }
+        };
+        if let Some(values) = self.as_they_are::<W>(raw) {
+            return Decoded { values, missing: W::FLOAT && any_missing(values) };
         }
-        let raw = &mut segment.gathered.0[..len * size];
-        gather(&bytes[start * size..], stride, size, raw);
         let missing = self.decode_run(raw, out);
         Decoded { values: out, missing }
     }

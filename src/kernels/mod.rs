@@ -9,5 +9,6 @@ pub mod fold;
 pub mod lanes;
 pub mod linalg;
 pub mod random;
+pub mod shuffle;
 pub mod strided;
 pub mod window;

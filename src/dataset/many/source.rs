@@ -164,8 +164,23 @@ impl Joined {
         })
     }
 
-    /// Reads chunk `chunk`, which lies in file `part`.
-    fn read_in(&self, part: usize, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
+    fn read_as(&self, as_planes: bool, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<bool> {
+        let along = chunk.get(self.how.axis).copied().unwrap_or(0);
+        let part = self.first_chunk.partition_point(|first| *first <= along).saturating_sub(1);
+        self.read_in(part, as_planes, chunk, scratch, out)
+            .map_err(|e| e.in_variable(&self.variable).in_file(&self.files.doors[part].path))
+    }
+
+    /// Reads chunk `chunk`, which lies in file `part`, and says whether the bytes of elements are left gathered by their
+    /// significance, which is not done unless `as_planes`.
+    fn read_in(
+        &self,
+        part: usize,
+        as_planes: bool,
+        chunk: &ChunkIndex,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Result<bool> {
         let source = self.files.pool.source(&self.files.doors[part], &self.variable)?;
         let form = &self.forms[self.form_of[part] as usize];
         if *source.grid().chunk() != form.chunk || source.layout() != &form.layout {
@@ -181,7 +196,11 @@ impl Joined {
             let (bytes, want) = (source.chunk_bytes(), out.len());
             let out =
                 out.get_mut(..bytes).ok_or_else(|| Error::corrupt("chunk", format!("{bytes} bytes for {want}")))?;
-            return source.read(&ChunkIndex(index), scratch, out);
+            let index = ChunkIndex(index);
+            if as_planes {
+                return source.read_planes(&index, scratch, out);
+            }
+            return source.read(&index, scratch, out).map(|()| false);
         }
         let mut region = self.grid.region(chunk);
         let mut whole = self.grid.chunk().clone();
@@ -196,7 +215,7 @@ impl Joined {
         };
         let done = self.gather(source.as_ref(), form, &region, &whole, scratch, piece.bytes_mut(), out);
         scratch.piece = Some(piece);
-        done
+        done.map(|()| false)
     }
 
     /// Puts the parts of a region together from the chunks of a file, as a chunk of shape `whole` holds them.
@@ -424,9 +443,10 @@ impl Source for Joined {
     }
 
     fn read(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
-        let along = chunk.get(self.how.axis).copied().unwrap_or(0);
-        let part = self.first_chunk.partition_point(|first| *first <= along).saturating_sub(1);
-        self.read_in(part, chunk, scratch, out)
-            .map_err(|e| e.in_variable(&self.variable).in_file(&self.files.doors[part].path))
+        self.read_as(false, chunk, scratch, out).map(|_| ())
+    }
+
+    fn read_planes(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<bool> {
+        self.read_as(true, chunk, scratch, out)
     }
 }

@@ -2,10 +2,13 @@
 
 use super::{Job, Slot, state_of};
 use crate::{
-    engine::{BATCH_CHUNKS, blocks::Lie},
+    engine::{
+        BATCH_CHUNKS,
+        blocks::{Filled, Lie},
+    },
     error::Result,
     kernels::{
-        decode::Segment,
+        decode::{Elements, Segment},
         fold::{ChunkView, Role, ViewDim},
     },
     plan::{Grouping, Within},
@@ -14,8 +17,8 @@ use crate::{
 
 /// Chunks in hand.
 pub struct Chunks<'c> {
-    /// Where they lie.
-    pub places: &'c [Region],
+    /// What they hold.
+    pub filled: &'c [Filled],
     /// Their bytes, one behind the other.
     pub data: &'c [u8],
     /// How many of those each has.
@@ -50,7 +53,7 @@ impl Job<'_> {
         segment: &mut Segment,
     ) -> Result<()> {
         let mut strips = Strips { group: 0, dims: Vec::new(), waiting: Default::default(), len: 0 };
-        for (chunk, place) in chunks.places.iter().enumerate() {
+        for (chunk, Filled { place, .. }) in chunks.filled.iter().enumerate() {
             let lie = self.blocks.lie(self.fold.columns.reduced(), place);
             let mut outcome = Ok(());
             let mut next = |group: u32, dims: &[ViewDim], strip: Strip| {
@@ -90,12 +93,12 @@ impl Job<'_> {
             let state = state_of(part, cells, &mut rest);
             let places = places.filter(|_| part.gives_positions());
             let dims = if places.is_some() { own_dims.as_ref() } else { None }.unwrap_or(&strips.dims);
-            let mut views = [ChunkView { bytes: &[], dims, first_index: 0 }; BATCH_CHUNKS as usize];
+            let mut views =
+                [ChunkView { elements: Elements::InTurn(&[]), dims, first_index: 0 }; BATCH_CHUNKS as usize];
             for (view, strip) in views.iter_mut().zip(strips.waiting()) {
                 let chunk = &chunks.data[strip.chunk * chunks.each..(strip.chunk + 1) * chunks.each];
-                let within = self.blocks.within(part.root, &chunks.places[strip.chunk], chunks.each);
-                let from = strip.element * part.decode.stored.size();
-                view.bytes = &chunk[within][from..];
+                let (filled, size) = (&chunks.filled[strip.chunk], part.decode.stored.size());
+                view.elements = self.blocks.elements(part.root, filled, chunk, strip.element, size);
                 view.first_index = places.map_or(strip.index, |places| places.index(strips.group, strip.index));
             }
             part.reducer.push(&part.decode, state, cells, &views[..strips.len], segment)?;

@@ -95,10 +95,18 @@ impl Direct {
         self.file.read_at(offset.saturating_add(first * size as u64), out, "values")
     }
 
-    fn read_chunk(&self, index: &Index, at: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
+    /// Whether the bytes of elements are left gathered by their significance, which is not done unless `as_planes`.
+    fn read_chunk(
+        &self,
+        index: &Index,
+        at: &ChunkIndex,
+        as_planes: bool,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Result<bool> {
         let Some(slot) = index.get(self.grid.number(at)) else {
             repeat(&self.fill.unwritten, out);
-            return Ok(());
+            return Ok(false);
         };
         let (bytes, file_bytes) = (slot.bytes as usize, self.file.len());
         if slot.offset.saturating_add(bytes as u64) > file_bytes {
@@ -111,13 +119,34 @@ impl Direct {
             Some(pipeline) if !is_raw => {
                 let stored = scratch.stored.bytes_mut().get_mut(..bytes).ok_or_else(|| wrong_size(bytes))?;
                 self.file.read_at(slot.offset, stored, "stored chunk")?;
-                pipeline.decode(bytes, skip, scratch, out)
+                if as_planes {
+                    return pipeline.decode_planes(self.fill.unwritten.len(), bytes, skip, scratch, out);
+                }
+                pipeline.decode(bytes, skip, scratch, out)?;
             }
             _ if bytes != out.len() => {
-                Err(Error::corrupt("chunk index", format!("a chunk of {} bytes has {bytes} stored", out.len())))
+                return Err(Error::corrupt(
+                    "chunk index",
+                    format!("a chunk of {} bytes has {bytes} stored", out.len()),
+                ));
             }
-            _ => self.file.read_at(slot.offset, out, "stored chunk"),
+            _ => self.file.read_at(slot.offset, out, "stored chunk")?,
         }
+        Ok(false)
+    }
+
+    fn read_as(&self, as_planes: bool, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<bool> {
+        let region = self.grid.region(chunk);
+        let reaches_beyond = self.fill.reaches_beyond(&region);
+        let read = match &self.place {
+            Place::Contiguous(offset) => self.read_contiguous(*offset, &region, out).map(|()| false),
+            Place::Chunked(index) => self.read_chunk(index, chunk, as_planes && !reaches_beyond, scratch, out),
+        };
+        let are_planes = read.map_err(|e| e.in_file(&self.origin).in_variable(&self.meta.path).in_chunk(chunk))?;
+        if reaches_beyond {
+            self.fill.behind_extent(&region, self.grid.chunk(), out);
+        }
+        Ok(are_planes)
     }
 
     /// A filter mask in terms of the pipeline's codecs, and what it is when all are skipped.
@@ -176,15 +205,10 @@ impl Source for Direct {
     }
 
     fn read(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
-        let region = self.grid.region(chunk);
-        let read = match &self.place {
-            Place::Contiguous(offset) => self.read_contiguous(*offset, &region, out),
-            Place::Chunked(index) => self.read_chunk(index, chunk, scratch, out),
-        };
-        read.map_err(|e| e.in_file(&self.origin).in_variable(&self.meta.path).in_chunk(chunk))?;
-        if self.fill.reaches_beyond(&region) {
-            self.fill.behind_extent(&region, self.grid.chunk(), out);
-        }
-        Ok(())
+        self.read_as(false, chunk, scratch, out).map(|_| ())
+    }
+
+    fn read_planes(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<bool> {
+        self.read_as(true, chunk, scratch, out)
     }
 }

@@ -33,7 +33,7 @@ pub use spells::{Runs, Spell};
 pub(crate) use weighted::check_weights;
 pub use weighted::{WeightTable, check_weighted, weighted, weighted_dtype};
 
-use super::decode::{Decode, Decoded, Decoder, Segment, Value, Work};
+use super::decode::{Decode, Decoded, Decoder, Elements, Segment, Value, Work};
 use crate::{dtype::DType, error::Result};
 use planes::{Counts, Fold, Planes, View};
 use std::ops::Range;
@@ -59,7 +59,7 @@ impl Default for FoldOptions {
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkView<'a> {
     /// The stored elements, from the view's first one on.
-    pub bytes: &'a [u8],
+    pub elements: Elements<'a>,
     /// Its dimensions in storage order, slowest first.
     pub dims: &'a [ViewDim],
     /// The flat index of its first element among the reduced dimensions.

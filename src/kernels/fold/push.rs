@@ -6,7 +6,7 @@ use super::{
     walk::{Inner, Walk},
     with_work,
 };
-use crate::kernels::decode::{Decoded, Decoder, SEGMENT, Segment, Value, Work};
+use crate::kernels::decode::{Decoded, Decoder, Elements, SEGMENT, Segment, Value, Work};
 use std::ops::Range;
 
 /// Takes decoded values.
@@ -41,28 +41,35 @@ fn push_as<W: Value>(decoder: &Decoder, views: &[ChunkView<'_>], segment: &mut S
         && let Some(walk) = Walk::new(view)
         && let Inner::Run { .. } = walk.inner
     {
-        return push_runs(decoder, &walk, view.bytes, segment, to);
+        return push_runs(decoder, &walk, view.elements, segment, to);
     }
-    let walks: Vec<(Walk, &[u8])> = views.iter().filter_map(|v| Some((Walk::new(v)?, v.bytes))).collect();
+    let walks: Vec<(Walk, Elements<'_>)> = views.iter().filter_map(|v| Some((Walk::new(v)?, v.elements))).collect();
     for together in walks.chunk_by(|a, b| a.0.same_lanes(&b.0)) {
         match together[0].0.inner {
             Inner::Lane { .. } => push_lanes(decoder, together, segment, to),
-            Inner::Run { .. } => together.iter().for_each(|(walk, bytes)| push_runs(decoder, walk, bytes, segment, to)),
+            Inner::Run { .. } => {
+                together.iter().for_each(|(walk, elements)| push_runs(decoder, walk, *elements, segment, to))
+            }
         }
     }
 }
 
 /// A segment of cells outermost, so that its state stays in cache while all values are added to it.
-fn push_lanes<W: Value>(decoder: &Decoder, together: &[(Walk, &[u8])], segment: &mut Segment, to: &mut impl Take<W>) {
+fn push_lanes<W: Value>(
+    decoder: &Decoder,
+    together: &[(Walk, Elements<'_>)],
+    segment: &mut Segment,
+    to: &mut impl Take<W>,
+) {
     let Inner::Lane { len, .. } = together[0].0.inner else { return };
     for n in 0..together[0].0.cell_loops() {
         for from in (0..len).step_by(SEGMENT) {
             let some = SEGMENT.min(len - from);
-            for (walk, bytes) in together {
+            for &(ref walk, elements) in together {
                 let Inner::Lane { stride, .. } = walk.inner else { continue };
                 let (start, cell) = walk.cell_start(n);
                 walk.for_values(start + from * stride, &mut |element, index| {
-                    let x = decoder.decode::<W>(bytes, element, stride, some, segment);
+                    let x = decoder.decode::<W>(elements, element, stride, some, segment);
                     to.lane(cell + from..cell + from + some, x, index);
                 });
             }
@@ -70,14 +77,20 @@ fn push_lanes<W: Value>(decoder: &Decoder, together: &[(Walk, &[u8])], segment: 
     }
 }
 
-fn push_runs<W: Value>(decoder: &Decoder, walk: &Walk, bytes: &[u8], segment: &mut Segment, to: &mut impl Take<W>) {
+fn push_runs<W: Value>(
+    decoder: &Decoder,
+    walk: &Walk,
+    elements: Elements<'_>,
+    segment: &mut Segment,
+    to: &mut impl Take<W>,
+) {
     let Inner::Run { len, stride, ref parts } = walk.inner else { return };
     for n in 0..walk.cell_loops() {
         let (start, cell) = walk.cell_start(n);
         walk.for_values(start, &mut |element, first| {
             for from in (0..len).step_by(SEGMENT) {
                 let some = SEGMENT.min(len - from);
-                let x = decoder.decode::<W>(bytes, element + from * stride, stride, some, segment);
+                let x = decoder.decode::<W>(elements, element + from * stride, stride, some, segment);
                 to.run(cell, x, Indices { first, skipped: from as u64, parts: parts.all() });
             }
         });
@@ -93,7 +106,7 @@ fn check(views: &[ChunkView<'_>], element: usize, cells: usize) {
             continue;
         }
         let last: usize = view.dims.iter().map(|d| (d.len - 1) * d.stride).sum();
-        assert!((last + 1) * element <= view.bytes.len(), "a view inside its chunk");
+        assert!(last < view.elements.len(element), "a view inside its chunk");
         let cell = view.dims.iter().map(|d| match d.role {
             Role::Kept { cell_stride } => (d.len - 1) * cell_stride,
             Role::Reduced { .. } => 0,

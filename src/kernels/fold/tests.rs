@@ -249,7 +249,10 @@ impl Case {
 }
 
 fn views(chunks: &[(Vec<u8>, Vec<ViewDim>, u64)]) -> Vec<ChunkView<'_>> {
-    chunks.iter().map(|(bytes, dims, first_index)| ChunkView { bytes, dims, first_index: *first_index }).collect()
+    chunks
+        .iter()
+        .map(|(bytes, dims, first_index)| ChunkView { elements: bytes[..].into(), dims, first_index: *first_index })
+        .collect()
 }
 
 fn state_of(folds: &Folds, cells: usize, views: &[ChunkView<'_>]) -> Aligned {
@@ -463,7 +466,7 @@ proptest! {
 fn one_run(dtype: DType, raw: &[u8], ops: &[Op]) -> (Folds, Aligned) {
     let dims = [ViewDim { len: raw.len() / dtype.size(), stride: 1, role: Role::Reduced { index_stride: 1 } }];
     let folds = Folds::new(ops, &Decode::plain(dtype, ByteOrder::NATIVE), FoldOptions::default());
-    let state = state_of(&folds, 1, &[ChunkView { bytes: raw, dims: &dims, first_index: 0 }]);
+    let state = state_of(&folds, 1, &[ChunkView { elements: raw.into(), dims: &dims, first_index: 0 }]);
     (folds, state)
 }
 
@@ -516,7 +519,7 @@ fn values_that_never_came_are_missing() {
     let keep = FoldOptions { keep_missing: true, ..FoldOptions::default() };
     for (options, want) in [(FoldOptions::default(), 1.5), (keep, f64::NAN)] {
         let folds = Folds::new(&[Op::Mean], &Decode::plain(DType::F32, ByteOrder::NATIVE), options);
-        let state = state_of(&folds, 1, &[ChunkView { bytes: &raw, dims: &dims, first_index: 0 }]);
+        let state = state_of(&folds, 1, &[ChunkView { elements: raw[..].into(), dims: &dims, first_index: 0 }]);
         let got = results(&folds, Op::Mean, &state, 1, 3).unwrap()[0].float();
         assert!(got == want || (got.is_nan() && want.is_nan()), "{got}");
     }
@@ -552,8 +555,8 @@ fn long_lanes_and_runs_agree() {
         };
         let a = [dim(rows, cols, kept_rows), dim(cols, 1, !kept_rows)];
         let b = [dim(cols, rows, !kept_rows), dim(rows, 1, kept_rows)];
-        let a = state_of(&folds, cells, &[ChunkView { bytes: &by_rows, dims: &a, first_index: 0 }]);
-        let b = state_of(&folds, cells, &[ChunkView { bytes: &by_cols, dims: &b, first_index: 0 }]);
+        let a = state_of(&folds, cells, &[ChunkView { elements: by_rows[..].into(), dims: &a, first_index: 0 }]);
+        let b = state_of(&folds, cells, &[ChunkView { elements: by_cols[..].into(), dims: &b, first_index: 0 }]);
         let per_cell = (rows * cols / cells) as u64;
         for op in Op::ALL.into_iter().filter(|op| *op != Op::Prod) {
             let a = results(&folds, op, &a, cells, per_cell).unwrap();
@@ -587,7 +590,7 @@ fn where_missing_values_are_kept_they_are_what_numpy_makes_of_them() {
                 x.iter().flat_map(|x| stored(dtype, ByteOrder::NATIVE, *x)[..dtype.size()].to_vec()).collect();
             let folds = Folds::new(&ops, &Decode::plain(dtype, ByteOrder::NATIVE), keep);
             let dims = [ViewDim { len: x.len(), stride: 1, role: Role::Reduced { index_stride: 1 } }];
-            let state = state_of(&folds, 1, &[ChunkView { bytes: &raw, dims: &dims, first_index: 0 }]);
+            let state = state_of(&folds, 1, &[ChunkView { elements: raw[..].into(), dims: &dims, first_index: 0 }]);
             for (op, want) in ops.into_iter().zip(wants) {
                 let got = results(&folds, op, &state, 1, x.len() as u64).unwrap()[0].float();
                 assert!(got == want || got.is_nan() && want.is_nan(), "{op} of {x:?} as {dtype}: {got}, not {want}");
@@ -602,7 +605,7 @@ fn the_first_missing_value_is_not_known_where_values_never_came() {
     let folds = Folds::new(&[Op::ArgMin, Op::Any], &Decode::plain(DType::F64, ByteOrder::NATIVE), keep);
     let raw = bytemuck::cast_slice(&[0.0, f64::NAN]);
     let dims = [ViewDim { len: 2, stride: 1, role: Role::Reduced { index_stride: 1 } }];
-    let state = state_of(&folds, 1, &[ChunkView { bytes: raw, dims: &dims, first_index: 5 }]);
+    let state = state_of(&folds, 1, &[ChunkView { elements: raw.into(), dims: &dims, first_index: 5 }]);
     assert_eq!(results(&folds, Op::ArgMin, &state, 1, 2).unwrap(), [Exact::Int(6)]);
     assert_eq!(results(&folds, Op::ArgMin, &state, 1, 3).unwrap(), [Exact::Int(-1)]);
     assert_eq!(results(&folds, Op::Any, &state, 1, 3).unwrap(), [Exact::Int(1)]);

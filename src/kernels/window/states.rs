@@ -62,7 +62,7 @@ impl Machine for States<'_> {
         let Part { rows, cell, cells, .. } = self.part;
         let from = (row.at * rows.cells + cell) * self.windows.dtype.size();
         let dims = [ViewDim { len: cells, stride: 1, role: Role::Kept { cell_stride: 1 } }];
-        let view = ChunkView { bytes: &rows.bytes[from..], dims: &dims, first_index: row.position };
+        let view = ChunkView { elements: rows.bytes[from..].into(), dims: &dims, first_index: row.position };
         let state = &mut self.scratch[slot * self.size..(slot + 1) * self.size];
         self.windows.folds.push(state, cells, &[view], self.segment)
     }

@@ -110,7 +110,7 @@ fn reduce(
         let mut part = state();
         let dims = dims(shape, cut[1] - cut[0]);
         let from = (cut[0] * shape[2] * size).min(bytes.len());
-        let view = ChunkView { bytes: &bytes[from..], dims: &dims, first_index: cut[0] as u64 };
+        let view = ChunkView { elements: bytes[from..].into(), dims: &dims, first_index: cut[0] as u64 };
         reducer.push(part.bytes_mut(), cells, decode, &[view], &mut Segment::new()).unwrap();
         reducer.merge(whole.bytes_mut(), part.bytes(), cells).unwrap();
     }
@@ -125,7 +125,7 @@ fn mean(decode: &Decode, bytes: &[u8], shape: [usize; 3]) -> Vec<u8> {
     let mut state = Aligned::new(folds.state_bytes(cells));
     folds.init(state.bytes_mut(), cells);
     let dims = dims(shape, shape[1]);
-    let view = ChunkView { bytes, dims: &dims, first_index: 0 };
+    let view = ChunkView { elements: bytes.into(), dims: &dims, first_index: 0 };
     folds.push(state.bytes_mut(), cells, &[view], &mut Segment::new()).unwrap();
     let mut out = vec![0; cells * 8];
     folds.finish(Op::Mean, state.bytes(), cells, shape[1] as u64, &mut out).unwrap();

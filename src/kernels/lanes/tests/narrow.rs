@@ -45,8 +45,11 @@ fn narrowed(
                 ViewDim { len: rows.min(n - first), stride: inner, role: Role::Reduced { index_stride: 1 } },
                 ViewDim { len: inner, stride: 1, role: Role::Kept { cell_stride: 1 } },
             ];
-            let view =
-                ChunkView { bytes: &src[first * inner * dtype.size()..], dims: &dims, first_index: first as u64 };
+            let view = ChunkView {
+                elements: src[first * inner * dtype.size()..].into(),
+                dims: &dims,
+                first_index: first as u64,
+            };
             let (counts, staged) = &mut workers[piece % 2];
             let mut tally = Tally { counts, staged, full: &mut |staged| collected.add(staged) };
             search.push(0..inner, &decode, view, &mut segment, &mut tally);

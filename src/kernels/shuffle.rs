@@ -4,26 +4,39 @@
 //! they are, as in HDF5.
 
 /// Puts the bytes of elements together again: planes in `src`, elements in `dst`, which are of one length.
-pub(super) fn unshuffle(element: usize, src: &[u8], dst: &mut [u8]) {
+///
+/// # Panics
+/// When they are not.
+pub fn unshuffle(element: usize, src: &[u8], dst: &mut [u8]) {
     let tail = whole(element, src.len());
     dst[tail..].copy_from_slice(&src[tail..]);
-    let (src, dst) = (&src[..tail], &mut dst[..tail]);
-    match element {
-        0 | 1 => dst.copy_from_slice(src),
-        2 => interleave::<2>(src, dst),
-        4 => interleave::<4>(src, dst),
-        8 => interleave::<8>(src, dst),
+    pick(element, &src[..tail], 0, 1, &mut dst[..tail]);
+}
+
+/// Puts together the bytes of some elements, `stride` apart from element `first` on: those that `dst` has room for.
+///
+/// # Panics
+/// When the planes, which are those of whole elements, end before.
+pub fn pick(element: usize, planes: &[u8], first: usize, stride: usize, dst: &mut [u8]) {
+    match (element, stride) {
+        (0 | 1, 1) => dst.copy_from_slice(&planes[first..first + dst.len()]),
+        (2, 1) => interleave::<2>(planes, first, dst),
+        (4, 1) => interleave::<4>(planes, first, dst),
+        (8, 1) => interleave::<8>(planes, first, dst),
         _ => {
-            let n = tail / element;
-            for (k, plane) in src.chunks_exact(n.max(1)).enumerate() {
-                dst.iter_mut().skip(k).step_by(element).zip(plane).for_each(|(d, s)| *d = *s);
+            let n = planes.len() / element.max(1);
+            for (i, bytes) in dst.chunks_exact_mut(element.max(1)).enumerate() {
+                bytes.iter_mut().enumerate().for_each(|(k, byte)| *byte = planes[k * n + first + i * stride]);
             }
         }
     }
 }
 
 /// Gathers the bytes of elements by their significance: elements in `src`, planes in `dst`, which are of one length.
-pub(super) fn shuffle(element: usize, src: &[u8], dst: &mut [u8]) {
+///
+/// # Panics
+/// When they are not.
+pub fn shuffle(element: usize, src: &[u8], dst: &mut [u8]) {
     let tail = whole(element, src.len());
     dst[tail..].copy_from_slice(&src[tail..]);
     let (src, dst) = (&src[..tail], &mut dst[..tail]);
@@ -46,16 +59,16 @@ fn whole(element: usize, len: usize) -> usize {
     len - len % element.max(1)
 }
 
-fn interleave<const E: usize>(src: &[u8], dst: &mut [u8]) {
+fn interleave<const E: usize>(planes: &[u8], first: usize, dst: &mut [u8]) {
+    let (n, some) = (planes.len() / E, dst.len() / E);
+    let planes: [&[u8]; E] = std::array::from_fn(|k| &planes[k * n..(k + 1) * n][first..first + some]);
     let mut done = 0;
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has AVX2.
-        done = unsafe { avx2::interleave::<E>(src, dst) };
+        done = unsafe { avx2::interleave(planes, dst) };
     }
-    let n = src.len() / E;
-    let planes: [&[u8]; E] = std::array::from_fn(|k| &src[k * n + done..(k + 1) * n]);
-    for (i, element) in dst[done * E..].chunks_exact_mut(E).enumerate() {
+    for (i, element) in dst.chunks_exact_mut(E).enumerate().skip(done) {
         for (byte, plane) in element.iter_mut().zip(&planes) {
             *byte = plane[i];
         }
@@ -121,15 +134,13 @@ mod avx2 {
 
     /// Makes elements of planes, and says how many; the rest is fewer than [`STEP`].
     #[target_feature(enable = "avx2")]
-    pub(super) fn interleave<const E: usize>(src: &[u8], dst: &mut [u8]) -> usize {
-        assert_eq!(src.len(), dst.len());
-        let n = src.len() / E;
-        let steps = n / STEP;
+    pub(super) fn interleave<const E: usize>(planes: [&[u8]; E], dst: &mut [u8]) -> usize {
+        let steps = planes.iter().map(|plane| plane.len()).fold(dst.len() / E, usize::min) / STEP;
         for step in 0..steps {
             let mut x = [_mm256_setzero_si256(); E];
-            for (k, x) in x.iter_mut().enumerate() {
-                // SAFETY: ends at k n + STEP steps <= (k + 1) n <= src.len().
-                *x = unsafe { _mm256_loadu_si256(src.as_ptr().add(k * n + step * STEP).cast()) };
+            for (x, plane) in x.iter_mut().zip(planes) {
+                // SAFETY: ends at STEP steps <= plane.len().
+                *x = unsafe { _mm256_loadu_si256(plane.as_ptr().add(step * STEP).cast()) };
             }
             let x = match E {
                 2 => halves(x),
@@ -137,7 +148,7 @@ mod avx2 {
                 _ => halves(halves(halves(x))),
             };
             let mut store = |at: usize, v: __m256i| {
-                // SAFETY: ends at E STEP steps <= E n <= dst.len().
+                // SAFETY: ends at E STEP steps <= dst.len().
                 unsafe { _mm256_storeu_si256(dst.as_mut_ptr().add((step * E + at) * STEP).cast(), v) }
             };
             // Each register's halves belong to elements 16 apart. Stores in the order of addresses are half as fast again.
@@ -212,6 +223,16 @@ mod tests {
                 assert_eq!(planes, expected, "element {element}, length {len}");
                 unshuffle(element, &planes, &mut back);
                 assert_eq!(back, data, "element {element}, length {len}");
+                for (first, stride) in [(0, 1), (n / 3, 1), (n / 5, 2), (n / 2, 3)] {
+                    let some = (n - first).div_ceil(stride);
+                    let mut picked = vec![0; some * e];
+                    pick(element, &planes[..n * e], first, stride, &mut picked);
+                    let elements = data.chunks_exact(e).skip(first).step_by(stride);
+                    assert!(
+                        elements.eq(picked.chunks_exact(e)),
+                        "element {element}, length {len}, from {first} by {stride}"
+                    );
+                }
             }
         }
     }
