@@ -423,7 +423,7 @@ pub fn reduced_whole(
     let mut state = block(folds.state_bytes(cells));
     folds.init(state.bytes_mut(), cells);
     if !input.shape.contains(&0) {
-        let view = ChunkView { bytes: input.bytes(), dims: &dims, first_index: 0 };
+        let view = ChunkView { elements: input.bytes().into(), dims: &dims, first_index: 0 };
         folds.push(state.bytes_mut(), cells, &[view], &mut Segment::new())?;
     }
     let mut out = Whole::new(array.dtype(), array.shape());
