@@ -18,6 +18,7 @@ pub struct Pipeline {
 /// Which buffer holds the bytes between two steps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
+    Given,
     Data,
     Stored,
     Work,
@@ -83,20 +84,40 @@ impl Pipeline {
     /// # Errors
     /// When the stored bytes are not what the codecs write, or decode to another length than `out`'s.
     pub fn decode(&self, stored_len: usize, skip: u32, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
+        let reserved = scratch.stored.bytes().len();
+        if stored_len > reserved {
+            let detail = format!("{stored_len} stored bytes, at most {reserved} were reserved");
+            return Err(Error::corrupt("chunk", detail));
+        }
+        self.undo((Place::Stored, &[], stored_len), skip, scratch, out)
+    }
+
+    /// As [`decode`](Pipeline::decode), of bytes that lie elsewhere.
+    ///
+    /// # Errors
+    /// As [`decode`](Pipeline::decode).
+    pub fn decode_given(&self, given: &[u8], scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
+        self.undo((Place::Given, given, given.len()), 0, scratch, out)
+    }
+
+    fn undo(
+        &self,
+        (mut at, given, len): (Place, &[u8], usize),
+        skip: u32,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Result<()> {
         let Scratch { stored, work, contexts, .. } = scratch;
         let (stored, work) = (stored.bytes_mut(), work.bytes_mut());
         if out.len() != self.decoded_bytes {
             return Err(length_mismatch("chunk", self.decoded_bytes, out.len()));
         }
-        if stored_len > stored.len() {
-            let detail = format!("{stored_len} stored bytes, at most {} were reserved", stored.len());
-            return Err(Error::corrupt("chunk", detail));
-        }
-        let (mut at, mut range) = (Place::Stored, 0..stored_len);
+        let mut range = 0..len;
         for (k, codec) in self.codecs.iter().enumerate().rev().filter(|&(k, _)| applied(k, skip)) {
             let length = self.length_before(k, skip);
             if let Some(checksum) = Checksum::of(codec) {
                 let held: &[u8] = match at {
+                    Place::Given => &given[range.clone()],
                     Place::Stored => &stored[range.clone()],
                     Place::Work => &work[range.clone()],
                     Place::Data => &out[range.clone()],
@@ -108,7 +129,10 @@ impl Pipeline {
             }
             let last = !(0..k).any(|k| applied(k, skip));
             let (input, room, next): (&[u8], &mut [u8], Place) = match at {
-                _ if last => (if at == Place::Stored { &stored[range] } else { &work[range] }, &mut *out, Place::Data),
+                Place::Given if last => (&given[range], &mut *out, Place::Data),
+                Place::Stored if last => (&stored[range], &mut *out, Place::Data),
+                _ if last => (&work[range], &mut *out, Place::Data),
+                Place::Given => (&given[range], &mut *work, Place::Work),
                 Place::Stored => (&stored[range], &mut *work, Place::Work),
                 Place::Work | Place::Data => (&work[range], &mut *stored, Place::Stored),
             };
@@ -118,6 +142,7 @@ impl Pipeline {
         }
         let held: &[u8] = match at {
             Place::Data => return Ok(()),
+            Place::Given => &given[range],
             Place::Stored => &stored[range],
             Place::Work => &work[range],
         };
@@ -170,8 +195,8 @@ impl Pipeline {
             }
             left -= 1;
             let (input, output): (&[u8], &mut [u8]) = match (at, here(left)) {
-                (Place::Data, Place::Stored) => (data, &mut *stored),
-                (Place::Data, _) => (data, &mut *work),
+                (Place::Given | Place::Data, Place::Stored) => (data, &mut *stored),
+                (Place::Given | Place::Data, _) => (data, &mut *work),
                 (_, Place::Stored) => (&work[range], &mut *stored),
                 (_, _) => (&stored[range], &mut *work),
             };

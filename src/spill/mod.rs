@@ -1,8 +1,8 @@
 //! Arrays cut anew: written in some blocks, read in others, by way of a temporary file or of memory.
 //!
 //! A [`Spilled`] array is filled by *slabs*, regions of one grid, from any number of threads, and read as a
-//! [`Source`] in the chunks of another grid. What a slab and a chunk share is a *frame*: it is compressed, gets a
-//! checksum, and is kept in memory that would lie idle, as long as there is such, else appended to a file without a name.
+//! [`Source`] in the chunks of another grid. What a slab and a chunk share is a *frame*: it is compressed, and kept in
+//! memory that would lie idle, as long as there is such, else appended to a file without a name, and gets a checksum.
 //! So one pass over the data puts it the other way round, whatever the two grids are, with the memory of one slab to a
 //! writer and one chunk to a reader.
 
@@ -15,7 +15,7 @@ pub use folder::{SpillCodec, SpillFolder};
 use crate::{
     block::Block,
     budget::{Budget, Lease},
-    codec::{Codec, Pipeline, Scratch, ScratchSize},
+    codec::{Codec, Pipeline, Scratch, ScratchSize, crc32c},
     dtype::ByteOrder,
     error::{Error, Result},
     grid::Grid,
@@ -74,8 +74,12 @@ struct Frame {
 #[derive(Clone)]
 enum Place {
     Memory(Arc<Block>),
-    /// So far from the beginning of the file.
-    File(u64),
+    File {
+        /// So far from its beginning.
+        offset: u64,
+        /// A checksum of its bytes.
+        sum: u32,
+    },
 }
 
 impl Place {
@@ -83,7 +87,7 @@ impl Place {
     fn order(&self) -> u64 {
         match self {
             Place::Memory(_) => 0,
-            Place::File(offset) => 1 + offset,
+            Place::File { offset, .. } => 1 + offset,
         }
     }
 }
@@ -263,19 +267,24 @@ impl Spilled {
             let slab = self.slabs.region(&self.slabs.index(frame.slab));
             let Some(shared) = slab.intersect(&chunk) else { continue };
             let bytes = shared.shape.bytes(self.element)?;
-            let stored = scratch.stored.bytes_mut().get_mut(..frame.bytes as usize);
-            let stored = stored.ok_or_else(|| broken("a frame is longer than any can be"))?;
-            match &frame.place {
-                Place::Memory(block) => stored.copy_from_slice(block.bytes()),
-                Place::File(offset) => file.read_at(*offset, stored)?,
-            }
-            let skip = if frame.plain { PLAIN } else { 0 };
-            let pipeline = Pipeline::new(codecs.clone(), bytes);
-            let decode = |scratch: &mut Scratch, out: &mut [u8]| {
-                pipeline.decode(frame.bytes as usize, skip, scratch, out).map_err(|e| broken(e.to_string()))
+            let pipeline = Pipeline::new(if frame.plain { vec![] } else { codecs.clone() }, bytes);
+            let mut decode = |out: &mut [u8]| {
+                let decoded = match &frame.place {
+                    Place::Memory(block) => pipeline.decode_given(block.bytes(), scratch, out),
+                    Place::File { offset, sum } => {
+                        let stored = scratch.stored.bytes_mut().get_mut(..frame.bytes as usize);
+                        let stored = stored.ok_or_else(|| broken("it is longer than any can be"))?;
+                        file.read_at(*offset, stored)?;
+                        if crc32c(stored) != *sum {
+                            return Err(broken("its checksum is another"));
+                        }
+                        pipeline.decode(frame.bytes as usize, 0, scratch, out)
+                    }
+                };
+                decoded.map_err(|e| broken(e.to_string()))
             };
             if let Some(first) = self.run(&shared, &chunk) {
-                decode(scratch, &mut out[first * self.element..][..bytes])?;
+                decode(&mut out[first * self.element..][..bytes])?;
                 continue;
             }
             // Paid for by the scratch's state.
@@ -284,7 +293,7 @@ impl Spilled {
                 Some(buffer) => buffer,
                 None => spread.insert(Block::new(self.frame_bytes(), free()?)),
             };
-            decode(scratch, &mut buffer.bytes_mut()[..bytes])?;
+            decode(&mut buffer.bytes_mut()[..bytes])?;
             let at = offset(&shared, &chunk);
             place(&buffer.bytes()[..bytes], &shared.shape, out, self.grid.chunk(), &at, self.element);
         }
@@ -307,16 +316,12 @@ impl fmt::Debug for Spilled {
 /// Every way in which frames are compressed, the dearest level for all.
 const CHOICES: [SpillCodec; 2] = [SpillCodec::Lz4, SpillCodec::Zstd(9)];
 
-/// Which codecs a frame skips that is stored as it is: all but the checksum.
-const PLAIN: u32 = 0b11;
-
-/// Shuffle, compressor, checksum; always three, so that [`PLAIN`] is right.
 fn codecs(codec: SpillCodec, element: usize) -> Vec<Codec> {
     let compressor = match codec {
         SpillCodec::Lz4 | SpillCodec::None => Codec::Lz4Numcodecs,
         SpillCodec::Zstd(level) => Codec::Zstd { level },
     };
-    vec![Codec::Shuffle { element }, compressor, Codec::Crc32c]
+    vec![Codec::Shuffle { element }, compressor]
 }
 
 /// Compresses a frame and keeps it: in memory while there is idle memory, then in the file.
@@ -328,16 +333,12 @@ fn keep_frame(
     data: &[u8],
     scratch: &mut Scratch,
 ) -> Result<Frame> {
-    let mut plain = file.is_plain();
-    let mut n = 0;
-    if !plain {
-        n = Pipeline::new(codecs.to_vec(), data.len()).encode(data, scratch)?;
-        plain = n >= data.len();
-    }
-    if plain {
-        n = Pipeline::new(vec![Codec::Crc32c], data.len()).encode(data, scratch)?;
-    }
-    let stored = &scratch.stored.bytes()[..n];
+    let shrunk = match file.is_plain() {
+        true => None,
+        false => Some(Pipeline::new(codecs.to_vec(), data.len()).encode(data, scratch)?).filter(|n| *n < data.len()),
+    };
+    let stored = shrunk.map_or(data, |n| &scratch.stored.bytes()[..n]);
+    let n = stored.len();
     let bytes = u32::try_from(n).map_err(|_| Error::unsupported("re-blocking in frames of more than 4 GiB"))?;
     let cost = n as u64 + MEMORY_FRAME_BYTES;
     let lease = Some(lock(idle)).filter(|idle| idle.bytes() >= cost).map(|mut idle| idle.split(cost));
@@ -347,9 +348,9 @@ fn keep_frame(
             block.bytes_mut().copy_from_slice(stored);
             Place::Memory(Arc::new(block))
         }
-        None => Place::File(file.append(stored)?),
+        None => Place::File { offset: file.append(stored)?, sum: crc32c(stored) },
     };
-    Ok(Frame { slab, place, bytes, plain })
+    Ok(Frame { slab, place, bytes, plain: shrunk.is_none() })
 }
 
 fn broken(detail: impl Into<String>) -> Error {
