@@ -10,7 +10,7 @@ pub const ALIGN: usize = 64;
 
 /// From so many bytes on memory is asked of the system itself: it comes zero, and in large pages where there are such, which
 /// are given a hundred times as fast as small ones.
-const LARGE: usize = 4 << 20;
+const LARGE: usize = 2 << 20;
 
 /// Bytes that belong to whoever holds this.
 pub struct Memory {
