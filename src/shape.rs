@@ -138,6 +138,17 @@ impl Region {
         }
         Some(out)
     }
+
+    /// Where its elements begin among those of `outer`, row-major, if all lie there one behind the other.
+    pub fn run_in(&self, outer: &Region) -> Option<u64> {
+        outer.intersect(self).filter(|shared| shared == self)?;
+        let outermost = self.shape.iter().position(|&n| n != 1).unwrap_or(self.shape.len());
+        let mut inner = outermost + 1..self.shape.len();
+        let place = |(k, stride): (usize, u64)| (self.start[k] - outer.start[k]) * stride;
+        inner
+            .all(|k| self.shape[k] == outer.shape[k])
+            .then(|| outer.shape.strides().into_iter().enumerate().map(place).sum())
+    }
 }
 
 fn write_list(f: &mut fmt::Formatter<'_>, items: &[u64], open: char, close: char) -> fmt::Result {
@@ -159,6 +170,21 @@ mod tests {
         assert!(Shape(vec![1 << 40, 1 << 40]).elements().is_err());
         assert!(Shape(vec![1 << 62]).bytes(8).is_err());
         assert_eq!(Shape(vec![2, 3, 4]).strides(), [12, 4, 1]);
+    }
+
+    #[test]
+    fn a_region_that_is_one_run_of_another() {
+        let outer = Region { start: vec![10, 0, 20], shape: Shape(vec![6, 4, 5]) };
+        let at = |start: [u64; 3], shape: [u64; 3]| {
+            Region { start: start.to_vec(), shape: Shape(shape.to_vec()) }.run_in(&outer)
+        };
+        assert_eq!(outer.run_in(&outer), Some(0));
+        assert_eq!(at([12, 0, 20], [3, 4, 5]), Some(40));
+        assert_eq!(at([11, 1, 20], [1, 2, 5]), Some(25));
+        assert_eq!(at([11, 1, 22], [1, 1, 3]), Some(27));
+        assert_eq!(at([11, 1, 20], [2, 2, 5]), None);
+        assert_eq!(at([11, 1, 20], [1, 2, 3]), None);
+        assert_eq!(at([15, 0, 20], [2, 4, 5]), None, "it ends behind");
     }
 
     #[test]

@@ -221,6 +221,11 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Whether elements of so many bytes lie row-major in this machine's byte order.
+    pub fn is_native(&self, element: usize) -> bool {
+        (element == 1 || self.order == ByteOrder::NATIVE) && self.axes.iter().enumerate().all(|(k, &axis)| k == axis)
+    }
+
     /// Row-major chunks of rank `rank`.
     pub fn row_major(order: ByteOrder, rank: usize) -> Layout {
         Layout { order, axes: (0..rank).collect() }

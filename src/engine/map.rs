@@ -133,16 +133,22 @@ impl<'a> Job<'a> {
             .stored
             .element_bytes()
             .ok_or_else(|| Error::unsupported(format!("copying {}", meta.stored)).in_variable(&meta.path))?;
-        let raw = &mut worker.chunk.bytes_mut()[..source.chunk_bytes()];
-        read(source, chunk, &mut worker.scratch, raw)?;
         let from = source.grid().region(chunk);
         let (layout, whole) = (source.layout(), source.grid().chunk());
-        if from == *tile {
-            to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, worker.tile.bytes_mut());
+        let is_native = layout.is_native(element);
+        let run = from.run_in(tile).filter(|_| is_native && from.shape == *whole);
+        let Worker { scratch, tile: out, chunk: raw, block, .. } = worker;
+        let (out, raw) = (out.bytes_mut(), &mut raw.bytes_mut()[..source.chunk_bytes()]);
+        if let Some(first) = run {
+            read(source, chunk, scratch, &mut out[first as usize * element..][..raw.len()])?;
+        } else if is_native {
+            read(source, chunk, scratch, raw)?;
+            copy_shared(raw, &Region { start: from.start, shape: whole.clone() }, out, tile, element);
         } else {
-            let native = &mut worker.block.bytes_mut()[..from.shape.bytes(element)?];
+            read(source, chunk, scratch, raw)?;
+            let native = &mut block.bytes_mut()[..from.shape.bytes(element)?];
             to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, native);
-            copy_shared(native, &from, worker.tile.bytes_mut(), tile, element);
+            copy_shared(native, &from, out, tile, element);
         }
         if source.is_spilled() {
             return Ok(());

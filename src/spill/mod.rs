@@ -250,11 +250,8 @@ impl Spilled {
 
     /// Where the elements of a frame lie in its chunk, if they are one run: the first one.
     fn run(&self, frame: &Region, chunk: &Region) -> Option<usize> {
-        let whole = self.grid.chunk();
-        let outermost = frame.shape.iter().position(|&n| n != 1).unwrap_or(frame.shape.len());
-        let one_run = (outermost + 1..frame.shape.len()).all(|k| frame.shape[k] == whole[k]);
-        let at = offset(frame, chunk);
-        one_run.then(|| at.iter().zip(whole.strides()).map(|(a, s)| (a * s) as usize).sum())
+        let whole = Region { start: chunk.start.clone(), shape: self.grid.chunk().clone() };
+        frame.run_in(&whole).map(|first| first as usize)
     }
 
     fn read_frames(&self, index: &ChunkIndex, held: &Held, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
