@@ -197,7 +197,8 @@ impl Joined {
             let out =
                 out.get_mut(..bytes).ok_or_else(|| Error::corrupt("chunk", format!("{bytes} bytes for {want}")))?;
             let index = ChunkIndex(index);
-            if as_planes {
+            // Planes are those of a whole chunk, and this file's may be shorter.
+            if as_planes && bytes == want {
                 return source.read_planes(&index, scratch, out);
             }
             return source.read(&index, scratch, out).map(|()| false);
