@@ -104,6 +104,28 @@ pub(super) fn define(path: &Path, schema: &Schema) -> Result<Defined> {
     })
 }
 
+/// Opens a classic file of this schema again, to write.
+///
+/// # Errors
+/// When netCDF refuses.
+pub(super) fn reopen(path: &Path, schema: &Schema) -> Result<Defined> {
+    let path = std::path::absolute(path).map_err(|e| Error::io("find the output", e))?;
+    let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::usage("a NUL in the output's name"))?;
+    hdf5::sync::sync(|| {
+        let mut ncid = 0;
+        // SAFETY: the path ends with NUL, and `ncid` outlives the call; the lock is held.
+        check(unsafe { nc::nc_open(c_path.as_ptr(), nc::NC_WRITE, &mut ncid) }, || {
+            "open the unfinished output".into()
+        })?;
+        let file = Open(ncid);
+        // SAFETY: the file is open; the old mode is not asked for.
+        check(unsafe { nc::nc_set_fill(ncid, nc::NC_NOFILL, &mut 0) }, || "turn off filling".into())?;
+        // A classic file counts its variables in the order in which they were defined.
+        let vars = (0..schema.vars.len() as c_int).map(|varid| DefinedVar { varid, dataset: String::new() }).collect();
+        Ok(Defined { file, vars, growing: Vec::new() })
+    })
+}
+
 struct Definer<'a> {
     schema: &'a Schema,
     /// The variable to define next: the schema has them in the order of groups.
