@@ -562,6 +562,65 @@ mod tests {
     }
 
     #[test]
+    fn of_two_stores_the_older_one_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.nc");
+        let run = run(&[]);
+        let names = |unfinished: &Unfinished| stores(&unfinished.folder).unwrap();
+        let numbers = |of: &Unfinished| of.earlier().iter().map(|r| (r.number.piece, r.at)).collect::<Vec<_>>();
+        let first = Unfinished::open(&target, &run).unwrap();
+        fs::write(first.store(), "0123456789").unwrap();
+        first.begin().unwrap();
+        first.add(number(0), 2, b"234").unwrap();
+        first.add(number(1), 6, b"67").unwrap();
+        drop(first);
+        // Twice nobody comes to the end of taking over.
+        for n in [1, 2] {
+            let mut again = Unfinished::open(&target, &run).unwrap();
+            assert_eq!(numbers(&again), [(0, 2), (1, 6)]);
+            assert!(again.earlier()[0].is_of(b"234") && !again.earlier()[0].is_of(b"235"));
+            assert_eq!(again.renew().unwrap(), again.folder.join("store"));
+            fs::write(again.store(), "0").unwrap();
+            again.add(number(0), 0, b"0").unwrap();
+            assert_eq!(names(&again), [0, n]);
+        }
+        let mut again = Unfinished::open(&target, &run).unwrap();
+        again.renew().unwrap();
+        fs::write(again.store(), "xx234").unwrap();
+        again.add(number(0), 2, b"234").unwrap();
+        again.remove_donor().unwrap();
+        assert_eq!(names(&again), [3]);
+        drop(again);
+        let last = Unfinished::open(&target, &run).unwrap();
+        assert_eq!((numbers(&last), last.store()), (vec![(0, 2)], last.folder.join("store.3")));
+        // Other names are nobody's store.
+        fs::write(last.folder.join("store.01"), "x").unwrap();
+        fs::write(last.folder.join("store.0"), "x").unwrap();
+        assert_eq!(names(&last), [3]);
+    }
+
+    #[test]
+    fn a_place_is_noted_where_the_bytes_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.nc");
+        let unfinished = Unfinished::open(&target, &run(&[])).unwrap();
+        let mut bytes = vec![0; 200_000];
+        bytes[70_000..170_000].fill(7);
+        fs::write(unfinished.store(), &bytes).unwrap();
+        unfinished.begin().unwrap();
+        let file = File::open(unfinished.store()).unwrap();
+        let found = |piece, places: &[u64]| {
+            unfinished.add_found(number(piece), &bytes[69_000..170_000], &file, places).unwrap()
+        };
+        assert_eq!(found(0, &[0, 69_000, 5]), Some(69_000));
+        assert_eq!(found(1, &[68_999, 190_000, 1 << 40]), None);
+        assert_eq!(found(2, &[]), None);
+        drop(unfinished);
+        let earlier = Unfinished::open(&target, &run(&[])).unwrap().earlier().to_vec();
+        assert_eq!(earlier.iter().map(|r| (r.number, r.at, r.len)).collect::<Vec<_>>(), [(number(0), 69_000, 101_000)]);
+    }
+
+    #[test]
     fn what_has_no_header_is_begun_anew() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("out.zarr");

@@ -83,9 +83,10 @@ mod tests {
 
     #[test]
     fn runs_are_as_long_as_they_can_be() {
+        let shape = Shape(vec![4, 3, 5]);
         let runs = |start: [u64; 3], lengths: [u64; 3]| {
-            let (width, starts) =
-                runs(&Region { start: start.to_vec(), shape: Shape(lengths.to_vec()) }, &Shape(vec![4, 3, 5]));
+            let region = Region { start: start.to_vec(), shape: Shape(lengths.to_vec()) };
+            let (width, starts) = runs(&region, &shape);
             (width, starts.collect::<Vec<_>>())
         };
         assert_eq!(runs([0, 0, 0], [4, 3, 5]), (60, vec![0]));
