@@ -167,9 +167,11 @@ impl Unfinished {
         };
         let stores = stores(&folder).map_err(failed)?;
         let is_begun = is_begun && !stores.is_empty();
-        let mut earlier = Vec::new();
+        let generation = if is_begun { stores[0] } else { 0 };
+        let newest = stores.last().copied().unwrap_or(0);
+        let mut read = Journaled { newest, ..Journaled::default() };
         if is_begun {
-            earlier = records(&mut journal).map_err(failed)?;
+            read.records(&mut journal, generation).map_err(failed)?;
         } else {
             let gone = fs::remove_file(folder.join("run.json")).and_then(|()| journal.set_len(0));
             gone.or_else(|e| if e.kind() == ErrorKind::NotFound { journal.set_len(0) } else { Err(e) })
@@ -177,11 +179,8 @@ impl Unfinished {
             stores.iter().try_for_each(|of| remove(&store(&folder, *of))).map_err(failed)?;
         }
         // A torn record at the end would shift those that follow.
-        journal.set_len((journal_len(&earlier)) as u64).map_err(failed)?;
-        let generation = if is_begun { stores[0] } else { 0 };
-        let generations = stores.iter().copied().chain(earlier.iter().map(|record| record.generation));
-        let newest = if is_begun { generations.max().unwrap_or(0) } else { 0 };
-        earlier.retain(|record| record.generation == generation);
+        journal.set_len(read.bytes).map_err(failed)?;
+        let Journaled { mut earlier, newest, .. } = read;
         // What was broken was written again: the last record of a piece counts.
         earlier.reverse();
         earlier.sort_by_key(|record| record.number);
@@ -212,7 +211,7 @@ impl Unfinished {
         let torn = stores.iter().filter(|of| **of != self.generation);
         torn.map(|of| remove(&store(&self.folder, *of))).collect::<std::io::Result<()>>().map_err(failed)?;
         let donor = self.generation;
-        self.newest += 1;
+        self.newest = self.newest.saturating_add(1);
         (self.donor, self.generation) = (Some(donor), self.newest);
         Ok(store(&self.folder, donor))
     }
@@ -365,23 +364,29 @@ fn remove(path: &Path) -> std::io::Result<()> {
     if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
-fn journal_len(records: &[Record]) -> usize {
-    records.len() * RECORD_BYTES
+/// What is read from a journal.
+#[derive(Default)]
+struct Journaled {
+    earlier: Vec<Record>,
+    /// Up to the first record that is torn.
+    bytes: u64,
+    newest: u32,
 }
 
-/// The records up to the first that is torn.
-fn records(journal: &mut File) -> std::io::Result<Vec<Record>> {
-    let mut reader = std::io::BufReader::new(journal);
-    let mut all = Vec::new();
-    let mut bytes = [0; RECORD_BYTES];
-    loop {
-        match reader.read_exact(&mut bytes) {
-            Ok(()) => match Record::of(&bytes) {
-                Some(record) => all.push(record),
-                None => return Ok(all),
-            },
-            Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(all),
-            Err(e) => return Err(e),
+impl Journaled {
+    /// Keeps the records that are of the store `generation`.
+    fn records(&mut self, journal: &mut File, generation: u32) -> std::io::Result<()> {
+        let mut reader = std::io::BufReader::new(journal);
+        let mut bytes = [0; RECORD_BYTES];
+        loop {
+            match reader.read_exact(&mut bytes) {
+                Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+                done => done?,
+            }
+            let Some(record) = Record::of(&bytes) else { return Ok(()) };
+            self.bytes += RECORD_BYTES as u64;
+            self.newest = self.newest.max(record.generation);
+            self.earlier.extend((record.generation == generation).then_some(record));
         }
     }
 }

@@ -50,7 +50,8 @@ fn had(sink: &dyn Sink, variable: &str) -> Vec<u64> {
     (0..grid.chunks()).filter(|n| sink.has(variable, &grid.index(*n))).collect()
 }
 
-/// That those pieces are there that were written, but that netCDF has the last ones of a classic file in memory.
+/// That those pieces are there that were written; but netCDF has the last ones of a classic file in memory, which is all of
+/// such a small one.
 fn check_had(sink: &dyn Sink, format: OutputFormat, written: [&[u64]; 2]) {
     for (variable, written) in ["c", "p"].into_iter().zip(written) {
         let had = had(sink, variable);
@@ -58,7 +59,6 @@ fn check_had(sink: &dyn Sink, format: OutputFormat, written: [&[u64]; 2]) {
             assert_eq!(had, written, "{variable}");
         } else {
             assert!(had.iter().all(|n| written.contains(n)), "{variable}: {had:?}");
-            assert!(had.len() + 2 >= written.len(), "{variable}: {had:?}");
         }
     }
 }
