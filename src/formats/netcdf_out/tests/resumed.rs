@@ -113,10 +113,10 @@ fn a_killed_file_is_gone_on_with_once_and_again() {
         let newest = if format == OutputFormat::NetCdf4 { "store.2" } else { "store" };
         assert_eq!(stores(&third), [newest]);
         // Chunk 5 of both is never written, and has the fill.
-        write_both(&*sink, value, |n| n == 2);
+        write_both(&*sink, value, |n| n != 5);
         sink.finish().unwrap();
         let path = third.path().join(OUT);
-        assert_eq!(["c", "p"].map(|name| numbers(&path, name)), values, "{format:?}");
+        assert!(["c", "p"].map(|name| numbers(&path, name)) == values, "{format:?}: other values");
         assert_eq!(fs::read_dir(third.path()).unwrap().count(), 1, "nothing is left beside it");
         let history = netcdf::open(&path).unwrap().attribute("history").unwrap().value().unwrap();
         assert_eq!(history, "first".into(), "that of the first run stays");
@@ -154,7 +154,8 @@ fn what_is_damaged_is_written_again() {
         assert_eq!((had(&*sink, "c"), had(&*sink, "p")), expected, "{format:?}");
         write_both(&*sink, value, |_| true);
         sink.finish().unwrap();
-        assert_eq!(["c", "p"].map(|name| numbers(&copy.path().join(OUT), name)), values, "{format:?}");
+        let got = ["c", "p"].map(|name| numbers(&copy.path().join(OUT), name));
+        assert!(got == values, "{format:?}: other values");
     }
 }
 
