@@ -208,8 +208,8 @@ impl Unfinished {
     pub(super) fn renew(&mut self) -> Result<PathBuf> {
         let failed = |e| Error::io("remove a store that an earlier run has begun", e).in_file(&self.target);
         let stores = stores(&self.folder).map_err(failed)?;
-        let torn = stores.iter().filter(|of| **of != self.generation);
-        torn.map(|of| remove(&store(&self.folder, *of))).collect::<std::io::Result<()>>().map_err(failed)?;
+        let mut torn = stores.iter().filter(|of| **of != self.generation);
+        torn.try_for_each(|of| remove(&store(&self.folder, *of))).map_err(failed)?;
         let donor = self.generation;
         self.newest = self.newest.saturating_add(1);
         (self.donor, self.generation) = (Some(donor), self.newest);
