@@ -18,7 +18,10 @@ use crate::{
     shape::Shape,
     source::{Group, Sink, Storage, StoredType, VarMeta},
     spill::{SpillCodec, SpillFolder},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     units::Bytes,
 };
 use std::path::{Path, PathBuf};
@@ -179,7 +182,8 @@ impl Session {
     }
 
     /// As [`write_from`](Session::write_from), but what is written stays beside `path` when the run ends early, however
-    /// that happens; called again it goes on from there, and gives the same bytes. Only Zarr can be gone on with.
+    /// that happens; called again it goes on from there, and gives what an unbroken run gives: the same bytes, but that
+    /// chunks of a NetCDF-4 file may lie in another order.
     ///
     /// `request` says in words what is computed. It has to be the same again, and so have the version of aosx, the
     /// inputs, the format and what is declared, but for the global attribute `history`, which stays that of the first run.
@@ -197,7 +201,11 @@ impl Session {
         inputs.iter().flat_map(Dataset::paths).try_for_each(|input| refuse_same(input, path))?;
         let computation = computation.adapted(format)?;
         let run = computation.identity(inputs, format, request)?;
-        let sink = formats::resume(path, format, &computation.schema, &run)?;
+        let stopped = || match self.stop.load(Ordering::Relaxed) {
+            true => Err(Problem::Stopped.into()),
+            false => Ok(()),
+        };
+        let sink = formats::resume(path, format, &computation.schema, &run, &stopped)?;
         self.write_into(inputs, &computation, path, sink)
     }
 

@@ -46,7 +46,7 @@ pub struct CalcArgs {
     /// Which units results are in.
     #[command(flatten)]
     pub units: UnitsArgs,
-    /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
+    /// Keep what is written when the run ends early, and go on with it when it is given again
     #[arg(long)]
     pub resume: bool,
     /// Print the plan and what it will cost, without running it

@@ -42,7 +42,7 @@ pub struct ConvertArgs {
     /// Which units results are in.
     #[command(flatten)]
     pub units: UnitsArgs,
-    /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
+    /// Keep what is written when the run ends early, and go on with it when it is given again
     #[arg(long)]
     pub resume: bool,
     /// Print the plan and what it will cost, without running it

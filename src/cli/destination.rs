@@ -133,7 +133,7 @@ fn by_name(path: &Path) -> Result<OutputFormat> {
 
 /// What is printed cannot be gone on with.
 pub(super) fn nothing_to_resume() -> Error {
-    Error::usage("--resume goes on with a Zarr output; name it with -o")
+    Error::usage("--resume goes on with a file; name it with -o")
 }
 
 /// Prints each result, with the labels of its dimensions.

@@ -112,7 +112,7 @@ pub struct ReduceArgs {
     /// How results are stored.
     #[command(flatten)]
     pub layout: LayoutArgs,
-    /// Keep what is written when the run ends early, and go on with it when it is given again (Zarr)
+    /// Keep what is written when the run ends early, and go on with it when it is given again
     #[arg(long)]
     pub resume: bool,
     /// Print the plan and what it will cost, without running it

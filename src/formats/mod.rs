@@ -76,15 +76,22 @@ pub fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<Box<dyn
     sink.map_err(|e| e.in_file(path))
 }
 
-/// As [`create`], but what is written stays when the run ends early, and the same `run` goes on with it. Zarr only.
+/// As [`create`], but what is written stays when the run ends early, and the same `run` goes on with it. `stopped` is asked
+/// now and then whether to go on.
 ///
 /// # Errors
-/// As there; when what is there was of another run; when the format is not Zarr.
-pub fn resume(path: &Path, format: OutputFormat, root: &Group, run: &RunIdentity) -> Result<Box<dyn Sink>> {
+/// As there; when what is there was of another run; what `stopped` says.
+pub fn resume(
+    path: &Path,
+    format: OutputFormat,
+    root: &Group,
+    run: &RunIdentity,
+    stopped: &dyn Fn() -> Result<()>,
+) -> Result<Box<dyn Sink>> {
     let sink = match format {
-        OutputFormat::NetCdf4 | OutputFormat::NetCdf3 | OutputFormat::NetCdf5 => Err(Error::usage(
-            "a NetCDF file whose writer was stopped cannot be gone on with; leave --resume out, or write to a .zarr",
-        )),
+        OutputFormat::NetCdf4 | OutputFormat::NetCdf3 | OutputFormat::NetCdf5 => {
+            netcdf_out::resume(path, format, root, run, stopped)
+        }
         OutputFormat::Zarr2 | OutputFormat::Zarr3 => zarr::resume(path, format, root, run),
     };
     sink.map_err(|e| e.in_file(path))

@@ -14,5 +14,5 @@ pub(crate) use faults::Fault;
 pub use local::{LocalFile, ReadAt};
 pub use pending::{Form, Pending};
 pub use stale::clear_stale;
-pub use unfinished::{FileNumber, RunIdentity, Unfinished, unfinished_beside};
+pub use unfinished::{PieceNumber, Record, RunIdentity, Unfinished, unfinished_beside};
 pub use zip::{ZipArchive, ZipEntry};

@@ -75,6 +75,20 @@ impl Pending {
         self.unfinished.as_ref()
     }
 
+    /// Makes [`path`](Pending::path) a new one. What an earlier run has kept under the old one can be taken from there, and
+    /// its path is given.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn renew(&mut self) -> Result<Option<PathBuf>> {
+        let Some(unfinished) = self.unfinished.as_mut().filter(|unfinished| unfinished.is_begun()) else {
+            return Ok(None);
+        };
+        let donor = unfinished.renew()?;
+        self.temporary = Some(unfinished.store());
+        Ok(Some(donor))
+    }
+
     /// Says that so many bytes more are in the file: the system begins to put them on disk while the run goes on, and
     /// [`commit`](Pending::commit) waits for the last ones only.
     pub fn wrote(&self, bytes: u64) {
@@ -281,7 +295,7 @@ mod tests {
         fs::create_dir(&target).unwrap();
         fs::write(target.join("zarr.json"), "old").unwrap();
         let run = RunIdentity(vec![("input".into(), "a.nc".into())]);
-        let number = crate::store::FileNumber { variable: 0, file: 0 };
+        let number = crate::store::PieceNumber { variable: 0, piece: 0 };
         drop(Pending::kept(&target, Form::Folder, &run).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was written, so nothing is kept");
         for had in [false, true] {
@@ -292,7 +306,7 @@ mod tests {
                 fs::create_dir(pending.path()).unwrap();
                 unfinished.begin().unwrap();
                 fs::write(&file, "new").unwrap();
-                unfinished.add(number, b"new").unwrap();
+                unfinished.add(number, 0, b"new").unwrap();
             }
             assert_eq!(fs::read_to_string(target.join("zarr.json")).unwrap(), "old");
             if had {

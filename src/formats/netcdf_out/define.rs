@@ -72,9 +72,7 @@ pub(super) struct DefinedVar {
 /// # Errors
 /// When netCDF refuses.
 pub(super) fn define(path: &Path, schema: &Schema) -> Result<Defined> {
-    // netCDF takes a relative path with a colon for a URL.
-    let path = std::path::absolute(path).map_err(|e| Error::io("find the output", e))?;
-    let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::usage("a NUL in the output's name"))?;
+    let c_path = c_path(path)?;
     let mode = match schema.format {
         OutputFormat::NetCdf3 => nc::NC_64BIT_OFFSET,
         OutputFormat::NetCdf5 => nc::NC_64BIT_DATA,
@@ -98,9 +96,36 @@ pub(super) fn define(path: &Path, schema: &Schema) -> Result<Defined> {
         if schema.format == OutputFormat::NetCdf4 {
             let image = image::of(&c_path)?;
             let failed = |e| Error::io(format!("write {} bytes of metadata", image.len()), e);
-            std::fs::write(&path, &image).map_err(failed)?;
+            std::fs::write(path, &image).map_err(failed)?;
         }
         Ok(Defined { file, vars: definer.vars, growing: definer.growing })
+    })
+}
+
+/// A path as C has it. It is absolute: netCDF takes a relative one with a colon for a URL.
+fn c_path(path: &Path) -> Result<CString> {
+    let path = std::path::absolute(path).map_err(|e| Error::io("find the output", e))?;
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::usage("a NUL in the output's name"))
+}
+
+/// Opens a classic file of this schema again, to write.
+///
+/// # Errors
+/// When netCDF refuses.
+pub(super) fn reopen(path: &Path, schema: &Schema) -> Result<Defined> {
+    let c_path = c_path(path)?;
+    hdf5::sync::sync(|| {
+        let mut ncid = 0;
+        // SAFETY: the path ends with NUL, and `ncid` outlives the call; the lock is held.
+        check(unsafe { nc::nc_open(c_path.as_ptr(), nc::NC_WRITE, &mut ncid) }, || {
+            "open the unfinished output".into()
+        })?;
+        let file = Open(ncid);
+        // SAFETY: the file is open; the old mode is not asked for.
+        check(unsafe { nc::nc_set_fill(ncid, nc::NC_NOFILL, &mut 0) }, || "turn off filling".into())?;
+        // A classic file counts its variables in the order in which they were defined.
+        let vars = (0..schema.vars.len() as c_int).map(|varid| DefinedVar { varid, dataset: String::new() }).collect();
+        Ok(Defined { file, vars, growing: Vec::new() })
     })
 }
 

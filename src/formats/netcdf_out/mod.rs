@@ -21,6 +21,7 @@
 mod attributes;
 mod classic;
 mod define;
+mod donor;
 mod fill;
 mod hid;
 mod image;
@@ -30,15 +31,18 @@ mod written;
 
 use super::OutputFormat;
 use crate::{
+    block::Block,
     budget::Budget,
     codec::{Scratch, ScratchSize},
     error::{Error, Result},
     grid::Grid,
     shape::{ChunkIndex, Region},
     source::{Group, Sink},
-    store::{Form, Pending},
+    store::{Form, Pending, Record, RunIdentity},
     units::Bytes,
 };
+use define::Defined;
+use schema::Schema;
 use std::{fs::OpenOptions, path::Path};
 
 /// Creates a NetCDF file that will hold what `root` declares.
@@ -50,19 +54,48 @@ use std::{fs::OpenOptions, path::Path};
 /// # Errors
 /// When the target cannot be written, or the format cannot hold what is declared.
 pub fn create(path: &Path, format: OutputFormat, root: &Group) -> Result<Box<dyn Sink>> {
-    let schema = schema::Schema::new(root, format)?;
-    let pending = Pending::new(path, Form::File)?;
-    // The system says better than the libraries why a file cannot be created.
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(pending.path())
-        .map_err(|e| Error::io("create the output", e))?;
-    let defined = define::define(pending.path(), &schema)?;
-    Ok(match format {
-        OutputFormat::NetCdf4 => Box::new(netcdf4::NetCdf4::new(pending, defined, &schema)?),
-        _ => Box::new(classic::Classic::new(pending, defined, &schema)?),
+    let schema = Schema::new(root, format)?;
+    sink(Pending::new(path, Form::File)?, &schema, &|| Ok(()))
+}
+
+/// As [`create`], going on with what an earlier `run` has left. Chunks, or the pieces that stand for them, are what counts.
+///
+/// A classic file is gone on with where it lies. A NetCDF-4 file that nobody has closed cannot be opened, for the index of
+/// its chunks was in memory; but the chunks lie where the journal says, and a new file takes them over as they are stored.
+/// `stopped` is asked before each whether to go on.
+///
+/// # Errors
+/// As there; when what is there was of another run; what `stopped` says.
+pub fn resume(
+    path: &Path,
+    format: OutputFormat,
+    root: &Group,
+    run: &RunIdentity,
+    stopped: &dyn Fn() -> Result<()>,
+) -> Result<Box<dyn Sink>> {
+    let schema = Schema::new(root, format)?;
+    sink(Pending::kept(path, Form::File, run)?, &schema, stopped)
+}
+
+fn sink(pending: Pending, schema: &Schema, stopped: &dyn Fn() -> Result<()>) -> Result<Box<dyn Sink>> {
+    Ok(match schema.format {
+        OutputFormat::NetCdf4 => Box::new(netcdf4::NetCdf4::new(pending, schema, stopped)?),
+        _ => Box::new(classic::Classic::new(pending, schema, stopped)?),
     })
+}
+
+/// Defines a new file. The system says better than the libraries why it cannot be created.
+fn defined(path: &Path, schema: &Schema) -> Result<Defined> {
+    let created = OpenOptions::new().write(true).create_new(true).open(path);
+    created.map_err(|e| Error::io("create the output", e))?;
+    define::define(path, schema)
+}
+
+/// Memory for one of the pieces that `records` are of. No worker has begun yet, and each will take more.
+fn room(records: &[&Record]) -> Result<Block> {
+    let most = records.iter().map(|record| record.len).max().unwrap_or(0);
+    let bytes = usize::try_from(most).map_err(|_| Error::corrupt("journal", "a piece is larger than memory"))?;
+    Ok(Block::new(bytes, Budget::new(Bytes(u64::MAX)).lease(most, "what an earlier run has written")?))
 }
 
 /// The part of the array that a chunk holds.
@@ -96,7 +129,7 @@ fn write_missing(
     let budget = Budget::new(Bytes(u64::MAX));
     let mut scratch = Scratch::new(scratch, budget.lease(scratch.bytes(), "filling")?);
     let bytes = grid.chunk().bytes(fill.len())?;
-    let mut block = crate::block::Block::new(bytes, budget.lease(bytes as u64, "filling")?);
+    let mut block = Block::new(bytes, budget.lease(bytes as u64, "filling")?);
     block.bytes_mut().chunks_exact_mut(fill.len()).for_each(|e| e.copy_from_slice(fill));
     for number in missing {
         let chunk = grid.index(number);

@@ -9,6 +9,8 @@ use crate::{
 };
 use proptest::prelude::*;
 
+mod resumed;
+
 fn dim(name: &str, len: u64) -> Dimension {
     Dimension { name: name.into(), len, unlimited: false }
 }

@@ -22,6 +22,11 @@ impl Written {
         }
     }
 
+    /// Whether the chunk was written.
+    pub fn has(&self, n: u64) -> bool {
+        self.bits.get((n / 64) as usize).is_some_and(|word| word.load(Ordering::Relaxed) >> (n % 64) & 1 == 1)
+    }
+
     /// The numbers of those that were not.
     pub fn missing(&self) -> impl Iterator<Item = u64> + '_ {
         let words = self.bits.iter().enumerate().filter_map(|(k, word)| {
@@ -45,5 +50,6 @@ mod tests {
         assert_eq!(written.missing().count(), 130);
         (0..130).filter(|n| n % 64 != 1).for_each(|n| written.set(n));
         assert_eq!(written.missing().collect::<Vec<_>>(), [1, 65, 129]);
+        assert!(written.has(0) && !written.has(65) && written.has(128) && !written.has(1000));
     }
 }

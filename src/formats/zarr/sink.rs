@@ -15,7 +15,7 @@ use crate::{
     grid::Grid,
     shape::{ChunkIndex, Region, Shape},
     source::{Group, Sink, StoredType, VarMeta},
-    store::{FileNumber, Pending, Unfinished},
+    store::{Pending, PieceNumber, Unfinished},
 };
 use std::{
     collections::HashMap,
@@ -77,7 +77,7 @@ impl ZarrSink {
     fn clear_shards(&self, unfinished: &Unfinished) -> Result<()> {
         for array in self.arrays.values() {
             if let Some(shards) = &array.shards {
-                let known = |file| unfinished.knows(FileNumber { variable: array.number, file });
+                let known = |piece| unfinished.knows(PieceNumber { variable: array.number, piece });
                 shards.clear(known, |index| self.path(array, index))?;
             }
         }
@@ -195,7 +195,7 @@ impl ZarrSink {
             };
         }
         write_file(&self.path(array, chunk), bytes)?;
-        unfinished.map_or(Ok(()), |unfinished| unfinished.add(number, bytes))
+        unfinished.map_or(Ok(()), |unfinished| unfinished.add(number, 0, bytes))
     }
 
     fn is_written(&self, array: &OutArray, chunk: &ChunkIndex) -> bool {
@@ -210,12 +210,12 @@ impl ZarrSink {
 
 impl OutArray {
     /// The file that holds a chunk.
-    fn file_number(&self, chunk: &ChunkIndex) -> FileNumber {
-        let file = match &self.shards {
+    fn file_number(&self, chunk: &ChunkIndex) -> PieceNumber {
+        let piece = match &self.shards {
             Some(shards) => shards.number(chunk),
             None => self.grid.number(chunk),
         };
-        FileNumber { variable: self.number, file }
+        PieceNumber { variable: self.number, piece }
     }
 
     /// A clipped chunk made whole, or `None` where it is whole already.
