@@ -1,7 +1,11 @@
 //! Every reduction against its definition, over any shape, type, order of axes and cutting into chunks.
 
 use super::*;
-use crate::{dtype::ByteOrder, error::Problem, kernels::decode::Number};
+use crate::{
+    dtype::ByteOrder,
+    error::Problem,
+    kernels::{decode::Number, shuffle::shuffle},
+};
 use half::f16;
 use proptest::prelude::*;
 
@@ -438,6 +442,29 @@ proptest! {
             folds.push(apart.bytes_mut(), cells, &[view], &mut segment).unwrap();
         }
         prop_assert!(together.bytes() == apart.bytes());
+    }
+
+    #[test]
+    fn planes_are_folded_as_their_elements(case in cases(), parts in 1..4usize, first in 0..9usize) {
+        let values = case.values();
+        let (cells, size) = (case.cells(), case.decode.stored.size());
+        let folds = case.folds(&ops(&case));
+        let chunks = case.chunks(&values, parts);
+        let shuffled: Vec<Vec<u8>> = chunks
+            .iter()
+            .map(|(bytes, ..)| {
+                let whole = [&vec![0xa5; first * size][..], bytes].concat();
+                let mut planes = vec![0; whole.len()];
+                shuffle(size, &whole, &mut planes);
+                planes
+            })
+            .collect();
+        let mut planes = views(&chunks);
+        for (view, planes) in planes.iter_mut().zip(&shuffled) {
+            view.elements = Elements::Planes { planes, first };
+        }
+        let elements = state_of(&folds, cells, &views(&chunks));
+        prop_assert!(state_of(&folds, cells, &planes).bytes() == elements.bytes());
     }
 
     #[test]
