@@ -124,9 +124,8 @@ impl InOrder<'_> {
                 each(out, |at| {
                     let at = first + at;
                     if at == end {
-                        let value = given.value(at);
-                        (ties, end) = given.ties(at, at == first);
-                        ties = ties.filter(|_| Some(value) != missing);
+                        let (all, next) = given.ties(at, at > first);
+                        (ties, end) = ((Some(given.value(at)) != missing).then_some(all), next);
                     }
                     ranking::code(given.place(at), ties, *n)
                 });
@@ -154,35 +153,32 @@ fn value<T: Number>(Given { by, bits, run, .. }: &Given<'_>, at: usize) -> T {
     }
 }
 
+/// Of values with their places.
 impl Given<'_> {
-    fn places(&self) -> u32 {
-        if let By::Pair { places, .. } = self.by { places } else { 0 }
-    }
-
-    /// The place in the lane that a pair tells, and the key of its value.
     fn place(&self, at: usize) -> u64 {
-        (self.run.key(at) & last_key(self.places())) as u64
+        let bits = self.by.apart_bits();
+        (self.run.key(at) & !(u128::MAX << bits)) as u64
     }
 
+    /// The value's key.
     fn value(&self, at: usize) -> u128 {
-        self.run.key(at) >> self.places()
+        self.run.key(at) >> self.by.apart_bits()
     }
 
-    /// All that are equal to one, and where they end; which is the first of them unless there `may_be_more` before.
-    fn ties(&self, at: usize, may_be_more: bool) -> (Option<Ties>, usize) {
+    /// The values equal to one, and where they end here. Where it is not known to be the first of them, that is looked for.
+    fn ties(&self, at: usize, is_first: bool) -> (Ties, usize) {
         let (value, len) = (self.value(at), self.run.len() as usize);
         if let Some(ties) = self.ties {
-            return (Some(ties), len);
+            return (ties, len);
         }
-        let start = if may_be_more { search(0, at, |k| self.value(k) < value) } else { at };
-        // Mostly there are few.
-        let mut end = at + 1;
-        let mut step = 1;
+        let start = if is_first { at } else { search(0, at, |k| self.value(k) < value) };
+        // Mostly they are few.
+        let (mut end, mut step) = (at + 1, 1);
         while end + step <= len && self.value(end + step - 1) == value {
             (end, step) = (end + step, 2 * step);
         }
         let end = search(end, len.min(end + step), |k| self.value(k) == value);
-        (Some(Ties { below: self.below + start as u64, count: (end - start) as u64 }), end)
+        (Ties { below: self.below + start as u64, count: (end - start) as u64 }, end)
     }
 }
 

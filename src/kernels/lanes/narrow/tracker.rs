@@ -46,7 +46,7 @@ pub(super) enum By {
 
 impl By {
     /// The bits of a key that tell equal values apart.
-    fn apart_bits(self) -> u32 {
+    pub(super) fn apart_bits(self) -> u32 {
         match self {
             By::Pair { places, .. } => places,
             _ => 0,
