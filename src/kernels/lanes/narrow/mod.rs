@@ -122,8 +122,8 @@ impl Narrow {
         // Places of zeros are counted twice.
         let zeros = if self.has_signs() && self.n >= 1 << 31 { u64::BITS } else { 0 };
         match (self.key_bits() + self.place_bits()).max(distance).max(zeros) {
-            ..=32 => 4,
-            ..=64 => 8,
+            0..=32 => 4,
+            33..=64 => 8,
             _ => 16,
         }
     }
