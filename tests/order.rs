@@ -373,16 +373,31 @@ fn a_lane_that_does_not_fit_is_put_in_order() {
     let dir = tempfile::tempdir().unwrap();
     long(dir.path());
     let command = "calc s=sort(t,time);k=topk(t,1000,time);d=sort(t,time,descending=true) long.nc";
-    let plan = printed(dir.path(), &format!("{command} -o small.nc --memory 56MiB --explain"));
-    assert!(
-        plan.contains("narrow down all in order over time") && plan.contains("narrow down the first 1000"),
-        "{plan}"
-    );
-    printed(dir.path(), &format!("{command} -o small.nc --memory 56MiB"));
-    printed(dir.path(), &format!("{command} -o large.nc --memory 1GiB"));
-    for variable in ["s", "k", "d"] {
+    gives_the_same_in_passes(dir.path(), command, &["all in order over time", "the first 1000"], &["s", "k", "d"]);
+}
+
+#[test]
+fn places_and_ranks_of_a_lane_that_does_not_fit_are_those_of_one_that_does() {
+    let dir = tempfile::tempdir().unwrap();
+    long(dir.path());
+    let command = "calc p=argsort(t,time);d=argsort(t,time,descending=true);r=rank(t,time) long.nc";
+    let stages = [
+        "the places of all in order over time",
+        "the ranks of all in order over time",
+        "the ranks in the order of places",
+    ];
+    gives_the_same_in_passes(dir.path(), command, &stages, &["p", "d", "r"]);
+}
+
+/// Runs a command of the long lane in little memory and in much.
+fn gives_the_same_in_passes(dir: &Path, command: &str, stages: &[&str], variables: &[&str]) {
+    let plan = printed(dir, &format!("{command} -o small.nc --memory 56MiB --explain"));
+    stages.iter().for_each(|stage| assert!(plan.contains(&format!("narrow down {stage}")), "{stage}: {plan}"));
+    printed(dir, &format!("{command} -o small.nc --memory 56MiB"));
+    printed(dir, &format!("{command} -o large.nc --memory 1GiB"));
+    for variable in variables {
         let bytes = |file: &str| {
-            let source = formats::open(&dir.path().join(file)).unwrap().source(variable).unwrap();
+            let source = formats::open(&dir.join(file)).unwrap().source(variable).unwrap();
             read_all(&*source, &Budget::new(Bytes(1 << 26))).unwrap().bytes().to_vec()
         };
         assert!(bytes("small.nc") == bytes("large.nc"), "{variable}");
@@ -394,10 +409,9 @@ fn a_lane_that_does_not_fit_is_put_in_order() {
 fn what_needs_whole_lanes_names_the_memory() {
     let dir = tempfile::tempdir().unwrap();
     long(dir.path());
-    for call in ["rank(t,time)", "argsort(t,time)"] {
-        let (code, _, err) = run_in(dir.path(), &format!("calc r={call} long.nc -o r.nc --memory 56MiB"));
-        assert_ne!(code, Some(0), "{call}");
-        assert!(err.contains("needs at least") && err.contains("give --memory"), "{err}");
-        assert!(!dir.path().join("r.nc").exists());
-    }
+    let line = "calc q=quantile(t,0.5,time,weights=isnan(t)+1) long.nc -o q.nc --memory 100MiB";
+    let (code, _, err) = run_in(dir.path(), line);
+    assert_ne!(code, Some(0));
+    assert!(err.contains("needs at least") && err.contains("give --memory"), "{err}");
+    assert!(!dir.path().join("q.nc").exists());
 }

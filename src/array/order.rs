@@ -218,6 +218,8 @@ impl LazyArray {
     /// The place of each value among all along an axis in order, from 1, as float64. Equal values share the mean of
     /// their places, and NaN stays.
     ///
+    /// *Memory*: as [`sort`](LazyArray::sort); more than 2^31 values along the axis have to fit.
+    ///
     /// # Errors
     /// When there is no such axis.
     pub fn rank(&self, axis: i64) -> Result<LazyArray> {

@@ -349,8 +349,10 @@ impl LazyArray {
         LazyArray::concat(&[self.get_along(axis, ..0)?, first, self.clone()], axis)
     }
 
-    /// The values in order along an axis, which is in memory whole for each block of the others. Equal ones keep their
-    /// order, and NaN comes last in either.
+    /// The values in order along an axis. Equal ones keep their order, and NaN comes last in either.
+    ///
+    /// *Memory*: the whole axis, for each block of the others. Where one lane does not fit, some of it at a time, in several
+    /// passes, and the result is put aside. So it is for the places of values, and for their ranks.
     ///
     /// # Errors
     /// When there is no such axis.

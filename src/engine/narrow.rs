@@ -9,7 +9,7 @@ use crate::{
         fold::ChunkView,
         lanes::{Collected, InOrder as Next, Search, Staged, Tally},
     },
-    plan::{Destination, Narrowing, Sought},
+    plan::{Narrowing, Sought},
     shape::{ChunkIndex, Region},
     spill::Spilled,
     sync::{Mutex, PoisonError},
@@ -28,7 +28,7 @@ pub fn run(narrowing: &Narrowing, run: &Run<'_>) -> Result<()> {
     let mut lease = run.executor.budget.lease(run.crew.need.tile, "what order statistics are narrowed down to")?;
     let mut counts = Block::new(counts_bytes as usize, lease.split(counts_bytes));
     let mut keys = Block::new(keys_bytes as usize, lease.split(keys_bytes));
-    let mut out = InOrder::of(narrowing, &lanes, run.crew.need.worker, &mut lease);
+    let mut out = InOrder::of(narrowing, &lanes, &mut lease);
     while search.aim(narrowing.room) {
         let counts = &mut counts.elements_mut::<u64>()[..search.counts()];
         counts.fill(0);
@@ -213,19 +213,14 @@ struct InOrder<'a> {
 
 impl<'a> InOrder<'a> {
     /// One for what a stage gives in order. The bytes come out of `lease`.
-    fn of(narrowing: &'a Narrowing, lanes: &'a Lanes, scratch: ScratchSize, lease: &mut Lease) -> InOrder<'a> {
-        let to = narrowing.results.iter().find_map(|r| match &r.destination {
-            Destination::Spill(spilled) => Some((spilled.as_ref(), r.axis)),
-            _ => None,
-        });
+    fn of(narrowing: &'a Narrowing, lanes: &'a Lanes, lease: &mut Lease) -> InOrder<'a> {
+        let to = narrowing.spilled().map(|(spilled, result)| (spilled, result.axis));
         let mut block = |bytes: u64| Block::new(bytes as usize, lease.split(bytes));
         let cut = block(to.map_or(0, |(spilled, _)| spilled.cut_bytes() as u64));
         let count = if to.is_some() { lanes.count } else { 0 };
         let slabs = (0..count).map(|_| block(narrowing.slab_bytes())).collect();
-        let scratch = match to {
-            Some(_) => Scratch::new(scratch, lease.split(scratch.bytes())),
-            None => Scratch::new(ScratchSize::default(), lease.split(0)),
-        };
+        let scratch = to.map_or_else(ScratchSize::default, |(spilled, _)| spilled.put_scratch());
+        let scratch = Scratch::new(scratch, lease.split(scratch.bytes()));
         let size = narrowing.results.first().map_or(1, |r| r.dtype.size());
         InOrder { to, lanes, slabs, taken: vec![0; count], cut, scratch, size }
     }

@@ -1,4 +1,4 @@
-use super::{Destination, Fold, Input, Map, Narrowing, Open, Output, Plan, Runs, Stage};
+use super::{Destination, Fold, Input, Map, Narrowing, Open, Output, Plan, Runs, Sought, Spilled, Stage};
 use crate::{
     codec::ScratchSize,
     error::{Error, Result},
@@ -135,7 +135,7 @@ impl Stage {
         match self {
             Stage::Fold(fold) => fold.need(scratch),
             Stage::Map(map) => map.need(scratch),
-            Stage::Narrow(narrowing) => narrowing.need(scratch),
+            Stage::Narrow(narrowing) => narrowing.need(),
         }
     }
 
@@ -256,27 +256,26 @@ impl Narrowing {
 
     /// Bytes of the slab that each lane is written in, where lanes are put in order.
     pub fn slab_bytes(&self) -> u64 {
-        let slab = self.results.iter().find_map(|r| match &r.destination {
-            Destination::Spill(spilled) => Some(spilled.slabs().chunk()[r.axis].saturating_mul(r.dtype.size() as u64)),
-            _ => None,
-        });
-        slab.unwrap_or(0)
+        self.spilled().map_or(0, |(spilled, r)| spilled.slabs().chunk()[r.axis].saturating_mul(r.dtype.size() as u64))
     }
 
-    fn need(&self, sink: ScratchSize) -> Result<Need> {
+    /// Where lanes go that are put in order.
+    pub fn spilled(&self) -> Option<(&Spilled, &Sought)> {
+        self.results.iter().find_map(|result| match &result.destination {
+            Destination::Spill(spilled) => Some((&**spilled, result)),
+            _ => None,
+        })
+    }
+
+    fn need(&self) -> Result<Need> {
         let [counts, keys] = self.room_bytes();
         let cells = self.columns.kept().shape().elements()?;
-        let worker = self.input.scratch().max(sink);
-        let spilled = self.results.iter().find_map(|r| match &r.destination {
-            Destination::Spill(spilled) => Some(spilled.cut_bytes() as u64),
-            _ => None,
-        });
-        let slabs = spilled.map_or(0, |cut| {
+        let slabs = self.spilled().map_or(0, |(spilled, _)| {
             let each = cells.saturating_mul(self.slab_bytes());
-            each.saturating_add(cut).saturating_add(worker.bytes())
+            each.saturating_add(spilled.cut_bytes() as u64).saturating_add(spilled.put_scratch().bytes())
         });
         Ok(Need {
-            worker,
+            worker: self.input.scratch(),
             work: self.input.work_bytes(self.input.grid().chunk()),
             chunk: self.input.block_bytes(),
             result: counts.saturating_add(SEGMENT_BYTES + Staged::BYTES as u64),

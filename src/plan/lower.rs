@@ -220,8 +220,8 @@ impl Lowering {
     /// Whether what is to be held is too large for that.
     fn is_put_aside(&self, array: &LazyArray) -> bool {
         let bytes = array.shape().bytes(array.dtype().size()).map_or(u64::MAX, |n| n as u64);
-        let sorted = matches!(lanes(array), Some((.., LaneOp::Sort { .. } | LaneOp::TopK { .. })));
-        sorted || matches!(array.operation(), Operation::Hold { .. }) && bytes > self.limit.0 / 4
+        let in_order = matches!(lanes(array), Some((.., op)) if !matches!(op, LaneOp::Statistic { .. }));
+        in_order || matches!(array.operation(), Operation::Hold { .. }) && bytes > self.limit.0 / 4
     }
 
     /// Barriers of one level that share a pass: folds of the same array, or of arrays with the same blocks that read

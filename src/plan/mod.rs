@@ -210,7 +210,7 @@ pub struct Map {
 }
 
 /// Finds order statistics of lanes that do not fit in memory: several of them, of the same lanes, in the same passes. Or
-/// puts such lanes in order.
+/// puts such lanes in order, and gives the values or their places; two of them, one after the other, give ranks.
 pub struct Narrowing {
     /// What has the lanes: one array.
     pub input: Input,

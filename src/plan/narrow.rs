@@ -1,16 +1,20 @@
 //! Order statistics of lanes that do not fit in memory: passes that narrow down which values decide.
 
 use super::{
-    Columns, Destination, Narrowing, Sought, Spill, Stage,
+    Columns, Destination, Input, Narrowing, Sought, Spill, Stage,
     lower::{Barrier, Lowering, bare, lanes},
     reblock::computed,
 };
 use crate::{
     array::{Along, LazyArray, Operation},
-    dtype::DType,
+    dtype::{ByteOrder, DType},
     error::Result,
-    kernels::lanes::{LaneOp, Narrow, OrderStatistic, Room},
+    kernels::{
+        decode::Decode,
+        lanes::{LaneOp, Narrow, OrderStatistic, Room},
+    },
     shape::Shape,
+    source::{StoredType, VarMeta},
     spill::Spilled,
 };
 use std::sync::Arc;
@@ -35,58 +39,80 @@ const LANE_LARGE: u64 = 16 << 20;
 
 impl Lowering {
     /// Whether an array is an order statistic of lanes that are too large for memory, or few and large, so that counting
-    /// takes less; or has such lanes in order that are too large.
+    /// takes less; or needs such lanes in order that are too large.
     pub(super) fn is_narrowed(&self, array: &LazyArray) -> bool {
         let Some((input, axis, op)) = lanes(array) else { return false };
         let (n, cells) = lengths(input, axis);
         let Some(narrow) = Narrow::new([op], input.dtype(), n) else { return false };
         let lane = n.saturating_mul(item(op, input.dtype()));
-        let each = LANE_COUNTS_LEAST + if narrow.is_sorted() { SLAB_LEAST } else { 0 };
+        let each = LANE_COUNTS_LEAST + if narrow.gives_lanes() { SLAB_LEAST } else { 0 };
         let least = cells.saturating_mul(each).max(COUNTS_LEAST).saturating_add(KEYS_LEAST);
-        let few = cells <= LANES_FEW && lane >= LANE_LARGE && !narrow.is_sorted();
+        let few = cells <= LANES_FEW && lane >= LANE_LARGE && !narrow.gives_lanes();
         cells > 0 && (lane.saturating_mul(COPIES) > self.limit.0 || few) && least < lane
     }
 
-    /// The stage that computes such statistics of the same lanes, or puts them in order.
+    /// The stage that computes such statistics of the same lanes, or puts them in order; for ranks two of them.
     pub(super) fn narrow(&mut self, group: &[Barrier]) -> Result<()> {
         let Some((input, axis, _)) = group.first().and_then(|b| lanes(&b.array)) else { return Ok(()) };
-        let (n, cells) = lengths(input, axis);
+        let (n, _) = lengths(input, axis);
         let ops = group.iter().filter_map(|b| Some(lanes(&b.array)?.2));
-        let Some(narrow) = Narrow::new(ops, input.dtype(), n) else { return Ok(()) };
-        // The order of values within a lane decides where zeros below zero come.
-        let (array, reduced) = match narrow.is_sorted() {
+        let Some(mut narrow) = Narrow::new(ops, input.dtype(), n) else { return Ok(()) };
+        // The order of values within a lane decides where zeros below zero come, and is what places tell.
+        let (array, reduced) = match narrow.gives_lanes() {
             false => without_reshape(input, axis),
             true => (bare(input), (0..input.ndim()).map(|k| k == axis).collect()),
         };
-        let source = self.folded(std::slice::from_ref(array), &reduced)?;
-        let columns = Columns::new(source.grid(), &reduced)?;
-        let decode = source.decode_of(array);
-        let room = room(&narrow, n, cells, self.limit.0);
+        let mut input = self.folded(std::slice::from_ref(array), &reduced)?;
+        let mut decode = input.decode_of(array);
+        if let (Some(then), Some(dtype)) = (narrow.then(), narrow.listed_dtype()) {
+            let codes = self.in_slabs(&group[0].array, dtype, axis)?;
+            let sought = Sought { destination: Destination::Spill(codes.clone()), axis, len: n, dtype };
+            self.look_for(input, decode, narrow, &reduced, vec![sought])?;
+            (input, decode, narrow) = (Input::Stored(codes), Decode::plain(dtype, ByteOrder::NATIVE), then);
+        }
         let mut results = Vec::new();
         for barrier in group {
             let (dtype, len) = (barrier.array.dtype(), barrier.array.shape()[axis]);
             let destination = match barrier.slot {
                 Some(slot) => Destination::Held(slot),
-                None => Destination::Spill(self.in_slabs(barrier, axis, cells)?),
+                None => {
+                    let spilled = self.in_slabs(&barrier.array, dtype, axis)?;
+                    self.aside.insert(barrier.id, spilled.clone());
+                    Destination::Spill(spilled)
+                }
             };
             results.push(Sought { destination, axis, len, dtype });
         }
-        let narrowing = Narrowing { input: source, decode, columns, narrow, room, results };
+        self.look_for(input, decode, narrow, &reduced, results)
+    }
+
+    /// A stage that looks for something in all lanes along the axes that are reduced.
+    fn look_for(
+        &mut self,
+        input: Input,
+        decode: Decode,
+        narrow: Narrow,
+        reduced: &[bool],
+        results: Vec<Sought>,
+    ) -> Result<()> {
+        let columns = Columns::new(input.grid(), reduced)?;
+        let room = room(&narrow, columns.per_cell(), columns.kept().shape().elements()?, self.limit.0);
+        let narrowing = Narrowing { input, decode, columns, narrow, room, results };
         self.stages.push(Stage::Narrow(Box::new(narrowing)));
         Ok(())
     }
 
-    /// Where lanes in order are put aside by the next stage: each lane in slabs of its own.
-    fn in_slabs(&mut self, barrier: &Barrier, axis: usize, cells: u64) -> Result<Arc<Spilled>> {
-        let array = &barrier.array;
+    /// Where the next stage puts aside what lanes of `array` give in order, as `dtype`: each lane in slabs of its own.
+    fn in_slabs(&mut self, array: &LazyArray, dtype: DType, axis: usize) -> Result<Arc<Spilled>> {
+        let (n, cells) = lengths(array, axis);
         let bytes = (self.limit.0 / 16 / cells.max(1)).clamp(SLAB_LEAST, SLAB_MOST);
         let mut slab = Shape(vec![1; array.ndim()]);
-        slab.0[axis] = (bytes / array.dtype().size() as u64).min(array.shape()[axis]).max(1);
-        let keep = self.keep(array.shape().bytes(array.dtype().size())? as u64);
-        let spilled = Arc::new(Spilled::new(self.spills.len(), computed(array), slab.clone(), slab, keep)?);
+        slab.0[axis] = (bytes / dtype.size() as u64).min(n).max(1);
+        let keep = self.keep(array.shape().bytes(dtype.size())? as u64);
+        let meta = VarMeta { stored: StoredType::native(dtype), ..computed(array) };
+        let spilled = Arc::new(Spilled::new(self.spills.len(), meta, slab.clone(), slab, keep)?);
         let from = self.stages.len();
         self.spills.push(Spill { spilled: spilled.clone(), instead: 1.0, from, until: from });
-        self.aside.insert(barrier.id, spilled.clone());
         Ok(spilled)
     }
 }
@@ -120,6 +146,8 @@ fn item(op: &LaneOp, dtype: DType) -> u64 {
     match op {
         // Distances of integers are floating.
         LaneOp::Statistic { statistic: OrderStatistic::Mad, .. } if !dtype.is_float() => 8,
+        // With its place.
+        LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } | LaneOp::Rank => 2 * dtype.size().max(4) as u64,
         _ => dtype.size() as u64,
     }
 }

@@ -8,8 +8,12 @@
 //! The same passes serve all statistics of a lane. A median distance from the median is looked for as soon as the median
 //! is known, among the keys of distances. Numbers of different values and modes need every key: those of few different
 //! values are counted in a table in the first pass; where they are many, ranges of keys are collected in turn.
+//!
+//! Lanes that are put in order are collected range after range, from the first one on, and given out as they come. Where
+//! their places are wanted, each is part of its key: so no two keys are equal, and any range can be cut.
 
 mod keyed;
+mod ranking;
 mod result;
 mod table;
 mod tally;
@@ -39,11 +43,24 @@ use tracker::{BITS_MAX, By, Give, Given, Interval, Tracker};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Narrow {
     statistics: Vec<(OrderStatistic, LaneOptions)>,
-    /// Or all values in order, and how many of them.
-    sorted: Option<(Order, u64)>,
+    /// Or something for each value, and for how many of them.
+    listed: Option<(Listed, u64)>,
     dtype: DType,
     /// The length of the lanes.
     n: u64,
+}
+
+/// What is given out of a lane in order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Listed {
+    /// The values.
+    Values(Order),
+    /// Their places in the lane.
+    Places(Order),
+    /// Their places and ranks, as codes.
+    Codes,
+    /// The ranks of such codes, which are in the order of places then.
+    Ranks,
 }
 
 /// The memory of a pass.
@@ -56,34 +73,59 @@ pub struct Room {
 }
 
 impl Narrow {
-    /// All of `ops` in lanes of `n` values of `dtype`; `None` where one of them needs whole lanes. Those that give values in
-    /// order have lanes for themselves.
+    /// All of `ops` in lanes of `n` values of `dtype`; `None` where one of them needs whole lanes. Those that give something
+    /// for each value have lanes for themselves. What gives ranks gives codes at first, see [`then`](Narrow::then).
     pub fn new<'o>(ops: impl IntoIterator<Item = &'o LaneOp>, dtype: DType, n: u64) -> Option<Narrow> {
-        let mut narrow = Narrow { statistics: Vec::new(), sorted: None, dtype, n };
+        let mut narrow = Narrow { statistics: Vec::new(), listed: None, dtype, n };
         for op in ops {
-            match op {
-                _ if narrow.sorted.is_some() => return None,
-                LaneOp::Statistic { statistic, options } => narrow.statistics.push((statistic.clone(), *options)),
-                LaneOp::Sort { order } | LaneOp::TopK { order, .. } if narrow.statistics.is_empty() => {
-                    narrow.sorted = Some((*order, op.result_len(n)));
+            let listed = match op {
+                _ if narrow.listed.is_some() => return None,
+                LaneOp::Statistic { statistic, options } => {
+                    narrow.statistics.push((statistic.clone(), *options));
+                    continue;
                 }
+                _ if !narrow.statistics.is_empty() => return None,
+                LaneOp::Sort { order } | LaneOp::TopK { order, .. } => Listed::Values(*order),
+                LaneOp::ArgSort { order } | LaneOp::ArgTopK { order, .. } => Listed::Places(*order),
+                LaneOp::Rank if n <= ranking::LANE_MOST => Listed::Codes,
                 _ => return None,
-            }
+            };
+            narrow.listed = Some((listed, op.result_len(n)));
         }
         Some(narrow)
     }
 
-    /// Whether it gives values in order, instead of statistics.
-    pub fn is_sorted(&self) -> bool {
-        self.sorted.is_some()
+    /// What is to be looked for in lanes of what it gives, where that is not the result yet.
+    pub fn then(&self) -> Option<Narrow> {
+        let (Listed::Codes, most) = self.listed? else { return None };
+        Some(Narrow { listed: Some((Listed::Ranks, most)), dtype: CODES, ..self.clone() })
+    }
+
+    /// The type of what it gives for each value of a lane; `None` where it finds statistics.
+    pub fn listed_dtype(&self) -> Option<DType> {
+        Some(match self.listed?.0 {
+            Listed::Values(_) => self.dtype,
+            Listed::Places(_) => DType::I64,
+            Listed::Codes => CODES,
+            Listed::Ranks => DType::F64,
+        })
+    }
+
+    /// Whether it gives something for each value of a lane, in order, instead of statistics.
+    pub fn gives_lanes(&self) -> bool {
+        self.listed.is_some()
     }
 
     /// Bytes of a collected key.
     pub fn key_bytes(&self) -> usize {
         let distance = if self.wants_distance() { self.distance_bits() } else { 0 };
         // Places of zeros are counted twice.
-        let places = self.sorted.is_some() && self.dtype.is_float() && self.n >= 1 << 31;
-        if self.key_bits().max(distance) <= 32 && !places { 4 } else { 8 }
+        let zeros = if self.has_signs() && self.n >= 1 << 31 { u64::BITS } else { 0 };
+        match (self.key_bits() + self.place_bits()).max(distance).max(zeros) {
+            0..=32 => 4,
+            33..=64 => 8,
+            _ => 16,
+        }
     }
 
     /// The least and the most passes over `cells` lanes of `n` values each; which it is, the values decide.
@@ -106,11 +148,13 @@ impl Narrow {
             n => n + ranks.saturating_sub(1),
         };
         let (mut least, mut most) = (1 + u64::from(rest > 0 && ranks > 0), 1 + cuts_of_ranks(rest));
-        if self.is_sorted() {
+        if self.gives_lanes() {
             // As for every value below; and again the places of zeros, where some are below zero.
-            let places = if self.dtype.is_float() { cuts(64, heavy) + 2 * n.div_ceil(keys) + 1 } else { 0 };
-            most = 1 + cuts(rest, heavy) + 2 * n.div_ceil(keys) + 1 + places;
-            least = 1 + u64::from(rest > 0);
+            let zeros = if self.has_signs() { cuts(64, heavy) + 2 * n.div_ceil(keys) + 1 } else { 0 };
+            // Equal values are cut by their places, once they are alone.
+            let places = if self.place_bits() > 0 { cuts(self.place_bits(), heavy) } else { 0 };
+            most = 1 + cuts(rest, heavy) + 2 * n.div_ceil(keys) + 1 + zeros + places;
+            least = 1 + u64::from(rest + self.place_bits() > 0);
         }
         if self.wants_every() && rest > 0 {
             // Ranges that do not fit are cut, those that do are collected: of any two passes that do, one behind the other,
@@ -129,6 +173,30 @@ impl Narrow {
         8 * self.dtype.size() as u32
     }
 
+    /// The bits of a place, where that is part of a key.
+    fn place_bits(&self) -> u32 {
+        match self.listed {
+            Some((Listed::Places(_) | Listed::Codes, _)) => ranking::place_bits(self.n),
+            _ => 0,
+        }
+    }
+
+    /// Which keys are put in order, or counted at first.
+    fn by(&self) -> By {
+        let places = self.place_bits();
+        match self.listed {
+            Some((Listed::Values(Order::Descending), _)) => By::Reverse,
+            Some((Listed::Places(order), _)) => By::Pair { order, places },
+            Some((Listed::Codes, _)) => By::Pair { order: Order::Ascending, places },
+            _ => By::Value,
+        }
+    }
+
+    /// Whether zeros below zero and others have places of their own.
+    fn has_signs(&self) -> bool {
+        matches!(self.listed, Some((Listed::Values(_), _))) && self.dtype.is_float()
+    }
+
     /// Distances of integers from a median are floating.
     fn distance_bits(&self) -> u32 {
         if self.dtype.is_float() { self.key_bits() } else { 64 }
@@ -138,7 +206,7 @@ impl Narrow {
     fn first_bits(&self, words: usize) -> u32 {
         // Beside the table of different values, and the counts of zeros.
         let words = if self.wants_every() { words / 2 } else { words };
-        let words = if self.is_sorted() { words.saturating_sub(2) } else { words };
+        let words = if self.has_signs() { words.saturating_sub(2) } else { words };
         words.max(2).ilog2().min(BITS_MAX).min(self.key_bits())
     }
 
@@ -154,13 +222,20 @@ impl Narrow {
 impl fmt::Display for Narrow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.statistics.iter().map(|(s, _)| s.name()).collect();
-        match self.sorted {
-            Some((_, most)) if most < self.n => write!(f, "the first {most} in order"),
-            Some(_) => f.write_str("all in order"),
+        match self.listed {
+            Some((Listed::Values(_), most)) if most < self.n => write!(f, "the first {most} in order"),
+            Some((Listed::Values(_), _)) => f.write_str("all in order"),
+            Some((Listed::Places(_), most)) if most < self.n => write!(f, "the places of the first {most} in order"),
+            Some((Listed::Places(_), _)) => f.write_str("the places of all in order"),
+            Some((Listed::Codes, _)) => f.write_str("the ranks of all in order"),
+            Some((Listed::Ranks, _)) => f.write_str("the ranks in the order of places"),
             None => f.write_str(&names.join(", ")),
         }
     }
 }
+
+/// The type of codes.
+const CODES: DType = DType::U64;
 
 /// What has been found out of some lanes, the *cells*, so far.
 ///
@@ -216,13 +291,9 @@ impl Cell {
 impl Search {
     /// One in so many lanes of `per_cell` values, missing ones included, of which nothing is known.
     pub fn new(narrow: &Narrow, cells: usize, per_cell: u64) -> Search {
-        let by = match narrow.sorted {
-            Some((Order::Descending, _)) => By::Reverse,
-            _ => By::Value,
-        };
         let fresh = || Cell {
-            first: Some(Tracker::first(by, narrow.key_bits())),
-            signs: (narrow.is_sorted() && narrow.dtype.is_float()).then(|| Tracker::first(By::ZeroSign, 1)),
+            first: Some(Tracker::first(narrow.by(), narrow.key_bits() + narrow.place_bits())),
+            signs: narrow.has_signs().then(|| Tracker::first(By::ZeroSign, 1)),
             ..Cell::default()
         };
         Search {
@@ -339,8 +410,7 @@ impl Search {
         let (bins, tables) = counts[..self.counts()].split_at_mut(self.bins);
         let (narrow, per_cell) = (&self.narrow, self.per_cell);
         for (n, cell) in self.cells.iter_mut().enumerate().filter(|(_, cell)| !cell.is_found()) {
-            let give =
-                &mut |given: Given<'_>| give(n, InOrder { dtype: narrow.dtype, len: given.len, given: Some(given) });
+            let give = &mut |given: Given<'_>| give(n, InOrder { narrow, len: given.len, given: Some(given) });
             if let Some(first) = cell.first.take() {
                 let table = &mut tables[n * self.table..][..self.table];
                 begin(narrow, cell, first, bins, table, per_cell)?;
@@ -355,11 +425,11 @@ impl Search {
             }
             go_on_in_order(cell, per_cell, give)?;
         }
-        let Some((_, most)) = narrow.sorted else { return Ok(()) };
+        let Some((_, most)) = narrow.listed else { return Ok(()) };
         for (n, cell) in self.cells.iter_mut().enumerate().filter(|(_, cell)| cell.is_found() && !cell.is_given) {
             cell.is_given = true;
             // What is missing comes last.
-            give(n, InOrder { dtype: narrow.dtype, len: most.saturating_sub(cell.count), given: None })?;
+            give(n, InOrder { narrow, len: most.saturating_sub(cell.count), given: None })?;
         }
         Ok(())
     }
@@ -391,10 +461,10 @@ fn begin(
     let Some((whole, shift, counts)) = first.counted(bins) else { return Ok(()) };
     cell.count = counts.iter().sum();
     let whole = Interval { count: cell.count, ..whole };
-    if let Some((order, most)) = narrow.sorted {
+    if let Some((_, most)) = narrow.listed {
         let signs = cell.signs.take();
         let signs = signs.as_ref().and_then(|signs| signs.counted(bins)).map_or(&[0, 0][..], |(.., counts)| counts);
-        let mut sorted = narrow.in_order(order, most, signs, first.joins);
+        let mut sorted = narrow.in_order(most, signs, first.joins);
         sorted.split(whole, shift, counts)?;
         cell.sorted = Some(sorted);
         return Ok(());

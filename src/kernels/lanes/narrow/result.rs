@@ -2,19 +2,15 @@
 
 use super::{
     super::{
-        Order,
         number::{Float, Number},
         place::Place,
         select::at_place,
         statistic::{LaneOptions, Method, OrderStatistic},
     },
-    Cell, Narrow, Search,
-    tracker::{By, Given, Joins, Tracker, last_key},
+    Cell, Listed, Narrow, Search, ranking,
+    tracker::{By, Given, Joins, Ties, Tracker, last_key},
 };
-use crate::{
-    dtype::{DType, Element},
-    with_dtype,
-};
+use crate::{dtype::Element, with_dtype};
 use bytemuck::Pod;
 use std::ops::Range;
 
@@ -31,16 +27,14 @@ impl Narrow {
         ranks
     }
 
-    /// Gives out the first `most` values in order, where there are so many zeros above and below zero.
-    pub(super) fn in_order(&self, order: Order, most: u64, signs: &[u64], joins: Joins) -> Tracker {
+    /// Gives out the first `most` keys in order, where there are so many zeros above and below zero.
+    pub(super) fn in_order(&self, most: u64, signs: &[u64], joins: Joins) -> Tracker {
         let bits = self.key_bits();
-        let key = with_dtype!(self.dtype, T => key_of(T::ZERO));
-        let (by, key) = match order {
-            Order::Ascending => (By::Value, key),
-            Order::Descending => (By::Reverse, last_key(bits) - key),
-        };
+        let key = u128::from(with_dtype!(self.dtype, T => key_of(T::ZERO)));
+        let by = self.by();
+        let key = if matches!(by, By::Reverse) { last_key(bits) - key } else { key };
         let zeros = (signs[1] > 0).then(|| (key, signs.iter().sum()));
-        Tracker::of_sorted(by, bits, most, zeros, joins)
+        Tracker::of_sorted(by, bits + self.place_bits(), most, zeros, joins)
     }
 
     /// How many ranks can decide.
@@ -103,9 +97,9 @@ impl Search {
     }
 }
 
-/// Values of a lane that follow each other in order.
+/// What a lane gives that follows in order.
 pub struct InOrder<'k> {
-    pub(super) dtype: DType,
+    pub(super) narrow: &'k Narrow,
     /// How many.
     pub len: u64,
     /// Without keys they are missing.
@@ -113,26 +107,88 @@ pub struct InOrder<'k> {
 }
 
 impl InOrder<'_> {
-    /// Writes those from the `first` on, as many as `out` has room for, as native elements.
+    /// Writes those from the `first` on, as many as `out` has room for, as native elements of the type that is listed.
     ///
     /// # Panics
     /// When there are not so many.
     pub fn write(&self, first: u64, out: &mut [u8]) {
-        with_dtype!(self.dtype, T => {
-            let size = size_of::<T>();
-            for (at, y) in (first as usize..).zip(out.chunks_exact_mut(size)) {
-                let value = match &self.given {
-                    None => T::from_f64(f64::NAN),
-                    Some(Given { by, bits, run, .. }) => match by {
-                        By::ZeroPlace | By::ZeroSign => T::from_f64(if run.key(at) & 1 == 1 { -0.0 } else { 0.0 }),
-                        By::Reverse => T::from_key(typed::<T>(Some(last_key(*bits) - run.key(at)))),
-                        By::Value | By::Distance(_) => T::from_key(typed::<T>(Some(run.key(at)))),
-                    },
-                };
-                y.copy_from_slice(bytemuck::bytes_of(&value));
+        let (Narrow { listed, dtype, n, .. }, first) = (self.narrow, first as usize);
+        match (listed, &self.given) {
+            (Some((Listed::Places(_), _)), Some(given)) => each(out, |at| given.place(first + at) as i64),
+            (Some((Listed::Ranks, _)), Some(given)) => {
+                each(out, |at| ranking::rank(given.run.key(first + at) as u64, *n));
             }
-        });
+            (Some((Listed::Codes, _)), Some(given)) => {
+                let missing = if dtype.is_float() { Some(last_key(self.narrow.key_bits())) } else { None };
+                let (mut ties, mut end) = (None, first);
+                each(out, |at| {
+                    let at = first + at;
+                    if at == end {
+                        let (all, next) = given.ties(at, at > first);
+                        (ties, end) = ((Some(given.value(at)) != missing).then_some(all), next);
+                    }
+                    ranking::code(given.place(at), ties, *n)
+                });
+            }
+            (_, given) => with_dtype!(*dtype, T => each(out, |at| {
+                given.as_ref().map_or_else(|| T::from_f64(f64::NAN), |given| value::<T>(given, first + at))
+            })),
+        }
     }
+}
+
+/// Writes elements one after the other.
+fn each<T: Pod>(out: &mut [u8], of: impl FnMut(usize) -> T) {
+    let elements = out.chunks_exact_mut(size_of::<T>());
+    elements.zip((0..).map(of)).for_each(|(y, value)| y.copy_from_slice(bytemuck::bytes_of(&value)));
+}
+
+/// A value that has been given.
+fn value<T: Number>(Given { by, bits, run, .. }: &Given<'_>, at: usize) -> T {
+    let key = run.key(at);
+    match by {
+        By::ZeroPlace | By::ZeroSign => T::from_f64(if key & 1 == 1 { -0.0 } else { 0.0 }),
+        By::Reverse => T::from_key(typed::<T>(Some((last_key(*bits) - key) as u64))),
+        By::Value | By::Distance(_) | By::Pair { .. } => T::from_key(typed::<T>(Some(key as u64))),
+    }
+}
+
+/// Of values with their places.
+impl Given<'_> {
+    fn place(&self, at: usize) -> u64 {
+        let bits = self.by.apart_bits();
+        (self.run.key(at) & !(u128::MAX << bits)) as u64
+    }
+
+    /// The value's key.
+    fn value(&self, at: usize) -> u128 {
+        self.run.key(at) >> self.by.apart_bits()
+    }
+
+    /// The values equal to one, and where they end here. Where it is not known to be the first of them, that is looked for.
+    fn ties(&self, at: usize, is_first: bool) -> (Ties, usize) {
+        let (value, len) = (self.value(at), self.run.len() as usize);
+        if let Some(ties) = self.ties {
+            return (ties, len);
+        }
+        let start = if is_first { at } else { search(0, at, |k| self.value(k) < value) };
+        // Mostly they are few.
+        let (mut end, mut step) = (at + 1, 1);
+        while end + step <= len && self.value(end + step - 1) == value {
+            (end, step) = (end + step, 2 * step);
+        }
+        let end = search(end, len.min(end + step), |k| self.value(k) == value);
+        (Ties { below: self.below + start as u64, count: (end - start) as u64 }, end)
+    }
+}
+
+/// The first place for which `before` does not hold, from `low` to `high`.
+fn search(mut low: usize, mut high: usize, before: impl Fn(usize) -> bool) -> usize {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
 }
 
 fn fill<R: Pod>(out: &mut [u8], cells: &[Cell], of: impl Fn(&Cell) -> R) {

@@ -1,6 +1,7 @@
 //! One pass: values are counted, or staged to be collected.
 
 use super::{
+    super::Order,
     Cell,
     keyed::Keyed,
     table::Table,
@@ -22,11 +23,12 @@ pub struct Tally<'t> {
     pub full: &'t mut dyn FnMut(&[StagedKey]),
 }
 
-/// A key, and the section that it belongs to.
+/// A key in two halves, and the section that it belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct StagedKey {
     section: u32,
-    key: u64,
+    high: u64,
+    low: u64,
 }
 
 /// Keys that wait.
@@ -40,12 +42,13 @@ impl Staged {
     pub const BYTES: usize = Staged::MOST * size_of::<StagedKey>();
 
     #[inline(always)]
-    fn add(&mut self, section: usize, key: u64, full: &mut dyn FnMut(&[StagedKey])) {
+    fn add(&mut self, section: usize, key: impl Bits, full: &mut dyn FnMut(&[StagedKey])) {
         if self.0.len() >= Staged::MOST {
             self.empty(full);
         }
         // Sections are few: each has room of its own.
-        self.0.push(StagedKey { section: section as u32, key });
+        let [high, low] = key.halves();
+        self.0.push(StagedKey { section: section as u32, high, low });
     }
 
     /// Hands on what waits.
@@ -71,12 +74,13 @@ impl<'b> Collected<'b> {
 
     /// Adds keys to the sections that they belong to.
     pub fn add(&mut self, staged: &[StagedKey]) {
-        if self.key_bytes == 4 {
-            let keys: &mut [u32] = bytemuck::cast_slice_mut(self.bytes);
-            add(keys, &self.sections, &mut self.filled, staged, |key| key as u32);
-        } else {
-            let keys: &mut [u64] = bytemuck::cast_slice_mut(self.bytes);
-            add(keys, &self.sections, &mut self.filled, staged, |key| key);
+        let (sections, filled) = (&self.sections, &mut self.filled);
+        match self.key_bytes {
+            4 => add::<u32>(bytemuck::cast_slice_mut(self.bytes), sections, filled, staged, |key| key.low as u32),
+            8 => add::<u64>(bytemuck::cast_slice_mut(self.bytes), sections, filled, staged, |key| key.low),
+            _ => add::<u128>(bytemuck::cast_slice_mut(self.bytes), sections, filled, staged, |key| {
+                u128::from(key.high) << 64 | u128::from(key.low)
+            }),
         }
     }
 
@@ -86,7 +90,8 @@ impl<'b> Collected<'b> {
         let sections = sections.map(|(len, (filled, marked))| (len, if *marked { len.min(*filled) } else { 0 }));
         match self.key_bytes {
             4 => parts(bytemuck::cast_slice_mut(self.bytes), sections, workers, |keys| Unsorted(Keys::Narrow(keys))),
-            _ => parts(bytemuck::cast_slice_mut(self.bytes), sections, workers, |keys| Unsorted(Keys::Wide(keys))),
+            8 => parts(bytemuck::cast_slice_mut(self.bytes), sections, workers, |keys| Unsorted(Keys::Wide(keys))),
+            _ => parts(bytemuck::cast_slice_mut(self.bytes), sections, workers, |keys| Unsorted(Keys::Double(keys))),
         }
     }
 
@@ -98,7 +103,8 @@ impl<'b> Collected<'b> {
         }
         Some(match self.key_bytes {
             4 => Keys::Narrow(&mut bytemuck::cast_slice_mut(self.bytes)[range]),
-            _ => Keys::Wide(&mut bytemuck::cast_slice_mut(self.bytes)[range]),
+            8 => Keys::Wide(&mut bytemuck::cast_slice_mut(self.bytes)[range]),
+            _ => Keys::Double(&mut bytemuck::cast_slice_mut(self.bytes)[range]),
         })
     }
 }
@@ -112,6 +118,7 @@ impl Unsorted<'_> {
         match self.0 {
             Keys::Narrow(keys) => keys.sort_unstable(),
             Keys::Wide(keys) => keys.sort_unstable(),
+            Keys::Double(keys) => keys.sort_unstable(),
         }
     }
 }
@@ -151,6 +158,7 @@ fn halves<'k, K: Ord>(keys: &'k mut [K], parts: usize, each: &mut impl FnMut(&'k
 pub(super) enum Keys<'k> {
     Narrow(&'k mut [u32]),
     Wide(&'k mut [u64]),
+    Double(&'k mut [u128]),
 }
 
 fn add<K>(
@@ -158,13 +166,13 @@ fn add<K>(
     sections: &[Range<usize>],
     filled: &mut [usize],
     staged: &[StagedKey],
-    key: impl Fn(u64) -> K,
+    key: impl Fn(&StagedKey) -> K,
 ) {
-    for StagedKey { section, key: k } in staged {
-        let n = *section as usize;
+    for one in staged {
+        let n = one.section as usize;
         // More than there were before are counted and not kept.
         if let Some(place) = keys[sections[n].clone()].get_mut(filled[n]) {
-            *place = key(*k);
+            *place = key(one);
         }
         filled[n] += 1;
     }
@@ -186,15 +194,29 @@ impl Aimed<'_> {
     fn add<W: Keyed>(&mut self, cell: usize, values: &[W], place: impl Fn(usize) -> u64) {
         let (cells, bits) = (self.cells, self.bits);
         let present = || values.iter().filter(|x| !x.is_missing());
+        let last = last_key(bits) as u64;
         for tracker in cells[cell].trackers().filter(|t| !t.shots.is_empty()) {
             match tracker.by {
                 By::Value => self.shoot(tracker, present().map(|x| x.sorted_as(bits))),
-                By::Reverse => self.shoot(tracker, present().map(|x| last_key(bits) - x.sorted_as(bits))),
+                By::Reverse => self.shoot(tracker, present().map(|x| last - x.sorted_as(bits))),
                 By::Distance(center) => self.shoot(tracker, present().map(|x| x.away_from(center, bits))),
                 By::ZeroSign => self.shoot(tracker, values.iter().filter_map(|x| x.zero())),
                 By::ZeroPlace => {
                     let places = values.iter().enumerate().filter_map(|(p, x)| Some(place(p) << 1 | x.zero()?));
                     self.shoot(tracker, places);
+                }
+                By::Pair { order, places } => {
+                    let key = |x: &W| match order {
+                        Order::Descending if !x.is_missing() => last - x.sorted_as(bits),
+                        _ => x.sorted_as(bits),
+                    };
+                    let each = values.iter().enumerate().map(|(p, x)| (key(x), place(p)));
+                    if tracker.bits <= u64::BITS {
+                        self.shoot(tracker, each.map(|(key, place)| key << places | place));
+                    } else {
+                        let pair = |(key, place)| u128::from(key) << places | u128::from(place);
+                        self.shoot(tracker, each.map(pair));
+                    }
                 }
             }
         }
@@ -204,14 +226,14 @@ impl Aimed<'_> {
     }
 
     #[inline(always)]
-    fn shoot(&mut self, tracker: &Tracker, keys: impl Iterator<Item = u64>) {
+    fn shoot<K: Bits>(&mut self, tracker: &Tracker, keys: impl Iterator<Item = K>) {
         let shots = &*tracker.shots;
         let (Some(first), Some(last)) = (shots.first(), shots.last()) else { return };
         if let (true, How::Count { shift, .. }) = (first.of.is_everything(tracker.bits), first.how) {
             let bins = &mut self.bins[first.bins()];
-            return keys.for_each(|key| bins[(key >> shift) as usize] += 1);
+            return keys.for_each(|key| bins[key.without(shift)] += 1);
         }
-        let ends = first.of.lo..=last.of.hi;
+        let ends = K::of(first.of.lo)..=K::of(last.of.hi);
         for key in keys {
             // Most values lie outside what is looked for.
             if !ends.contains(&key) {
@@ -220,11 +242,60 @@ impl Aimed<'_> {
             let Some(shot) = shot_of(shots, key) else { continue };
             match shot.how {
                 How::Count { shift, first } => {
-                    self.bins[first + ((key >> shift) - (shot.of.lo >> shift)) as usize] += 1
+                    self.bins[first + key.less(K::of(shot.of.lo), shift)] += 1;
                 }
                 How::Collect => self.staged.add(tracker.section, key, self.full),
             }
         }
+    }
+}
+
+/// A key as it is looked at: in 64 bits where those suffice, which is faster.
+trait Bits: Copy + Ord {
+    /// A key that has no more bits.
+    fn of(key: u128) -> Self;
+    /// All but the last `shift` bits.
+    fn without(self, shift: u32) -> usize;
+    /// How many keys it is above `lo`, both without their last bits.
+    fn less(self, lo: Self, shift: u32) -> usize;
+    fn halves(self) -> [u64; 2];
+}
+
+impl Bits for u64 {
+    #[inline(always)]
+    fn of(key: u128) -> u64 {
+        key as u64
+    }
+    #[inline(always)]
+    fn without(self, shift: u32) -> usize {
+        (self >> shift) as usize
+    }
+    #[inline(always)]
+    fn less(self, lo: u64, shift: u32) -> usize {
+        ((self >> shift) - (lo >> shift)) as usize
+    }
+    #[inline(always)]
+    fn halves(self) -> [u64; 2] {
+        [0, self]
+    }
+}
+
+impl Bits for u128 {
+    #[inline(always)]
+    fn of(key: u128) -> u128 {
+        key
+    }
+    #[inline(always)]
+    fn without(self, shift: u32) -> usize {
+        (self >> shift) as usize
+    }
+    #[inline(always)]
+    fn less(self, lo: u128, shift: u32) -> usize {
+        ((self >> shift) - (lo >> shift)) as usize
+    }
+    #[inline(always)]
+    fn halves(self) -> [u64; 2] {
+        [(self >> 64) as u64, self as u64]
     }
 }
 
@@ -233,13 +304,13 @@ const FEW: usize = 8;
 
 /// The shot that a key is in. They are in order, and do not overlap.
 #[inline(always)]
-fn shot_of(shots: &[Shot], key: u64) -> Option<&Shot> {
+fn shot_of<K: Bits>(shots: &[Shot], key: K) -> Option<&Shot> {
     let at = if shots.len() > FEW {
-        shots.partition_point(|shot| shot.of.hi < key)
+        shots.partition_point(|shot| K::of(shot.of.hi) < key)
     } else {
-        shots.iter().position(|shot| key <= shot.of.hi)?
+        shots.iter().position(|shot| key <= K::of(shot.of.hi))?
     };
-    shots.get(at).filter(|shot| shot.of.lo <= key)
+    shots.get(at).filter(|shot| K::of(shot.of.lo) <= key)
 }
 
 impl<W: Keyed> Take<W> for Aimed<'_> {

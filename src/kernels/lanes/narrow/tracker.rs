@@ -1,6 +1,10 @@
 //! Ranges of keys that narrow down, for one purpose in one lane.
 
-use super::{super::select::settle, Room, changed, tally::Keys};
+use super::{
+    super::{Order, select::settle},
+    Room, changed,
+    tally::Keys,
+};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -36,6 +40,18 @@ pub(super) enum By {
     ZeroSign,
     /// Of values that are zero, twice the place in the lane, and the sign.
     ZeroPlace,
+    /// Those of all values in an order, NaN last, above their places in the lane, which take so many bits.
+    Pair { order: Order, places: u32 },
+}
+
+impl By {
+    /// The bits of a key that tell equal values apart.
+    pub(super) fn apart_bits(self) -> u32 {
+        match self {
+            By::Pair { places, .. } => places,
+            _ => 0,
+        }
+    }
 }
 
 enum Wants {
@@ -47,17 +63,27 @@ enum Wants {
     Every { different: u64, most: (u64, u64) },
     /// All keys in order, of which so many have been given out, but no more than `most`. Zeros that differ by their signs
     /// have their key and number told: their order is that of their places.
-    Sorted { given: u64, most: u64, zeros: Option<(u64, u64)> },
+    Sorted { given: u64, most: u64, zeros: Option<(u128, u64)> },
 }
 
 /// A range of keys, ends included.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Interval {
-    pub(super) lo: u64,
-    pub(super) hi: u64,
+    pub(super) lo: u128,
+    pub(super) hi: u128,
     /// How many keys of the lane lie below it.
     pub(super) below: u64,
     /// How many lie in it; `u64::MAX` where that is not known.
+    pub(super) count: u64,
+    /// Where it has some of the keys of one value, all of those.
+    pub(super) ties: Option<Ties>,
+}
+
+/// The values that are equal to one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ties {
+    /// How many are smaller.
+    pub(super) below: u64,
     pub(super) count: u64,
 }
 
@@ -92,9 +118,9 @@ impl Joins {
 
     /// Two ranges as one, where that is not more than a pass can do beside others.
     fn join(&self, a: &Interval, b: &Interval, ranges: usize) -> Option<Interval> {
-        let both = Interval { lo: a.lo, hi: b.hi, below: a.below, count: a.count.saturating_add(b.count) };
+        let both = Interval { hi: b.hi, count: a.count.saturating_add(b.count), ..*a };
         let sparse = both.count <= self.keys;
-        let dense = both.is_dense() && both.span() < self.bins;
+        let dense = both.is_dense() && both.span() < self.bins.into();
         let joined = if ranges > self.ranges {
             sparse || dense
         } else if a.is_dense() || b.is_dense() {
@@ -116,13 +142,18 @@ impl Joins {
 
 impl Interval {
     /// How many keys it has beside the first.
-    fn span(&self) -> u64 {
+    fn span(&self) -> u128 {
         self.hi - self.lo
     }
 
     /// Whether counting each of its keys takes less memory than collecting them.
     fn is_dense(&self) -> bool {
-        self.span() < self.count / 2
+        self.span() < (self.count / 2).into()
+    }
+
+    /// All keys of so many bits, `count` of them.
+    fn everything(bits: u32, count: u64) -> Interval {
+        Interval { lo: 0, hi: last_key(bits), below: 0, count, ties: None }
     }
 
     /// Whether it has all keys of so many bits.
@@ -135,14 +166,20 @@ impl Interval {
     }
 
     /// How many counts it takes without the last `shift` bits.
-    fn bins(&self, shift: u32) -> u64 {
+    fn bins(&self, shift: u32) -> u128 {
         (self.hi >> shift) - (self.lo >> shift)
+    }
+
+    /// The values equal to the only one that it has keys of, which differ by so many bits.
+    fn ties(&self, bits: u32) -> Option<Ties> {
+        let one = bits > 0 && self.bins(bits) == 0;
+        self.ties.or_else(|| one.then_some(Ties { below: self.below, count: self.count }))
     }
 }
 
 /// The largest key of so many bits.
-pub(super) fn last_key(bits: u32) -> u64 {
-    u64::MAX >> (64 - bits)
+pub(super) fn last_key(bits: u32) -> u128 {
+    u128::MAX >> (128 - bits)
 }
 
 impl Shot {
@@ -163,7 +200,7 @@ impl Tracker {
     /// Counts values, of which nothing is known, by the first bits of their keys.
     pub(super) fn first(by: By, bits: u32) -> Tracker {
         let mut first = Tracker::new(by, bits, Wants::Beginnings, Joins::default());
-        first.left.push(Interval { lo: 0, hi: last_key(bits), below: 0, count: u64::MAX });
+        first.left.push(Interval::everything(bits, u64::MAX));
         first
     }
 
@@ -176,7 +213,7 @@ impl Tracker {
     /// Finds the keys of `ranks` among those of the distances of `count` values from `center`.
     pub(super) fn of_distances(center: f64, bits: u32, ranks: Vec<u64>, count: u64) -> Tracker {
         let mut away = Tracker { by: By::Distance(center), ..Tracker::of_ranks(bits, ranks, Joins::default()) };
-        away.left.push(Interval { lo: 0, hi: last_key(bits), below: 0, count });
+        away.left.push(Interval::everything(bits, count));
         away
     }
 
@@ -186,14 +223,14 @@ impl Tracker {
     }
 
     /// Gives out the first `most` keys in order.
-    pub(super) fn of_sorted(by: By, bits: u32, most: u64, zeros: Option<(u64, u64)>, joins: Joins) -> Tracker {
+    pub(super) fn of_sorted(by: By, bits: u32, most: u64, zeros: Option<(u128, u64)>, joins: Joins) -> Tracker {
         Tracker { by, ..Tracker::new(By::Value, bits, Wants::Sorted { given: 0, most, zeros }, joins) }
     }
 
     /// Gives out the signs of `count` zeros of a lane of `n` values in the order of their places, `most` of them.
     pub(super) fn of_zeros(n: u64, count: u64, most: u64) -> Tracker {
         let mut zeros = Tracker::of_sorted(By::ZeroPlace, 64, most, None, Joins::default());
-        zeros.left.push(Interval { lo: 0, hi: n.saturating_mul(2), below: 0, count });
+        zeros.left.push(Interval { lo: 0, hi: n.saturating_mul(2).into(), below: 0, count, ties: None });
         zeros
     }
 
@@ -227,7 +264,8 @@ impl Tracker {
         let all = matches!(self.wants, Wants::Every { .. });
         for of in std::mem::take(&mut self.left) {
             let fits = of.count <= room.keys as u64;
-            if of.span() < room.bins as u64 && (of.is_dense() || !fits) {
+            let is_short = of.span() < room.bins as u128 && self.by.apart_bits() == 0;
+            if is_short && (of.is_dense() || !fits) {
                 self.count(of, 0, room, next_bin);
             } else if fits {
                 self.shots.push(Shot { of, how: How::Collect });
@@ -268,11 +306,16 @@ impl Tracker {
     fn cut(&mut self, mut heavy: Vec<Interval>, mut later: Vec<Interval>, room: &mut Room, next_bin: &mut usize) {
         let some = heavy.len().min(room.bins / 2);
         later.extend(heavy.drain(some..));
+        let apart = self.by.apart_bits();
         for (n, of) in heavy.into_iter().enumerate() {
             let bits = (room.bins / (some - n)).max(2).ilog2().min(BITS_MAX);
-            let mut shift = (64 - of.span().leading_zeros()).saturating_sub(bits);
+            let mut shift = (u128::BITS - of.span().leading_zeros()).saturating_sub(bits);
             // Where it does not begin with zeros it may reach into one more.
             shift += u32::from(of.bins(shift) >= 1 << bits);
+            if of.bins(apart) > 0 {
+                // A value's keys are cut only where there are no others.
+                shift = shift.max(apart);
+            }
             self.count(of, shift, room, next_bin);
         }
         self.shots.sort_unstable_by_key(|shot| shot.of.lo);
@@ -311,6 +354,7 @@ impl Tracker {
         match keys {
             Keys::Narrow(keys) => self.look_at(&shots, keys, give),
             Keys::Wide(keys) => self.look_at(&shots, keys, give),
+            Keys::Double(keys) => self.look_at(&shots, keys, give),
         }
     }
 
@@ -356,24 +400,24 @@ impl Tracker {
         let mut shots = shots.iter().filter(|shot| matches!(shot.how, How::Collect)).peekable();
         loop {
             let (here, there) = (left.peek().map(|of| of.lo), shots.peek().map(|shot| shot.of.lo));
-            let next = match (here, there) {
+            let (next, of) = match (here, there) {
                 (_, Some(there)) if here.is_none_or(|here| there < here) => {
                     let Some(shot) = shots.next() else { break };
                     let from = at;
                     at += shot.of.count as usize;
-                    K::run(&keys[from..at])
+                    (K::run(&keys[from..at]), shot.of)
                 }
                 (Some(_), _) => {
                     let known = |of: &Interval| of.span() == 0 && !self.are_zeros(of);
                     let Some(of) = left.next_if(known) else { break };
-                    Run::Same { key: of.lo, count: of.count }
+                    (Run::Same { key: of.lo, count: of.count }, of)
                 }
                 (None, _) => break,
             };
             if let Wants::Sorted { given, most, .. } = &mut self.wants {
                 let some = next.len().min(*most - *given);
                 *given += some;
-                give(Given { by: self.by, bits: self.bits, run: next, len: some })?;
+                give(Given { by: self.by, bits: self.bits, run: next, len: some, below: of.below, ties: of.ties })?;
             }
         }
         self.left = left.collect();
@@ -387,12 +431,14 @@ impl Tracker {
     /// When there are not as many keys as there were.
     pub(super) fn split(&mut self, of: Interval, shift: u32, bins: &[u64]) -> Result<()> {
         let (mut below, from) = (of.below, self.left.len());
+        let ties = of.ties(self.by.apart_bits());
         for (n, &count) in bins.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let start = ((of.lo >> shift) + n as u64) << shift;
-            let part = Interval { lo: of.lo.max(start), hi: of.hi.min(start | !(u64::MAX << shift)), below, count };
+            let start = ((of.lo >> shift) + n as u128) << shift;
+            let end = start | !(u128::MAX << shift);
+            let part = Interval { lo: of.lo.max(start), hi: of.hi.min(end), below, count, ties };
             below += count;
             if part.lo == part.hi && !matches!(self.wants, Wants::Sorted { .. }) {
-                self.see(part.lo, part.below, count);
+                self.see(part.lo as u64, part.below, count);
                 continue;
             }
             match &self.wants {
@@ -468,12 +514,12 @@ impl Tracker {
                     at += of.count as usize;
                 }
                 settle(keys, &places, 0);
-                places.into_iter().zip(which).for_each(|(place, n)| found[n] = keys[place].into());
+                places.into_iter().zip(which).for_each(|(place, n)| found[n] = keys[place].into() as u64);
             }
             Wants::Every { .. } => {
                 // Mostly they are in order already.
                 keys.sort_unstable();
-                keys.chunk_by(|a, b| a == b).for_each(|same| self.see(same[0].into(), 0, same.len() as u64));
+                keys.chunk_by(|a, b| a == b).for_each(|same| self.see(same[0].into() as u64, 0, same.len() as u64));
             }
         }
         Ok(())
@@ -490,17 +536,22 @@ pub(super) struct Given<'k> {
     pub(super) run: Run<'k>,
     /// So many of them.
     pub(super) len: u64,
+    /// How many come before.
+    pub(super) below: u64,
+    /// Where they are some of those of one value, all of those.
+    pub(super) ties: Option<Ties>,
 }
 
 /// Keys that follow each other.
 pub(super) enum Run<'k> {
     Narrow(&'k [u32]),
     Wide(&'k [u64]),
-    Same { key: u64, count: u64 },
+    Double(&'k [u128]),
+    Same { key: u128, count: u64 },
 }
 
 /// A key as it is collected.
-trait Key: Copy + Ord + Into<u64> {
+trait Key: Copy + Ord + Into<u128> {
     fn run(keys: &[Self]) -> Run<'_>;
 }
 
@@ -516,30 +567,38 @@ impl Key for u64 {
     }
 }
 
+impl Key for u128 {
+    fn run(keys: &[u128]) -> Run<'_> {
+        Run::Double(keys)
+    }
+}
+
 impl Run<'_> {
-    fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         match self {
             Run::Narrow(keys) => keys.len() as u64,
             Run::Wide(keys) => keys.len() as u64,
+            Run::Double(keys) => keys.len() as u64,
             Run::Same { count, .. } => *count,
         }
     }
 
-    pub(super) fn key(&self, at: usize) -> u64 {
+    pub(super) fn key(&self, at: usize) -> u128 {
         match self {
             Run::Narrow(keys) => keys[at].into(),
-            Run::Wide(keys) => keys[at],
+            Run::Wide(keys) => keys[at].into(),
+            Run::Double(keys) => keys[at],
             Run::Same { key, .. } => *key,
         }
     }
 }
 
-fn is_zeros(of: &Interval, zeros: Option<(u64, u64)>) -> bool {
+fn is_zeros(of: &Interval, zeros: Option<(u128, u64)>) -> bool {
     zeros.is_some_and(|(key, _)| of.lo == key && of.hi == key)
 }
 
 /// A range without the key of zeros, and that. Ranges of counts begin or end with it, for all but its first bit are equal.
-fn apart(of: Interval, zeros: Option<(u64, u64)>) -> impl Iterator<Item = Interval> {
+fn apart(of: Interval, zeros: Option<(u128, u64)>) -> impl Iterator<Item = Interval> {
     let cut = zeros.filter(|(key, count)| of.span() > 0 && *count > 0 && (of.lo == *key || of.hi == *key));
     let [a, b] = match cut {
         Some((key, count)) if of.lo == key => {
