@@ -3,27 +3,39 @@
 pub use crate::memory::ALIGN;
 use crate::{budget::Lease, dtype::Element, memory::Memory};
 
-/// Bytes under a [`Lease`], aligned to [`ALIGN`], zero at first.
+/// Bytes under a [`Lease`], aligned to [`ALIGN`].
 pub struct Block {
     memory: Memory,
     lease: Lease,
 }
 
 impl Block {
-    /// A block of `len` bytes, paid for by `lease`.
+    /// A block of `len` bytes, all zero, paid for by `lease`.
     ///
     /// # Panics
     /// When the lease is smaller than `len`.
-    pub fn new(len: usize, mut lease: Lease) -> Block {
+    pub fn new(len: usize, lease: Lease) -> Block {
+        let (mut block, was_used) = Block::with_any(len, lease);
+        if was_used {
+            block.bytes_mut().fill(0);
+        }
+        block
+    }
+
+    /// The same, of any bytes: whoever takes it writes all of it before it is read.
+    ///
+    /// # Panics
+    /// When the lease is smaller than `len`.
+    pub fn unset(len: usize, lease: Lease) -> Block {
+        Block::with_any(len, lease).0
+    }
+
+    /// With bytes that may have been used before, and whether they were.
+    fn with_any(len: usize, mut lease: Lease) -> (Block, bool) {
         let lease = lease.split(len as u64);
-        let memory = match lease.spare() {
-            Some(mut memory) => {
-                memory.bytes_mut().fill(0);
-                memory
-            }
-            None => Memory::new(len),
-        };
-        Block { memory, lease }
+        let spare = lease.spare();
+        let was_used = spare.is_some();
+        (Block { memory: spare.unwrap_or_else(|| Memory::new(len)), lease }, was_used)
     }
 
     /// Its bytes.
@@ -103,6 +115,7 @@ mod tests {
         assert!(std::ptr::eq(again.bytes().as_ptr(), place) && again.bytes().iter().all(|&b| b == 0));
         assert_eq!(budget.spare(), Bytes(0));
         drop(again);
+        assert!(std::ptr::eq(Block::unset(1 << 20, budget.lease(1 << 20, "test").unwrap()).bytes().as_ptr(), place));
         let _other = block((7 << 20) + 1);
         assert_eq!(budget.spare(), Bytes(0), "what waits makes room for what is asked for");
     }

@@ -164,7 +164,7 @@ impl<'a> Job<'a> {
             order.run = 0;
             order.columns.pop();
         }
-        let slot = |&group: &u32| Slot { group, state: Block::new(bytes, lease.split(bytes as u64)) };
+        let slot = |&group: &u32| Slot { group, state: Block::unset(bytes, lease.split(bytes as u64)) };
         Ok(Some(Task { tile, column, block, run, slots: groups.iter().map(slot).collect() }))
     }
 
@@ -285,8 +285,17 @@ impl<'a> Job<'a> {
         for part in &self.fold.parts {
             let state = shared_state_of(part, cells, &mut rest);
             for (output, block) in part.outputs.iter().zip(&mut blocks) {
-                let out = &mut values[..cells * output.dtype.size()];
-                part.reducer.finish(output, state, cells, per_cell, out).map_err(|e| self.blocks.located(e))?;
+                let bytes = cells * output.dtype.size();
+                let finish = |out: &mut [u8]| {
+                    let done = part.reducer.finish(output, state, cells, per_cell, out);
+                    done.map_err(|e| self.blocks.located(e))
+                };
+                if place_of == tile.region && output.dtype == output.stored {
+                    finish(&mut block.bytes_mut()[..bytes])?;
+                    continue;
+                }
+                let out = &mut values[..bytes];
+                finish(out)?;
                 let out = store_as(out, output.dtype, output.stored, converted, cells);
                 let at: Vec<u64> = place_of.start.iter().zip(&tile.region.start).map(|(p, t)| p - t).collect();
                 place(out, &place_of.shape, block.bytes_mut(), &tile.region.shape, &at, output.stored.size());
