@@ -21,7 +21,7 @@ struct Finish<'a> {
 
 pub(super) fn finish(folds: &Folds, op: Op, state: &[u8], cells: usize, per_cell: u64, out: &mut [u8]) -> Result<()> {
     let (header, planes) = folds.split_shared(state, cells);
-    let counts = Counts { pushed: header.pushed, missing: folds.missing(planes, cells) };
+    let counts = Counts { pushed: header.pushed, missing: folds.missing(header, planes, cells) };
     let out = &mut out[..cells * folds.result_dtype(op).size()];
     let finish = Finish { folds, planes, counts, cells, per_cell, op };
     with_work!(folds.work, W => finish.run::<W>(out))
@@ -36,6 +36,15 @@ vectorised! {
             let valid = pushed - *missing as i32;
             let mean = sum / f64::from(valid);
             *y = T::from_f64(if valid >= least { mean } else { f64::NAN });
+        }
+    }
+}
+
+vectorised! {
+    /// Means of sums of so many values each, at least one.
+    fn means_of_all[T: Element](sum: &[f64], count: f64, out: &mut [T]) -> () {
+        for (y, sum) in out.iter_mut().zip(sum) {
+            *y = T::from_f64(sum / count);
         }
     }
 }
@@ -136,10 +145,18 @@ impl<'a> Finish<'a> {
     fn means(&self, sum: &[f64], out: &mut [u8]) -> bool {
         let (options, missing) = (self.folds.options, self.counts.missing);
         let all = self.per_cell.max(self.counts.pushed);
+        let least = if options.keep_missing { all } else { options.min_count };
+        if missing.is_empty() && self.counts.pushed >= least.max(options.min_count).max(1) {
+            let count = self.counts.pushed as f64;
+            return match self.folds.result {
+                DType::F32 => bytemuck::try_cast_slice_mut(out).map(|out| means_of_all::<f32>(sum, count, out)).is_ok(),
+                DType::F64 => bytemuck::try_cast_slice_mut(out).map(|out| means_of_all::<f64>(sum, count, out)).is_ok(),
+                _ => false,
+            };
+        }
         if all > i32::MAX as u64 || options.min_count > all || missing.len() != self.cells {
             return false;
         }
-        let least = if options.keep_missing { all } else { options.min_count };
         let range = [self.counts.pushed as i32, least as i32];
         match self.folds.result {
             DType::F32 => bytemuck::try_cast_slice_mut(out).map(|out| means::<f32>(sum, missing, range, out)).is_ok(),

@@ -219,7 +219,9 @@ impl Slot {
 struct Header {
     /// Values that every cell was given, missing ones included.
     pushed: u64,
-    rest: [u64; 7],
+    /// Whether any was missing (1 or 0). Until then the plane of [`Missing`](missing::Missing) is not set, nor looked at.
+    any_missing: u64,
+    rest: [u64; 6],
 }
 
 const HEADER: usize = size_of::<Header>();
@@ -283,7 +285,9 @@ impl Folds {
         *header = Header::default();
         for slot in &self.slots {
             let planes = slot.take(&mut rest, cells, &(0..cells));
-            with_work!(self.work, W => with_fold!(slot.accumulator, F => <F as Fold<W>>::init(planes)));
+            if slot.accumulator != Accumulator::Missing {
+                with_work!(self.work, W => with_fold!(slot.accumulator, F => <F as Fold<W>>::init(planes)));
+            }
         }
     }
 
@@ -299,7 +303,7 @@ impl Folds {
     pub fn push(&self, state: &mut [u8], cells: usize, views: &[ChunkView<'_>], segment: &mut Segment) -> Result<()> {
         let (header, planes) = self.split(state, cells);
         header.pushed += views.iter().map(values_per_cell).sum::<u64>();
-        let mut to = Slots { slots: &self.slots, planes, cells };
+        let mut to = Slots { slots: &self.slots, any_missing: &mut header.any_missing, planes, cells };
         push(&self.decoder, self.work, views, cells, segment, &mut to);
         Ok(())
     }
@@ -315,8 +319,12 @@ impl Folds {
         let (header, planes) = self.split(into, cells);
         let (from_header, from_planes) = self.split_shared(from, cells);
         let (missing, mut rest) = planes.split_at_mut(self.missing_bytes(cells));
-        let missing = &mut bytemuck::cast_slice_mut::<u8, u64>(missing)[..if self.is_float() { cells } else { 0 }];
-        let from_missing = self.missing(from_planes, cells);
+        let from_missing = self.missing(from_header, from_planes, cells);
+        if header.any_missing < from_header.any_missing {
+            missing.fill(0);
+            header.any_missing = 1;
+        }
+        let missing = &mut bytemuck::cast_slice_mut::<u8, u64>(missing)[..cells * header.any_missing as usize];
         let counts =
             [Counts { pushed: header.pushed, missing }, Counts { pushed: from_header.pushed, missing: from_missing }];
         for slot in self.slots.iter().filter(|slot| slot.accumulator != Accumulator::Missing) {
@@ -381,22 +389,35 @@ impl Folds {
         if is_float(self.work) { padded(8 * cells) } else { 0 }
     }
 
-    fn missing<'a>(&self, planes: &'a [u8], cells: usize) -> &'a [u64] {
-        let bytes = if is_float(self.work) { 8 * cells } else { 0 };
-        bytemuck::cast_slice(&planes[..bytes])
+    /// How many values of each cell are missing; empty where none is.
+    fn missing<'a>(&self, header: &Header, planes: &'a [u8], cells: usize) -> &'a [u64] {
+        bytemuck::cast_slice(&planes[..8 * cells * header.any_missing as usize])
     }
 }
 
 /// The state of all accumulators, while values are added to it.
 struct Slots<'a> {
     slots: &'a [Slot],
+    any_missing: &'a mut u64,
     planes: &'a mut [u8],
     cells: usize,
+}
+
+impl Slots<'_> {
+    /// Sets the plane that counts what is missing, which is the first, before something is.
+    #[inline(always)]
+    fn expect_missing(&mut self, missing: bool) {
+        if missing && *self.any_missing == 0 {
+            self.planes[..padded(8 * self.cells)].fill(0);
+            *self.any_missing = 1;
+        }
+    }
 }
 
 impl<W: Value> Take<W> for Slots<'_> {
     #[inline(always)]
     fn lane(&mut self, cells: Range<usize>, x: Decoded<'_, W>, index: u64) {
+        self.expect_missing(x.missing);
         let mut rest = &mut *self.planes;
         for slot in self.slots {
             let state = slot.take(&mut rest, self.cells, &cells);
@@ -406,6 +427,7 @@ impl<W: Value> Take<W> for Slots<'_> {
 
     #[inline(always)]
     fn run(&mut self, cell: usize, x: Decoded<'_, W>, indices: Indices<'_>) {
+        self.expect_missing(x.missing);
         let mut rest = &mut *self.planes;
         for slot in self.slots {
             let state = slot.take(&mut rest, self.cells, &(cell..cell + 1));
