@@ -124,7 +124,7 @@ impl Data {
         // SAFETY: lines are bytes.
         let state = unsafe { std::slice::from_raw_parts_mut(state.as_mut_ptr().cast::<u8>(), state.len() * 64) };
         let views: Vec<ChunkView> =
-            (0..8).map(|k| ChunkView { bytes: self.bytes(k), dims: &dims, first_index: 0 }).collect();
+            (0..8).map(|k| ChunkView { elements: self.bytes(k).into(), dims: &dims, first_index: 0 }).collect();
         let mut segment = Segment::new();
         folds.init(state, cells);
         views.chunks(batch).for_each(|v| folds.push(state, cells, v, &mut segment).unwrap());
