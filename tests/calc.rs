@@ -265,3 +265,14 @@ fn functions_are_listed_and_plans_explained() {
     let plan = calc(dir.path(), &["anom = air - mean(air, time)", "air.nc", "--explain", "--memory", "1GiB"]);
     assert!(plan.contains("anom"), "{plan}");
 }
+
+/// Two results of one pass name the same source: its chunks are kept for both.
+#[test]
+fn what_a_pass_names_twice_is_read_once() {
+    let dir = folder();
+    let maps = ["convert", "air.nc", "--chunks", "time=1", "--codec", "shuffle,deflate:1", "-o", "maps.nc"];
+    assert_eq!(run_in(dir.path(), &maps).0, Some(0));
+    let program = "a = mean(air * 2, lon); b = mean(air * air, lon)";
+    let plan = calc(dir.path(), &[program, "maps.nc", "--explain", "--memory", "1GiB"]);
+    assert!(plan.contains("fold mean, mean over") && !plan.contains("cut anew"), "{plan}");
+}

@@ -84,10 +84,15 @@ impl Effort {
                 last = before.into_iter().filter_map(|(s, r)| Some((s, only_chunk(sources[s].grid(), &r)?))).collect();
             }
             let mut heavy = 0.0;
+            // Of one that is named several times a chunk is kept for each.
+            let mut here: Vec<(usize, Region)> = Vec::new();
             for (source, region) in visits(input, &blocks[at], &mut heavy) {
                 let grid = sources[source].grid();
-                let only = only_chunk(grid, &region);
-                let kept = only.is_some() && last.get(&source) == only.as_ref();
+                let kept = only_chunk(grid, &region).is_some_and(|only| {
+                    let is_here = last.get(&source) == Some(&only) || here.contains(&(source, only.clone()));
+                    here.push((source, only));
+                    is_here
+                });
                 if !kept {
                     self.reads[source].chunks += weight * grid.overlapping_count(&region) as f64;
                 }
