@@ -139,13 +139,14 @@ impl<'a> Job<'a> {
         let run = from.run_in(tile).filter(|_| is_native && from.shape == *whole);
         let Worker { scratch, tile: out, chunk: raw, block, .. } = worker;
         let (out, raw) = (out.bytes_mut(), &mut raw.bytes_mut()[..source.chunk_bytes()]);
-        if let Some(first) = run {
-            read(source, chunk, scratch, &mut out[first as usize * element..][..raw.len()])?;
-        } else if is_native {
-            read(source, chunk, scratch, raw)?;
+        let here = match run {
+            Some(first) => &mut out[first as usize * element..][..raw.len()],
+            None => &mut *raw,
+        };
+        read(source, chunk, scratch, here)?;
+        if run.is_none() && is_native {
             copy_shared(raw, &Region { start: from.start, shape: whole.clone() }, out, tile, element);
-        } else {
-            read(source, chunk, scratch, raw)?;
+        } else if run.is_none() {
             let native = &mut block.bytes_mut()[..from.shape.bytes(element)?];
             to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, native);
             copy_shared(native, &from, out, tile, element);

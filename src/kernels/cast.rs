@@ -122,11 +122,7 @@ impl To<f16> for f16 {
 /// When `src` does not fit there, or a buffer is shorter than its shape says.
 pub fn place(src: &[u8], src_shape: &[u64], dst: &mut [u8], dst_shape: &[u64], at: &[u64], element: usize) {
     check(src.len(), src_shape, dst.len(), dst_shape, at, element);
-    let moved = strides(dst_shape, element);
-    let start = dot(at, &moved);
-    runs(src_shape, &strides(src_shape, element), &moved, element, &mut |s, d, n| {
-        dst[start + d..start + d + n].copy_from_slice(&src[s..s + n]);
-    });
+    common_runs(src_shape, dst_shape, at, element, &mut |s, d, n| dst[d..d + n].copy_from_slice(&src[s..s + n]));
 }
 
 /// The reverse of [`place`]: takes the block of `dst_shape` at position `at` out of `src`.
@@ -135,11 +131,21 @@ pub fn place(src: &[u8], src_shape: &[u64], dst: &mut [u8], dst_shape: &[u64], a
 /// When it does not lie inside `src`, or a buffer is shorter than its shape says.
 pub fn extract(src: &[u8], src_shape: &[u64], at: &[u64], dst: &mut [u8], dst_shape: &[u64], element: usize) {
     check(dst.len(), dst_shape, src.len(), src_shape, at, element);
-    let from = strides(src_shape, element);
-    let start = dot(at, &from);
-    runs(dst_shape, &strides(dst_shape, element), &from, element, &mut |d, s, n| {
-        dst[d..d + n].copy_from_slice(&src[start + s..start + s + n]);
-    });
+    common_runs(dst_shape, src_shape, at, element, &mut |d, s, n| dst[d..d + n].copy_from_slice(&src[s..s + n]));
+}
+
+/// Calls `each(i, o, bytes)` for the longest runs of a row-major block that are such in `outer` too, where it lies at
+/// position `at`: from byte `i` of the one and byte `o` of the other on.
+pub fn common_runs(
+    inner: &[u64],
+    outer: &[u64],
+    at: &[u64],
+    element: usize,
+    each: &mut dyn FnMut(usize, usize, usize),
+) {
+    let around = strides(outer, element);
+    let start = dot(at, &around);
+    runs(inner, &strides(inner, element), &around, element, &mut |i, o, n| each(i, start + o, n));
 }
 
 /// A chunk as stored to a clipped row-major block in native byte order.
@@ -317,6 +323,19 @@ mod tests {
             extract(&dst, &outer, &at, &mut back, &inner, element);
             prop_assert_eq!(back, src);
         }
+    }
+
+    #[test]
+    fn common_runs_are_as_long_as_they_can_be() {
+        let runs = |at: [u64; 3], inner: [u64; 3]| {
+            let mut out = Vec::new();
+            common_runs(&inner, &[4, 3, 5], &at, 1, &mut |_, o, n| out.push((o, n)));
+            out
+        };
+        assert_eq!(runs([0, 0, 0], [4, 3, 5]), [(0, 60)]);
+        assert_eq!(runs([1, 0, 0], [2, 3, 5]), [(15, 30)]);
+        assert_eq!(runs([1, 1, 0], [2, 2, 5]), [(20, 10), (35, 10)]);
+        assert_eq!(runs([0, 1, 2], [1, 2, 3]), [(7, 3), (12, 3)]);
     }
 
     #[test]

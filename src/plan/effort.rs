@@ -7,7 +7,6 @@ use crate::{
     grid::Grid,
     shape::{Region, Shape},
 };
-use std::collections::BTreeMap;
 
 /// The cost of going through an input in tiles.
 pub struct Effort {
@@ -76,24 +75,20 @@ impl Effort {
             .filter_map(|block| computed.grid.region(&block).intersect(tile))
             .take(1 << 16)
             .collect();
-        // The one chunk that was read last is still there.
-        let mut last: BTreeMap<usize, Region> = BTreeMap::new();
+        // Of each source the chunks that were read last are still there, one for each place where it is named.
+        let mut kept: Vec<(usize, Region)> = Vec::new();
         for (at, weight) in sample(blocks.len() as u64).into_iter().map(|(at, w)| (at as usize, w * weight)) {
             if at > 0 {
                 let before = visits(input, &blocks[at - 1], &mut 0.0);
-                last = before.into_iter().filter_map(|(s, r)| Some((s, only_chunk(sources[s].grid(), &r)?))).collect();
+                kept = before.into_iter().filter_map(|(s, r)| Some((s, only_chunk(sources[s].grid(), &r)?))).collect();
             }
             let mut heavy = 0.0;
-            // Of one that is named several times a chunk is kept for each.
-            let mut here: Vec<(usize, Region)> = Vec::new();
             for (source, region) in visits(input, &blocks[at], &mut heavy) {
                 let grid = sources[source].grid();
-                let kept = only_chunk(grid, &region).is_some_and(|only| {
-                    let is_here = last.get(&source) == Some(&only) || here.contains(&(source, only.clone()));
-                    here.push((source, only));
-                    is_here
-                });
-                if !kept {
+                let only = only_chunk(grid, &region).map(|only| (source, only));
+                let is_kept = only.as_ref().is_some_and(|only| kept.contains(only));
+                kept.extend(only.filter(|_| !is_kept));
+                if !is_kept {
                     self.reads[source].chunks += weight * grid.overlapping_count(&region) as f64;
                 }
                 widen(&mut self.reads[source].region, &region.shape);

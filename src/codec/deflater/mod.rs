@@ -3,8 +3,8 @@
 //! Shuffled numbers are planes of bytes: the noise of low bits, in which a search finds nothing, and signs and exponents,
 //! which are little else than repetitions. So the beginning of each block is searched on trial; where the window saves too
 //! little for its time beside runs of one byte, the block gets Huffman codes and runs alone. `deflate:fast` does that
-//! everywhere. What codes hardly shorten is stored as it is, which is decoded as fast as it is copied. The stream is one that any reader of
-//! zlib takes (RFC 1950, RFC 1951), and depends on the input alone.
+//! everywhere. What codes hardly shorten is stored as it is, which is decoded as fast as it is copied. The stream is one
+//! that any reader of zlib takes (RFC 1950, RFC 1951), and depends on the input alone.
 //!
 //! Measured on shuffled maps on one core of one machine in one run, MB a second and ratio (libdeflate and zlib at level 1):
 //!

@@ -146,21 +146,19 @@ impl<'a> Finish<'a> {
         let (options, missing) = (self.folds.options, self.counts.missing);
         let all = self.per_cell.max(self.counts.pushed);
         let least = if options.keep_missing { all } else { options.min_count };
-        if missing.is_empty() && self.counts.pushed >= least.max(options.min_count).max(1) {
-            let count = self.counts.pushed as f64;
-            return match self.folds.result {
-                DType::F32 => bytemuck::try_cast_slice_mut(out).map(|out| means_of_all::<f32>(sum, count, out)).is_ok(),
-                DType::F64 => bytemuck::try_cast_slice_mut(out).map(|out| means_of_all::<f64>(sum, count, out)).is_ok(),
-                _ => false,
-            };
-        }
-        if all > i32::MAX as u64 || options.min_count > all || missing.len() != self.cells {
+        let is_all = missing.is_empty() && self.counts.pushed >= least.max(options.min_count).max(1);
+        if !is_all && (all > i32::MAX as u64 || options.min_count > all || missing.len() != self.cells) {
             return false;
         }
-        let range = [self.counts.pushed as i32, least as i32];
-        match self.folds.result {
-            DType::F32 => bytemuck::try_cast_slice_mut(out).map(|out| means::<f32>(sum, missing, range, out)).is_ok(),
-            DType::F64 => bytemuck::try_cast_slice_mut(out).map(|out| means::<f64>(sum, missing, range, out)).is_ok(),
+        let (pushed, least) = (self.counts.pushed, least as i32);
+        fn write<T: Element>(out: &mut [u8], write: impl FnOnce(&mut [T])) -> bool {
+            bytemuck::try_cast_slice_mut(out).map(write).is_ok()
+        }
+        match (self.folds.result, is_all) {
+            (DType::F32, true) => write::<f32>(out, |out| means_of_all(sum, pushed as f64, out)),
+            (DType::F64, true) => write::<f64>(out, |out| means_of_all(sum, pushed as f64, out)),
+            (DType::F32, false) => write::<f32>(out, |out| means(sum, missing, [pushed as i32, least], out)),
+            (DType::F64, false) => write::<f64>(out, |out| means(sum, missing, [pushed as i32, least], out)),
             _ => false,
         }
     }

@@ -257,7 +257,11 @@ trait Bits: Copy + Ord {
     /// All but the last `shift` bits.
     fn without(self, shift: u32) -> usize;
     /// How many keys it is above `lo`, both without their last bits.
-    fn less(self, lo: Self, shift: u32) -> usize;
+    #[inline(always)]
+    fn less(self, lo: Self, shift: u32) -> usize {
+        // What lies beyond the machine's word is the same in both.
+        self.without(shift).wrapping_sub(lo.without(shift))
+    }
     fn halves(self) -> [u64; 2];
 }
 
@@ -269,10 +273,6 @@ impl Bits for u64 {
     #[inline(always)]
     fn without(self, shift: u32) -> usize {
         (self >> shift) as usize
-    }
-    #[inline(always)]
-    fn less(self, lo: u64, shift: u32) -> usize {
-        ((self >> shift) - (lo >> shift)) as usize
     }
     #[inline(always)]
     fn halves(self) -> [u64; 2] {
@@ -288,10 +288,6 @@ impl Bits for u128 {
     #[inline(always)]
     fn without(self, shift: u32) -> usize {
         (self >> shift) as usize
-    }
-    #[inline(always)]
-    fn less(self, lo: u128, shift: u32) -> usize {
-        ((self >> shift) - (lo >> shift)) as usize
     }
     #[inline(always)]
     fn halves(self) -> [u64; 2] {
