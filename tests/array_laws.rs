@@ -26,7 +26,15 @@ mod statistics;
 
 mod common;
 
-use aosx::{array::LazyArray, events::Silent, prelude::Session};
+use aosx::{
+    array::LazyArray,
+    events::Silent,
+    kernels::{
+        elementwise::Binary,
+        fold::{FoldOptions, Op, erased},
+    },
+    prelude::Session,
+};
 use proptest::prelude::*;
 use random::{Draw, describe};
 use reference::{Reference, Whole};
@@ -131,6 +139,43 @@ proptest! {
     }
 
     #[test]
+    fn what_is_reduced_within_blocks_is_as_held(numbers in numbers()) {
+        let mut draw = Draw(&numbers);
+        let Ok(leaf) = draw.leaf() else { return Ok(()) };
+        let pool = draw.pool(vec![leaf], 3);
+        let a = &pool[pool.len() - 1];
+        let axes: Vec<i64> = (0..a.ndim() as i64).filter(|_| draw.flag()).collect();
+        // Whole along those axes, and in several blocks along the others.
+        let length = |k: usize| if axes.contains(&(k as i64)) { a.shape()[k].max(1) } else { 1 + a.shape()[k] / 3 };
+        let Ok(a) = a.rechunk(&(0..a.ndim()).map(length).collect::<Vec<_>>()) else { return Ok(()) };
+        let options = FoldOptions { keep_missing: draw.flag(), ..FoldOptions::default() };
+        let reduced = match draw.below(3) {
+            0 => a.reduction(erased(grouped::Squares), &axes),
+            _ => a.reduce(draw.one_of(&Op::ALL[..]), &axes, options),
+        };
+        let Ok(reduced) = reduced else { return Ok(()) };
+        let against = |reduced: &LazyArray| {
+            let less = a.binary(Binary::Subtract, &reduced.expand_dims(&axes)?)?;
+            Ok::<_, aosx::error::Error>((less.reduce(Op::Std, &axes, options)?, less))
+        };
+        let (Ok(within), Ok(held)) = (against(&reduced), against(&reduced.hold())) else { return Ok(()) };
+        about("within", &[&within.0], || {
+            let all = |(folded, less): &(LazyArray, LazyArray)| [plenty(&[folded], 2), plenty(&[less, folded], 3)];
+            for (within, held) in all(&within).into_iter().zip(all(&held)) {
+                let (Ok(within), Ok(held)) = (&within, &held) else {
+                    return if within.is_err() && held.is_err() { Ok(()) } else { Err("one of them is an error".into()) };
+                };
+                for (got, want) in within.values.iter().zip(&held.values) {
+                    if got.bytes() != want.bytes() {
+                        return Err(first_difference(got, want));
+                    }
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
     fn together_is_as_each_alone(numbers in numbers()) {
         let mut draw = Draw(&numbers);
         let (Ok(first), Ok(second)) = (draw.leaf(), draw.leaf()) else { return Ok(()) };
@@ -173,13 +218,13 @@ proptest! {
         let values: Vec<f64> = (0..count).map(|k| k as f64 * 0.5 - 3.0).collect();
         let b = LazyArray::from_slice(&values, &shape, chunk.as_slice()).unwrap();
         let there: Vec<&str> = order.iter().map(|&k| names[k]).collect();
-        let by_name = named.binary(aosx::kernels::elementwise::Binary::Add, &b.with_dims(&there).unwrap());
+        let by_name = named.binary(Binary::Add, &b.with_dims(&there).unwrap());
         // To a's order, then new axes where b has none.
         let mut sorted: Vec<usize> = (0..order.len()).collect();
         sorted.sort_by_key(|&k| order[k]);
         let turned = b.permute_dims(&sorted.iter().map(|&k| k as i64).collect::<Vec<_>>()).unwrap();
         let new: Vec<i64> = (0..a.ndim()).filter(|k| !order.contains(k)).map(|k| k as i64).collect();
-        let by_place = a.binary(aosx::kernels::elementwise::Binary::Add, &turned.expand_dims(&new).unwrap());
+        let by_place = a.binary(Binary::Add, &turned.expand_dims(&new).unwrap());
         let (Ok(by_name), Ok(by_place)) = (by_name, by_place) else {
             return Err(TestCaseError::fail("one of them is an error"));
         };

@@ -294,7 +294,7 @@ impl LazyArray {
     }
 
     /// The same values, computed once and held in memory for as long as they are needed: for what is small, dear to
-    /// compute, and used in many places. Reductions are held without being asked.
+    /// compute, and used in many places. Reductions are held without being asked, but where it is less work not to.
     pub fn hold(&self) -> LazyArray {
         self.like(Operation::Hold { input: self.clone() }, self.dtype())
     }

@@ -122,13 +122,30 @@ impl<'a> Blocks<'a> {
     /// How the elements of a block lie, and where each goes when the axes marked in `reduced` are reduced.
     pub fn lie(&self, reduced: &[bool], place: &Region) -> Lie {
         let grid = self.input.grid();
-        // A stored chunk is whole even at the edge; a computed one is as large as what it holds.
-        let (axes, whole) = match self.input {
-            Input::Stored(source) => (source.layout().axes.clone(), grid.chunk()),
-            Input::Computed(_) => ((0..reduced.len()).collect(), &place.shape),
-        };
+        match self.input {
+            Input::Stored(source) => Lie::new(&source.layout().axes, grid.chunk(), grid.shape(), reduced, place),
+            Input::Computed(_) => Lie::computed(grid.shape(), reduced, place),
+        }
+    }
+
+    /// An error of what is computed of the blocks, with where they come from.
+    pub fn located(&self, error: Error) -> Error {
+        match self.input {
+            Input::Stored(source) => {
+                let origin = source.origin();
+                error.in_variable(&origin.variable).in_file(origin.file)
+            }
+            Input::Computed(_) => error,
+        }
+    }
+}
+
+impl Lie {
+    /// How a stored chunk lies that is `whole` even at the edge: its axes in the order of storage, where those of an array
+    /// of this `shape` are reduced, and the part of it that `place` says.
+    pub fn new(axes: &[usize], whole: &[u64], shape: &[u64], reduced: &[bool], place: &Region) -> Lie {
         let cell_strides = strides_of(&place.shape, |axis| !reduced[axis]);
-        let index_strides = strides_of(grid.shape(), |axis| reduced[axis]);
+        let index_strides = strides_of(shape, |axis| reduced[axis]);
         let mut stride = 1;
         let mut dims: Vec<ViewDim> = axes
             .iter()
@@ -146,18 +163,13 @@ impl<'a> Blocks<'a> {
             .collect();
         dims.reverse();
         let first_index = index_strides.iter().zip(&place.start).map(|(stride, start)| stride * start).sum();
-        Lie { dims, axes, first_index }
+        Lie { dims, axes: axes.to_vec(), first_index }
     }
 
-    /// An error of what is computed of the blocks, with where they come from.
-    pub fn located(&self, error: Error) -> Error {
-        match self.input {
-            Input::Stored(source) => {
-                let origin = source.origin();
-                error.in_variable(&origin.variable).in_file(origin.file)
-            }
-            Input::Computed(_) => error,
-        }
+    /// How a block lies that is computed: as large as what it holds.
+    pub fn computed(shape: &[u64], reduced: &[bool], place: &Region) -> Lie {
+        let axes: Vec<usize> = (0..reduced.len()).collect();
+        Lie::new(&axes, &place.shape, shape, reduced, place)
     }
 }
 

@@ -287,7 +287,7 @@ impl<'a> Job<'a> {
             for (output, block) in part.outputs.iter().zip(&mut blocks) {
                 let bytes = cells * output.dtype.size();
                 let finish = |out: &mut [u8]| {
-                    let done = part.reducer.finish(output, state, cells, per_cell, out);
+                    let done = part.reducer.finish(output.op, state, cells, per_cell, out);
                     done.map_err(|e| self.blocks.located(e))
                 };
                 if place_of == tile.region && output.dtype == output.stored {

@@ -1,14 +1,15 @@
 use super::{
-    Identities,
-    formula::{Computed, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, Step},
+    Columns, Identities, Reducers,
+    formula::{Computed, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, Reduced, Step, Values},
+    lower::{Reduction, stored},
     reblock::Recut,
 };
 use crate::{
-    array::{Along, Creation, LazyArray, MapOp, Operation, View, reshape},
+    array::{Along, Creation, Folding, LazyArray, MapOp, Operation, View, reshape},
     dtype::{ByteOrder, DType},
     error::{Error, Result},
     grid::Grid,
-    kernels::{decode::Decode, elementwise, window::Windows},
+    kernels::{decode::Decode, elementwise, fold::Folds, window::Windows},
     source::Source,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -27,6 +28,7 @@ pub struct Compiler<'a> {
     sources: Vec<Read>,
     formulas: HashMap<usize, Arc<Formula>>,
     tails: Vec<usize>,
+    folded: Vec<u64>,
     depth: usize,
 }
 
@@ -41,7 +43,8 @@ impl<'a> Compiler<'a> {
         aside: &'a HashMap<usize, Arc<dyn Source>>,
         recut: &'a Recut,
     ) -> Compiler<'a> {
-        Compiler { ids, held, aside, recut, sources: Vec::new(), formulas: HashMap::new(), tails: Vec::new(), depth: 0 }
+        let (sources, formulas) = (Vec::new(), HashMap::new());
+        Compiler { ids, held, aside, recut, sources, formulas, tails: Vec::new(), folded: Vec::new(), depth: 0 }
     }
 
     /// The formulas of arrays of one shape, computed in the blocks of `grid`.
@@ -50,7 +53,7 @@ impl<'a> Compiler<'a> {
     /// When an expression is too deep, or sizes overflow.
     pub fn computed(mut self, arrays: &[LazyArray], grid: Grid) -> Result<Computed> {
         let roots = arrays.iter().map(|a| self.formula(a)).collect::<Result<Vec<_>>>()?;
-        Ok(Computed { roots, grid, sources: self.sources, tails: self.tails })
+        Ok(Computed { roots, grid, sources: self.sources, tails: self.tails, folded: self.folded })
     }
 
     fn formula(&mut self, array: &LazyArray) -> Result<Arc<Formula>> {
@@ -142,11 +145,35 @@ impl<'a> Compiler<'a> {
             | Operation::Map { .. }
             | Operation::View { .. }
             | Operation::Rechunk { .. }
-            | Operation::Reduce { .. }
-            | Operation::Fold { .. }
-            | Operation::Grouped { .. }
             | Operation::Hold { .. } => self.program(array)?,
+            Operation::Reduce { .. } | Operation::Fold { .. } | Operation::Grouped { .. } => match Reduction::of(array)
+            {
+                Some(reduction) if reduction.is_within_blocks() => {
+                    Form::Reduce(Box::new(self.within(reduction, array.dtype().size())?))
+                }
+                _ => return Err(Error::unsupported("a reduction that is not held")),
+            },
         })
+    }
+
+    /// A reduction along axes that lie within a block of what is reduced.
+    fn within(&mut self, reduction: Reduction<'_>, size: usize) -> Result<Reduced> {
+        let Reduction { input, reduced, how, .. } = reduction;
+        let grid = Grid::new(input.shape().clone(), input.chunk().clone())?;
+        let as_stored = stored(input).filter(|s| *s.grid() == grid && !self.recut.contains_key(&s.origin()));
+        let (values, decode) = match as_stored {
+            Some(source) => (Values::Stored(self.read(&source)), input.meaning()),
+            None => (Values::Computed(self.formula(input)?), Decode::plain(input.dtype(), ByteOrder::NATIVE)),
+        };
+        let op = how.op();
+        let reducer = match how {
+            Folding::Op { op, options } => Reducers::Folds(Folds::new(&[op], &decode, options)),
+            Folding::Own(reducer) => Reducers::Custom(reducer),
+        };
+        let blocks = Columns::new(&grid, reduced)?.kept().clone();
+        self.folded.push(blocks.chunk().bytes(size)? as u64);
+        let at = self.folded.len() - 1;
+        Ok(Reduced { values, decode, grid, reduced: reduced.to_vec(), reducer, op, blocks, at })
     }
 
     fn program(&mut self, array: &LazyArray) -> Result<Form> {
@@ -249,9 +276,6 @@ impl Fusion<'_, '_> {
                 Ok(self.operand(Leaf::Formula(formula), array, view))
             }
             Operation::Map { op, inputs } => self.step(op, inputs, array, view),
-            Operation::Reduce { .. } | Operation::Fold { .. } | Operation::Grouped { .. } => {
-                Err(Error::unsupported("a reduction that is not held"))
-            }
             _ => {
                 let formula = self.compiler.formula(array)?;
                 Ok(self.operand(Leaf::Formula(formula), array, view))

@@ -298,6 +298,19 @@ impl Plan {
         })
     }
 
+    /// Whether two workers have the memory for every stage, beside what sinks ask for.
+    ///
+    /// # Errors
+    /// When sizes overflow.
+    pub(super) fn fits(&self, limit: Bytes) -> Result<bool> {
+        for (n, stage) in self.stages.iter().enumerate() {
+            if stage.need(None)?.with(2, 1).saturating_add(self.held_during(n)) > limit.0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// What is held for other stages while stage `n` runs, its own results included.
     pub fn held_during(&self, n: usize) -> u64 {
         let made = |slot: usize| {

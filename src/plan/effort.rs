@@ -1,7 +1,7 @@
 //! What evaluating an array in some regions costs: how often its sources are read, and how often lanes and blocks are
 //! computed again.
 
-use super::{Computed, Form, Formula, Input, Leaf, input_block};
+use super::{Computed, Form, Formula, Input, Leaf, Values, input_block};
 use crate::{
     array::reshape::Group,
     grid::Grid,
@@ -16,6 +16,8 @@ pub struct Effort {
     pub heavy: f64,
     /// The same, when everything is asked for at once.
     pub least: f64,
+    /// Elements that are made, not read.
+    pub made: f64,
 }
 
 /// How a source is read.
@@ -43,11 +45,13 @@ impl Effort {
     /// Of going through `input` in `tiles`, each in the blocks of the input's grid that it touches.
     pub fn of(input: &Input, tiles: &Grid) -> Effort {
         let sources = input.sources();
-        let mut effort = Effort { reads: vec![Reads::default(); sources.len()], heavy: 0.0, least: 0.0 };
+        let mut effort = Effort { reads: vec![Reads::default(); sources.len()], heavy: 0.0, least: 0.0, made: 0.0 };
         if tiles.chunks() == 0 {
             return effort;
         }
-        for (source, bounds) in visits(input, &Region::all(tiles.shape()), &mut effort.least) {
+        let all = visits(input, &Region::all(tiles.shape()));
+        effort.least = all.heavy;
+        for (source, bounds) in all.reads {
             effort.reads[source].distinct += sources[source].grid().overlapping_count(&bounds) as f64;
         }
         // A source that is named twice is read once, if its chunks are kept that long.
@@ -79,11 +83,11 @@ impl Effort {
         let mut kept: Vec<(usize, Region)> = Vec::new();
         for (at, weight) in sample(blocks.len() as u64).into_iter().map(|(at, w)| (at as usize, w * weight)) {
             if at > 0 {
-                let before = visits(input, &blocks[at - 1], &mut 0.0);
+                let before = visits(input, &blocks[at - 1]).reads;
                 kept = before.into_iter().filter_map(|(s, r)| Some((s, only_chunk(sources[s].grid(), &r)?))).collect();
             }
-            let mut heavy = 0.0;
-            for (source, region) in visits(input, &blocks[at], &mut heavy) {
+            let walk = visits(input, &blocks[at]);
+            for (source, region) in walk.reads {
                 let grid = sources[source].grid();
                 let only = only_chunk(grid, &region).map(|only| (source, only));
                 let is_kept = only.as_ref().is_some_and(|only| kept.contains(only));
@@ -93,7 +97,8 @@ impl Effort {
                 }
                 widen(&mut self.reads[source].region, &region.shape);
             }
-            self.heavy += weight * heavy;
+            self.heavy += weight * walk.heavy;
+            self.made += weight * walk.made;
         }
     }
 }
@@ -118,20 +123,22 @@ fn only_chunk(grid: &Grid, region: &Region) -> Option<Region> {
     all.next().is_none().then(|| grid.region(&first))
 }
 
-/// Which regions of which sources evaluating a region reads.
-fn visits(input: &Input, region: &Region, heavy: &mut f64) -> Vec<(usize, Region)> {
-    let mut walk = Walk { out: Vec::new(), heavy: 0.0 };
+/// What evaluating a region takes.
+fn visits(input: &Input, region: &Region) -> Walk {
+    let mut walk = Walk::default();
     match input {
-        Input::Stored(_) => walk.out.push((0, region.clone())),
+        Input::Stored(_) => walk.reads.push((0, region.clone())),
         Input::Computed(computed) => computed.visit(region, &mut walk),
     }
-    *heavy += walk.heavy;
-    walk.out
+    walk
 }
 
+#[derive(Default)]
 struct Walk {
-    out: Vec<(usize, Region)>,
+    /// Which regions of which sources are read.
+    reads: Vec<(usize, Region)>,
     heavy: f64,
+    made: f64,
 }
 
 impl Computed {
@@ -150,8 +157,9 @@ impl Formula {
                 for operand in &program.operands {
                     let bounds = operand.view.picks(region).bounds();
                     match &operand.leaf {
-                        Leaf::Stored(at, _) if !bounds.shape.contains(&0) => walk.out.push((*at, bounds)),
+                        Leaf::Stored(at, _) if !bounds.shape.contains(&0) => walk.reads.push((*at, bounds)),
                         Leaf::Formula(inner) => inner.visit(&bounds, walk),
+                        Leaf::Made(..) => walk.made += bounds.shape.elements().unwrap_or(u64::MAX) as f64,
                         _ => {}
                     }
                 }
@@ -184,6 +192,14 @@ impl Formula {
                 let whole = region.with_axis(*axis, 0, input.shape[*axis]);
                 walk.add(&whole.shape);
                 input.visit(&whole, walk);
+            }
+            Form::Reduce(within) => {
+                let values = within.around(region);
+                walk.add(&values.shape);
+                match &within.values {
+                    Values::Stored(at) => walk.reads.push((*at, values)),
+                    Values::Computed(input) => input.visit(&values, walk),
+                }
             }
             Form::MatMul { a, b, tiles, .. } => {
                 let rank = region.start.len();

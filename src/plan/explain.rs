@@ -1,5 +1,6 @@
 use super::{
     Columns, Destination, Fold, Form, Formula, Input, Leaf, Map, Narrowing, Output, Plan, Program, Reducers, Stage,
+    Values,
 };
 use crate::{
     error::Result,
@@ -104,10 +105,7 @@ fn reduced(input: &Input, columns: &Columns) -> String {
 /// What is folded or looked through.
 fn write_decoded(out: &mut String, plan: &Plan, input: &Input, decode: &Decode) -> std::fmt::Result {
     match input {
-        Input::Stored(source) => {
-            writeln!(out, "   └─ decode to {}{}, fused", decode.result, meaning(decode))?;
-            writeln!(out, "      └─ {}", read_line(source.as_ref()))
-        }
+        Input::Stored(source) => write_read(out, source.as_ref(), decode, "", "   "),
         Input::Computed(_) => write_computed(out, plan, input, "   "),
     }
 }
@@ -231,6 +229,11 @@ fn write_formula(
     }
     writeln!(out, "{indent}└─ {} {} {}", describe(&formula.form), formula.dtype, formula.shape)?;
     let next = format!("{indent}   ");
+    if let Form::Reduce(within) = &formula.form
+        && let Values::Stored(at) = within.values
+    {
+        write_read(out, computed.sources[at].source.as_ref(), &within.decode, "", &next)?;
+    }
     let inputs: Vec<&Formula> = formula.inputs();
     inputs.into_iter().try_for_each(|f| write_formula(out, plan, computed, f, &next, depth + 1))
 }
@@ -248,6 +251,11 @@ fn describe(form: &Form) -> String {
             format!("rolling {} along axis {axis}, {before} before and {after} after", windows.op())
         }
         Form::Cumulative { op, axis, .. } => format!("{} along axis {axis}, carried on", op.name()),
+        Form::Reduce(within) => {
+            let axes = (0..within.reduced.len()).filter(|&k| within.reduced[k]).map(|k| k.to_string());
+            let (op, axes) = (ops(&within.reducer).join(", "), axes.collect::<Vec<_>>().join(", "));
+            format!("{op} over axis {axes}, within each of {} blocks", within.blocks.chunks())
+        }
         Form::MatMul { tiles, panel, .. } => {
             format!("matmul in {} tiles of {}, panels of {panel}", tiles.chunks(), tiles.chunk())
         }
@@ -281,9 +289,7 @@ fn write_program(
         let seen = if operand.view.is_identity(of) { "" } else { ", seen through a view" };
         match &operand.leaf {
             Leaf::Stored(at, m) => {
-                let source = computed.sources[*at].source.as_ref();
-                writeln!(out, "{rest}└─ decode to {}{}{seen}, fused", m.decode.result, meaning(&m.decode))?;
-                writeln!(out, "{rest}   └─ {}", read_line(source))?;
+                write_read(out, computed.sources[*at].source.as_ref(), &m.decode, seen, &rest)?;
             }
             Leaf::Held(slot) => writeln!(out, "{rest}└─ #{slot} {}{seen}", plan.held[*slot].name)?,
             Leaf::Made(creation, shape) => {
@@ -295,6 +301,11 @@ fn write_program(
         }
     }
     Ok(())
+}
+
+fn write_read(out: &mut String, source: &dyn Source, decode: &Decode, seen: &str, indent: &str) -> std::fmt::Result {
+    writeln!(out, "{indent}└─ decode to {}{}{seen}, fused", decode.result, meaning(decode))?;
+    writeln!(out, "{indent}   └─ {}", read_line(source))
 }
 
 fn meaning(decode: &Decode) -> String {

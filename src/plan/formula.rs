@@ -1,3 +1,4 @@
+use super::Reducers;
 use crate::{
     array::{Along, BlockFunction, Creation, Picks, View, reshape},
     dtype::DType,
@@ -5,6 +6,7 @@ use crate::{
     kernels::{
         decode::{Decode, Decoder, SEGMENT},
         elementwise::{Binary, Lookup, Unary},
+        fold::Op,
         lanes::LaneOp,
         window::Windows,
     },
@@ -24,6 +26,8 @@ pub struct Computed {
     /// What is kept from one region to the next: for each form that asks, how many times, which is how many places name
     /// it.
     pub tails: Vec<usize>,
+    /// The bytes of a block of each [`Reduced`].
+    pub folded: Vec<u64>,
 }
 
 /// A source that an expression reads.
@@ -115,6 +119,8 @@ pub enum Form {
         /// Its place in [`Computed::tails`]: the last row of the result.
         tail: usize,
     },
+    /// A reduction along axes that lie within a block.
+    Reduce(Box<Reduced>),
     /// A matrix product in tiles.
     MatMul {
         /// `[..., m, k]`
@@ -137,6 +143,74 @@ pub enum Form {
         /// By how much an input's block is wider, to each side.
         overlap: Vec<u64>,
     },
+}
+
+/// A reduction along axes that lie within a block: each block of the result is that of one block of values, whatever
+/// part of it is asked for, so that its bits are those of a fold. The last one is kept.
+pub struct Reduced {
+    /// What is reduced.
+    pub values: Values,
+    /// What its bytes mean.
+    pub decode: Decode,
+    /// Its whole shape, and the length of its blocks.
+    pub grid: Grid,
+    /// For each of its axes, whether it is reduced; blocks are as long as those.
+    pub reduced: Vec<bool>,
+    /// How.
+    pub reducer: Reducers,
+    /// The operation, but for a user's fold.
+    pub op: Option<Op>,
+    /// The blocks of the result.
+    pub blocks: Grid,
+    /// Its place in [`Computed::folded`].
+    pub at: usize,
+}
+
+/// The values of a [`Reduced`].
+pub enum Values {
+    /// Chunks of a source, by its place in [`Computed::sources`], as they are stored.
+    Stored(usize),
+    /// Those of a formula.
+    Computed(Arc<Formula>),
+}
+
+impl Reduced {
+    /// The values that the blocks of the result are made of which a region of it touches.
+    pub fn around(&self, region: &Region) -> Region {
+        let (mut start, mut shape) = (Vec::new(), Vec::new());
+        let mut kept = 0;
+        for (axis, &n) in self.grid.shape().iter().enumerate() {
+            let (from, to) = if self.reduced[axis] {
+                (0, n)
+            } else {
+                let (from, length, block) = (region.start[kept], region.shape[kept], self.blocks.chunk()[kept]);
+                kept += 1;
+                (from / block * block, (from + length).next_multiple_of(block).min(n))
+            };
+            start.push(from);
+            shape.push(to - from);
+        }
+        Region { start, shape: shape.into() }
+    }
+
+    /// How many values one cell of the result is made of.
+    pub fn per_cell(&self) -> u64 {
+        self.grid.shape().iter().zip(&self.reduced).filter(|(_, r)| **r).map(|(n, _)| *n).product()
+    }
+
+    /// Bytes of workspace for one block: its state, and its values where they are computed.
+    fn work_bytes(&self, tails: &mut [u64]) -> u64 {
+        let cells = Extent::of(self.blocks.chunk()).elements;
+        let state = padded(self.reducer.state_bytes(cells as usize) as u64);
+        let values = match &self.values {
+            Values::Stored(_) => 0,
+            Values::Computed(input) => {
+                let block = Extent::of(self.grid.chunk());
+                block.bytes(input.dtype.size()).saturating_add(input.work_bytes(&block, tails))
+            }
+        };
+        state.saturating_add(values)
+    }
 }
 
 /// Fused arithmetic: a list of steps over operands, each step one kernel on a segment.
@@ -279,10 +353,11 @@ impl Computed {
         (work, tails)
     }
 
-    /// Bytes of the chunks that one worker keeps.
+    /// Bytes of the chunks that one worker keeps, and of the blocks of reductions.
     pub fn kept_bytes(&self) -> u64 {
         let each = |r: &Read| padded(r.source.chunk_bytes() as u64).saturating_mul(r.kept as u64);
-        self.sources.iter().map(each).fold(0, u64::saturating_add)
+        let folded = self.folded.iter().map(|&bytes| padded(bytes));
+        self.sources.iter().map(each).chain(folded).fold(0, u64::saturating_add)
     }
 
     /// Bytes of one element of each root.
@@ -310,6 +385,10 @@ impl Formula {
             | Form::Cumulative { input, .. } => vec![input],
             Form::Concat { parts, .. } => parts.iter().map(|(_, p)| p.as_ref()).collect(),
             Form::TakeAlong { input, index, .. } => vec![input, index],
+            Form::Reduce(within) => match &within.values {
+                Values::Stored(_) => Vec::new(),
+                Values::Computed(input) => vec![input],
+            },
             Form::MatMul { a, b, .. } => vec![a, b],
             Form::Blocks { inputs, .. } => inputs.iter().map(|(f, _)| f.as_ref()).collect(),
         }
@@ -379,6 +458,7 @@ impl Formula {
                 let once = across(extent, *axis, extent.lengths[*axis].min(*slab));
                 add(once.bytes(input.dtype.size()), input.work_bytes(&once, tails))
             }
+            Form::Reduce(within) => within.work_bytes(tails),
             Form::MatMul { a, b, tiles, panel } => {
                 let (tile, rank) = (tiles.chunk(), tiles.chunk().len());
                 let with = |rows: u64, columns: u64| Extent::of(&[vec![1; rank - 2], vec![rows, columns]].concat());

@@ -19,7 +19,7 @@ use crate::{
     units::Bytes,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -42,18 +42,38 @@ pub struct Target {
 /// of one array; what is written twice is computed once. `limit` is the memory that data may take: it decides how much
 /// of an output is computed before it is written, and no result.
 ///
+/// Where reductions lie within blocks (`u - mean(u, lon)` of whole maps), what needs them can compute them as it goes:
+/// that is done where less is read then, and two workers have the memory for it.
+///
 /// # Errors
 /// When sizes overflow, or an expression is too deep.
 pub fn lower(targets: Vec<Target>, limit: Bytes) -> Result<Plan> {
-    let mut lowering = Lowering::new(limit);
-    for target in &targets {
-        lowering.find(&target.array);
+    let mut ids = Identities::default();
+    let lowering = Lowering::new(&mut ids, limit, BTreeSet::new(), &targets);
+    let candidates = lowering.within_blocks();
+    let mut best = lowering.plan(targets.clone())?;
+    if candidates.is_empty() {
+        return Ok(best);
     }
-    for (n, target) in targets.iter().enumerate() {
-        lowering.direct(n, target);
+    let mut within = candidates.clone();
+    // Often it is all of them together that save a pass; then without each.
+    for without in std::iter::once(None).chain(candidates.iter().map(Some).take(TRIALS)) {
+        let trial: BTreeSet<usize> = within.iter().copied().filter(|id| Some(id) != without).collect();
+        let plan = Lowering::new(&mut ids, limit, trial.clone(), &targets).plan(targets.clone());
+        // What is too deep for one expression may not be for two.
+        let Ok(plan) = plan else { continue };
+        if plan.reading() < LESS * best.reading() && plan.fits(limit)? {
+            (best, within) = (plan, trial);
+        }
     }
-    lowering.plan(targets)
+    Ok(best)
 }
+
+/// Less than this part of the reading is less, and no rounding.
+const LESS: f64 = 0.999;
+
+/// How many reductions are tried to be held while others are not.
+const TRIALS: usize = 16;
 
 /// As [`lower`], with so much of an output computed at once that the plan fits into `limit` beside the `held` bytes, if
 /// it can fit at all. What a plan asks for that does not fit is therefore the least that does.
@@ -85,8 +105,10 @@ pub(super) struct Barrier {
 }
 
 /// A plan in the making.
-pub(super) struct Lowering {
-    pub(super) ids: Identities,
+pub(super) struct Lowering<'i> {
+    pub(super) ids: &'i mut Identities,
+    /// The identities of reductions that are computed by what needs them.
+    within: BTreeSet<usize>,
     barriers: Vec<Barrier>,
     /// A barrier's place in the list, by its identity.
     number: HashMap<usize, usize>,
@@ -103,18 +125,19 @@ pub(super) struct Lowering {
 }
 
 /// What is folded, without where it goes.
-struct Reduction<'a> {
-    input: &'a LazyArray,
-    reduced: &'a [bool],
+pub(super) struct Reduction<'a> {
+    pub(super) input: &'a LazyArray,
+    pub(super) reduced: &'a [bool],
     /// The groups, and the axes that they are along.
     groups: Option<(&'a Groups, &'a [bool])>,
-    how: Folding,
+    pub(super) how: Folding,
 }
 
-impl Lowering {
-    fn new(limit: Bytes) -> Lowering {
-        Lowering {
-            ids: Identities::default(),
+impl Lowering<'_> {
+    fn new<'i>(ids: &'i mut Identities, limit: Bytes, within: BTreeSet<usize>, targets: &[Target]) -> Lowering<'i> {
+        let mut lowering = Lowering {
+            ids,
+            within,
             barriers: Vec::new(),
             number: HashMap::new(),
             limit,
@@ -124,10 +147,13 @@ impl Lowering {
             spills: Vec::new(),
             aside: HashMap::new(),
             cut: HashMap::new(),
-        }
+        };
+        targets.iter().for_each(|target| lowering.find(&target.array));
+        targets.iter().enumerate().for_each(|(n, target)| lowering.direct(n, target));
+        lowering
     }
 
-    /// Lists the barriers under an array, inner ones first.
+    /// Lists the barriers under an array that is a target, inner ones first.
     fn find(&mut self, array: &LazyArray) {
         let mut level: HashMap<usize, usize> = HashMap::new();
         let mut todo = vec![(array.clone(), false)];
@@ -142,32 +168,36 @@ impl Lowering {
                 continue;
             }
             let mut depth = next.inputs().into_iter().map(|i| level[&self.ids.of(i)]).max().unwrap_or(0);
-            if self.is_barrier(&next) {
-                depth += 1;
+            let is_within = self.within.contains(&id);
+            if self.is_barrier(&next) && (!is_within || next.is(array)) {
                 if !self.number.contains_key(&id) {
                     self.number.insert(id, self.barriers.len());
-                    self.barriers.push(Barrier {
-                        array: next.clone(),
-                        id,
-                        level: depth,
-                        slot: None,
-                        targets: Vec::new(),
-                    });
+                    let (array, level) = (next.clone(), depth + 1);
+                    self.barriers.push(Barrier { array, id, level, slot: None, targets: Vec::new() });
                 }
+                depth += if is_within { 0 } else { 1 };
             }
             for input in next.inputs() {
                 let inner = self.ids.of(input);
-                self.number.get(&inner).copied().into_iter().for_each(|b| self.barriers[b].slot = Some(0));
+                let held = self.number.get(&inner).filter(|_| !self.within.contains(&inner));
+                held.copied().into_iter().for_each(|b| self.barriers[b].slot = Some(0));
             }
             level.insert(id, depth);
         }
+    }
+
+    /// The reductions within blocks that others need.
+    fn within_blocks(&self) -> BTreeSet<usize> {
+        let needed = self.barriers.iter().filter(|b| b.slot.is_some());
+        let within = needed.filter(|b| Reduction::of(&b.array).is_some_and(|r| r.is_within_blocks()));
+        within.map(|b| b.id).collect()
     }
 
     /// A target that is a reduction is written by the fold itself.
     fn direct(&mut self, n: usize, target: &Target) {
         let id = self.ids.of(&target.array);
         if let Some(&b) = self.number.get(&id)
-            && reduction(&target.array).is_some()
+            && Reduction::of(&target.array).is_some()
         {
             self.barriers[b].targets.push(n);
         } else if let Some(&b) = self.number.get(&id) {
@@ -227,37 +257,43 @@ impl Lowering {
     /// Barriers of one level that share a pass: folds of the same array, or of arrays with the same blocks that read
     /// a source in common, over the same axes; and what is looked for in the same lanes.
     fn groups(&mut self, barriers: Vec<Barrier>) -> Result<Vec<Vec<Barrier>>> {
-        let mut groups: Vec<(Vec<usize>, Vec<Barrier>)> = Vec::new();
+        let mut groups: Vec<Vec<(Barrier, Vec<usize>)>> = Vec::new();
         for barrier in barriers {
-            let sources = match (reduction(&barrier.array), lanes(&barrier.array)) {
+            let sources = match (Reduction::of(&barrier.array), lanes(&barrier.array)) {
                 (Some(reduction), _) => self.sources(reduction.input),
                 (None, Some((input, ..))) => vec![self.ids.of(bare(input))],
                 (None, None) => Vec::new(),
             };
-            let fits = |(read, group): &&mut (Vec<usize>, Vec<Barrier>)| {
-                if let (Some((input, a, first)), Some((_, b, op))) = (lanes(&group[0].array), lanes(&barrier.array)) {
+            let fits = |group: &[(Barrier, Vec<usize>)]| {
+                let (first, read) = &group[0];
+                if let (Some((input, a, first)), Some((_, b, op))) = (lanes(&first.array), lanes(&barrier.array)) {
                     let together = || Narrow::new([first, op], input.dtype(), input.shape()[a]).is_some();
                     return a == b && *read == sources && together();
                 }
-                let (Some(a), Some(b)) = (reduction(&group[0].array), reduction(&barrier.array)) else {
+                let (Some(a), Some(b)) = (Reduction::of(&first.array), Reduction::of(&barrier.array)) else {
                     return false;
                 };
                 let along = |r: &Reduction<'_>| (r.input.shape().clone(), r.input.chunk().clone(), r.reduced.to_vec());
                 let alike = along(&a) == along(&b) && a.groups == b.groups;
-                alike && (a.input.is(b.input) || sources.iter().any(|s| read.contains(s)))
+                let shared = || group.iter().any(|(_, read)| sources.iter().any(|s| read.contains(s)));
+                alike && (a.input.is(b.input) || shared())
             };
-            match groups.iter_mut().find(fits) {
-                Some((read, group)) => {
-                    read.extend(sources.into_iter().filter(|_| lanes(&barrier.array).is_none()));
-                    group.push(barrier);
-                }
-                None => groups.push((sources, vec![barrier])),
+            // What it shares sources with becomes one.
+            let fitting: Vec<usize> = (0..groups.len()).filter(|&g| fits(&groups[g])).collect();
+            let Some((&first, others)) = fitting.split_first() else {
+                groups.push(vec![(barrier, sources)]);
+                continue;
+            };
+            for &other in others.iter().rev() {
+                let joined = groups.remove(other);
+                groups[first].extend(joined);
             }
+            groups[first].push((barrier, sources));
         }
-        Ok(groups.into_iter().map(|(_, group)| group).collect())
+        Ok(groups.into_iter().map(|group| group.into_iter().map(|(barrier, _)| barrier).collect()).collect())
     }
 
-    /// The identities of the sources under an array, and of barriers, where the walk ends.
+    /// The identities of the sources under an array, as far as what is held.
     fn sources(&mut self, array: &LazyArray) -> Vec<usize> {
         let mut seen = Vec::new();
         let mut out = Vec::new();
@@ -270,7 +306,7 @@ impl Lowering {
             seen.push(id);
             match next.operation() {
                 Operation::Source(_) => out.push(id),
-                _ if self.number.contains_key(&id) => {}
+                _ if self.number.contains_key(&id) && !self.within.contains(&id) => {}
                 _ => todo.extend(next.inputs()),
             }
         }
@@ -278,21 +314,21 @@ impl Lowering {
     }
 
     fn stage(&mut self, group: Vec<Barrier>, targets: &[Target]) -> Result<()> {
-        let Some(Reduction { reduced, groups, .. }) = reduction(&group[0].array) else {
+        let Some(Reduction { reduced, groups, .. }) = Reduction::of(&group[0].array) else {
             return match (group[0].array.operation(), group[0].slot) {
                 (Operation::Hold { input }, _) => self.hold(input, &group[0]),
                 (Operation::Lanes { .. }, _) => self.narrow(&group),
                 _ => unreachable!("every other barrier reduces, and what is not written is held"),
             };
         };
-        let inputs = distinct(&group, &mut self.ids);
+        let inputs = distinct(&group, self.ids);
         let input = self.folded(&inputs, reduced)?;
         let columns = Columns::new(input.grid(), reduced)?;
         // What is held is taken in blocks of any size along the groups.
         let held = Grid::new(group[0].array.shape().clone(), held_pieces(columns.kept(), &group[0].array))?;
         let mut parts: Vec<(Part, Option<FoldOptions>)> = Vec::new();
         for barrier in &group {
-            let Some(Reduction { input: array, how, .. }) = reduction(&barrier.array) else { continue };
+            let Some(Reduction { input: array, how, .. }) = Reduction::of(&barrier.array) else { continue };
             let root = inputs.iter().position(|i| self.ids.of(i) == self.ids.of(array)).unwrap_or(0);
             let decode = input.decode_of(array);
             let outputs = outputs(barrier, how.op(), targets, &held)?;
@@ -345,7 +381,7 @@ impl Lowering {
     }
 
     fn is_barrier(&self, array: &LazyArray) -> bool {
-        matches!(array.operation(), Operation::Hold { .. }) || reduction(array).is_some() || self.is_narrowed(array)
+        matches!(array.operation(), Operation::Hold { .. }) || Reduction::of(array).is_some() || self.is_narrowed(array)
     }
 
     /// Computes what is to be held: into memory, or aside where it is too large.
@@ -449,19 +485,33 @@ fn is_one_job(input: &Input, tiles: &Grid, limit: Bytes) -> bool {
     tiles.chunks() < 8 && computed.grid.chunks() > tiles.chunks() && bytes <= limit.0 / 8
 }
 
-/// What a fold reduces, along which axes, and how.
-fn reduction(array: &LazyArray) -> Option<Reduction<'_>> {
-    let (input, reduced, groups, how) = match array.operation() {
-        Operation::Reduce { input, op, reduced, options } => {
-            (input, reduced, None, Folding::Op { op: *op, options: *options })
-        }
-        Operation::Fold { input, reducer, reduced } => (input, reduced, None, Folding::Own(reducer.clone())),
-        Operation::Grouped { input, fold, groups, grouped, reduced } => {
-            (input, reduced, Some((groups, &**grouped)), fold.clone())
-        }
-        _ => return None,
-    };
-    Some(Reduction { input: bare(input), reduced, groups, how })
+impl Reduction<'_> {
+    /// What a fold reduces, along which axes, and how.
+    pub(super) fn of(array: &LazyArray) -> Option<Reduction<'_>> {
+        let (input, reduced, groups, how) = match array.operation() {
+            Operation::Reduce { input, op, reduced, options } => {
+                (input, reduced, None, Folding::Op { op: *op, options: *options })
+            }
+            Operation::Fold { input, reducer, reduced } => (input, reduced, None, Folding::Own(reducer.clone())),
+            Operation::Grouped { input, fold, groups, grouped, reduced } => {
+                (input, reduced, Some((groups, &**grouped)), fold.clone())
+            }
+            _ => return None,
+        };
+        Some(Reduction { input: bare(input), reduced, groups, how })
+    }
+
+    /// Whether every value of the result is that of values in one block, of several, and a fold over those blocks goes
+    /// through them in row-major order, as an expression does.
+    pub(super) fn is_within_blocks(&self) -> bool {
+        let (shape, chunk) = (self.input.shape(), self.input.chunk());
+        let whole = || (0..shape.len()).all(|k| !self.reduced[k] || chunk[k] >= shape[k]);
+        let several = || (0..shape.len()).any(|k| chunk[k] < shape[k]);
+        let in_order =
+            || stored(self.input).is_none_or(|s| s.layout().axes.is_sorted() && s.grid().cut_axis().is_none());
+        let plain = self.groups.is_none() && self.input.dtype() != DType::F16 && !shape.contains(&0);
+        plain && whole() && several() && in_order() && Stream::of(self.input).is_none()
+    }
 }
 
 /// What needs whole lanes: of what, along which axis, and how.
@@ -493,7 +543,7 @@ pub(super) fn bare(array: &LazyArray) -> &LazyArray {
 }
 
 /// The variable that an array is, decoded or not.
-fn stored(array: &LazyArray) -> Option<Arc<dyn Source>> {
+pub(super) fn stored(array: &LazyArray) -> Option<Arc<dyn Source>> {
     match array.operation() {
         Operation::Source(source) => Some(source.clone()),
         Operation::Decode { input, .. } => stored(input),
@@ -505,7 +555,7 @@ fn stored(array: &LazyArray) -> Option<Arc<dyn Source>> {
 fn distinct(group: &[Barrier], ids: &mut Identities) -> Vec<LazyArray> {
     let mut seen = Vec::new();
     let mut out = Vec::new();
-    for Reduction { input, .. } in group.iter().filter_map(|b| reduction(&b.array)) {
+    for Reduction { input, .. } in group.iter().filter_map(|b| Reduction::of(&b.array)) {
         let id = ids.of(input);
         if !seen.contains(&id) {
             seen.push(id);
@@ -540,7 +590,7 @@ fn without(pieces: &Grid, ones: &[bool]) -> Result<Grid> {
 
 /// What a held result is, for people.
 fn name(array: &LazyArray) -> String {
-    match (reduction(array), array.operation()) {
+    match (Reduction::of(array), array.operation()) {
         (Some(r), _) => r.how.name().to_string(),
         (None, Operation::Lanes { op, .. }) => op.name().to_string(),
         _ => "hold".to_string(),

@@ -24,8 +24,8 @@ pub use columns::{Columns, RUNS};
 pub use cost::{Cost, Need};
 pub use explain::explain;
 pub use formula::{
-    Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, SEGMENT_BYTES, Step,
-    input_block, padded,
+    Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, Reduced, SEGMENT_BYTES,
+    Step, Values, input_block, padded,
 };
 pub use grouping::{Grouping, Open, Within};
 pub use identity::Identities;
@@ -364,12 +364,12 @@ impl Reducers {
         }
     }
 
-    /// The results that one output wants, as native elements.
+    /// The results of an operation, as native elements; a user's fold has one.
     ///
     /// # Errors
     /// When an exact result does not fit its type, or there is none for zero integers.
-    pub fn finish(&self, output: &Output, state: &[u8], cells: usize, per_cell: u64, out: &mut [u8]) -> Result<()> {
-        match (self, output.op) {
+    pub fn finish(&self, op: Option<Op>, state: &[u8], cells: usize, per_cell: u64, out: &mut [u8]) -> Result<()> {
+        match (self, op) {
             (Reducers::Folds(folds), Some(op)) => folds.finish(op, state, cells, per_cell, out),
             (Reducers::Custom(reducer), _) => reducer.finish(state, cells, per_cell, out),
             (Reducers::Folds(_), None) => Ok(()),

@@ -37,7 +37,7 @@ const SLAB_MOST: u64 = 1 << 20;
 const LANES_FEW: u64 = 64;
 const LANE_LARGE: u64 = 16 << 20;
 
-impl Lowering {
+impl Lowering<'_> {
     /// Whether an array is an order statistic of lanes that are too large for memory, or few and large, so that counting
     /// takes less; or needs such lanes in order that are too large.
     pub(super) fn is_narrowed(&self, array: &LazyArray) -> bool {

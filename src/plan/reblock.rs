@@ -1,7 +1,7 @@
 //! When arrays are cut anew: what is read or computed too often goes through memory or the disk once.
 
 use super::{
-    Destination, Input, Map, Spill, Stage,
+    Destination, Input, Map, Plan, Spill, Stage,
     compile::Compiler,
     effort::{Effort, Reads},
     lower::Lowering,
@@ -28,9 +28,16 @@ const TILE: u64 = 4 << 20;
 /// The memory that stages have beside what is cut anew, where the limit allows it.
 const STAGES: u64 = 128 << 20;
 
+/// Nanoseconds that making an element takes.
+const MAKING: f64 = 1.0;
+
 /// Nanoseconds a byte: into memory and out; into the spill file and out.
 const THROUGH_MEMORY: f64 = 0.5;
 const THROUGH_DISK: f64 = 2.6;
+
+fn through(keep: Keep) -> f64 {
+    if keep == Keep::Memory { THROUGH_MEMORY } else { THROUGH_DISK }
+}
 
 /// Nanoseconds that reading and decoding a byte takes, about.
 fn decoding(source: &dyn Source) -> f64 {
@@ -44,7 +51,7 @@ fn decoding(source: &dyn Source) -> f64 {
     codecs.iter().map(|c| of(&c.name)).fold(0.3, |a, b| a + b)
 }
 
-impl Lowering {
+impl Lowering<'_> {
     /// An input that computes arrays of one shape in the blocks of `grid`, with the sources of `recut` in their place.
     pub(super) fn input(&mut self, arrays: &[LazyArray], grid: &Grid, recut: &Recut) -> Result<Input> {
         if let [one] = arrays
@@ -54,7 +61,7 @@ impl Lowering {
         {
             return Ok(Input::Stored(recut.get(&source.origin()).unwrap_or(source).clone()));
         }
-        let compiler = Compiler::new(&mut self.ids, &self.slots, &self.aside, recut);
+        let compiler = Compiler::new(self.ids, &self.slots, &self.aside, recut);
         Ok(Input::Computed(compiler.computed(arrays, grid.clone())?))
     }
 
@@ -89,8 +96,7 @@ impl Lowering {
         }
         let again = reads.chunks * source.chunk_bytes() as f64 * read;
         let keep = self.keep(all as u64);
-        let through = if keep == Keep::Memory { THROUGH_MEMORY } else { THROUGH_DISK };
-        (all * (read + through) < again).then_some(keep)
+        (all * (read + through(keep)) < again).then_some(keep)
     }
 
     pub(super) fn keep(&self, bytes: u64) -> Keep {
@@ -229,11 +235,25 @@ impl Lowering {
     }
 }
 
+impl Plan {
+    /// What its reading costs, and what is cut anew: nanoseconds, about.
+    pub(super) fn reading(&self) -> f64 {
+        let stages = self.stages.iter().map(|stage| match stage {
+            Stage::Fold(fold) => cost(&fold.input, fold.input.grid()),
+            Stage::Map(map) => cost(&map.input, &map.tiles),
+            Stage::Narrow(narrowing) => stage.passes().0 as f64 * cost(&narrowing.input, narrowing.input.grid()),
+        });
+        let spills = self.spills.iter().map(|s| s.spilled.bytes() as f64 * through(s.spilled.keep()));
+        stages.chain(spills).sum()
+    }
+}
+
 /// What reading an input costs that is computed block by block.
 fn cost(input: &Input, grid: &Grid) -> f64 {
     let effort = Effort::of(input, grid);
     let each = input.sources().into_iter().zip(&effort.reads);
-    each.map(|(s, reads)| reads.chunks * s.chunk_bytes() as f64 * decoding(s.as_ref())).sum()
+    let reads: f64 = each.map(|(s, reads)| reads.chunks * s.chunk_bytes() as f64 * decoding(s.as_ref())).sum();
+    reads + effort.made * MAKING
 }
 
 /// Blocks that grow towards `other` until what the two share is a good frame, in whole multiples and within `room`.

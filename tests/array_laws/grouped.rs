@@ -228,7 +228,7 @@ fn what_has_no_values() {
 }
 
 /// A sum of squares.
-struct Squares;
+pub struct Squares;
 
 impl CustomFold for Squares {
     type State = f64;

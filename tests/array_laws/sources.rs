@@ -53,24 +53,19 @@ pub fn reads(array: &LazyArray, threads: usize, limit: Option<u64>) -> u64 {
     chunks.0.load(Ordering::Relaxed)
 }
 
-/// 6 x 2 x 2 chunks of single precision.
-fn small(folder: &Path) -> LazyArray {
+/// Values of single precision in chunks.
+fn small(folder: &Path, chunk: &[u64]) -> LazyArray {
     let path = folder.join("small.nc");
     let dims = [common::dim("t", 12), common::dim("y", 6), common::dim("x", 8)];
     let values: Vec<u8> = (0..576).flat_map(|n| ((n * 37 % 101) as f32).to_ne_bytes()).collect();
-    common::create(
-        &path,
-        OutputFormat::NetCdf4,
-        &dims,
-        &[(common::var("v", DType::F32, &dims, Some(&[2, 3, 4])), values)],
-    );
+    common::create(&path, OutputFormat::NetCdf4, &dims, &[(common::var("v", DType::F32, &dims, Some(chunk)), values)]);
     opened(&path, "v")
 }
 
 #[test]
 fn no_more_chunks_are_read_than_needed() {
     let folder = tempfile::tempdir().unwrap();
-    let t = small(folder.path());
+    let t = small(folder.path(), &[2, 3, 4]);
     for (threads, limit) in [(1, None), (1, Some(1 << 30)), (3, Some(1 << 30))] {
         let of = |array: &LazyArray| reads(array, threads, limit);
         assert_eq!(of(&t), 24);
@@ -91,6 +86,20 @@ fn no_more_chunks_are_read_than_needed() {
         assert_eq!(of(&rows), 8);
         assert_eq!(of(&t.take(&[0, 1, 7], 0).unwrap()), 8);
     }
+}
+
+/// What a reduction within blocks is taken off is still there when it is done.
+#[test]
+fn reductions_within_blocks_take_no_pass_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let t = small(folder.path(), &[2, 6, 8]);
+    let of = |array: &LazyArray| reads(array, 2, Some(1 << 30));
+    let eddy = |t: &LazyArray| t - t.mean(&[2]).unwrap().expand_dims(&[2]).unwrap();
+    assert_eq!(of(&eddy(&t)), 6, "each chunk once");
+    assert_eq!(of(&(eddy(&t) * eddy(&t.square().unwrap())).mean(&[0]).unwrap()), 6);
+    assert_eq!(of(&(eddy(&t) / t.std(&[1, 2], 0.0).unwrap().expand_dims(&[1, 2]).unwrap())), 6);
+    let turned = t.rechunk(&[12, 6, 2]).unwrap();
+    assert_eq!(of(&(&turned - turned.mean(&[0]).unwrap())), 12, "blocks that are not those of the chunks");
 }
 
 proptest! {

@@ -3,15 +3,17 @@ use crate::{
     array::{BlockFunction, BlockInfo, BlockInput, reshape::Group},
     codec::Scratch,
     dtype::DType,
+    engine::blocks::Lie,
     error::Result,
     grid::Grid,
     kernels::{
         cast::{extract, place},
+        fold::ChunkView,
         lanes::{self, LaneOp},
         linalg::{self, Matrix, Update},
         strided::copy_shared,
     },
-    plan::{Formula, input_block},
+    plan::{Formula, Reduced, Values, input_block},
     shape::{Region, Shape},
 };
 use std::sync::Arc;
@@ -188,6 +190,62 @@ impl Evaluator<'_> {
         from[axis] = region.start[axis];
         extract(lane, &result.shape, &from, out, &region.shape, size);
         Ok(())
+    }
+
+    /// Block by block, each folded whole.
+    pub(super) fn reduce(
+        &mut self,
+        within: &Reduced,
+        size: usize,
+        region: &Region,
+        out: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        for index in within.blocks.overlapping(region) {
+            let block = within.blocks.region(&index);
+            if self.folded[within.at].block.as_ref() != Some(&index) {
+                self.folded[within.at].block = None;
+                let cells = block.shape.elements()? as usize;
+                let (state, rest) = split(work, within.reducer.state_bytes(cells));
+                self.fold(within, &block, state, rest, scratch)?;
+                let folded = &mut self.folded[within.at];
+                let result = &mut folded.data.bytes_mut()[..cells * size];
+                within.reducer.finish(within.op, state, cells, within.per_cell(), result)?;
+                folded.block = Some(index);
+            }
+            copy_shared(self.folded[within.at].data.bytes(), &block, out, region, size);
+        }
+        Ok(())
+    }
+
+    /// Folds the values that one block of a reduction's result is made of.
+    fn fold(
+        &mut self,
+        within: &Reduced,
+        block: &Region,
+        state: &mut [u8],
+        work: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let Reduced { decode, grid, reduced, reducer, .. } = within;
+        let (place, cells) = (within.around(block), block.shape.elements()? as usize);
+        reducer.init(state, cells);
+        let (elements, lie) = match &within.values {
+            Values::Stored(at) => {
+                let source = &self.computed.sources[*at].source;
+                let way = self.chunk(*at, &grid.at(&place.start), scratch)?;
+                let lie = Lie::new(&source.layout().axes, grid.chunk(), grid.shape(), reduced, &place);
+                (&self.kept[*at][way].data.bytes()[..source.chunk_bytes()], lie)
+            }
+            Values::Computed(input) => {
+                let (values, rest) = split(work, place.shape.bytes(input.dtype.size())?);
+                self.formula(input, &place, values, rest, scratch)?;
+                (&*values, Lie::computed(grid.shape(), reduced, &place))
+            }
+        };
+        let view = ChunkView { elements: elements.into(), dims: &lie.dims, first_index: lie.first_index };
+        reducer.push(decode, state, cells, &[view], &mut self.segment.borrow_mut())
     }
 
     /// Tile by tile: each the sum over panels of the common axis, in order.

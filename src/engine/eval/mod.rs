@@ -32,6 +32,8 @@ pub struct Evaluator<'a> {
     clock: u64,
     /// For each form along an axis, what it keeps from one region to the next.
     tails: Vec<Vec<along::Tail>>,
+    /// For each reduction within blocks, the block of its result that was computed last.
+    folded: Vec<Folded>,
     /// Taken out while it is split into buffers, so that the evaluator itself stays free.
     work: Option<Block>,
     /// Where stored numbers are decoded.
@@ -48,9 +50,15 @@ struct Kept {
     pinned: usize,
 }
 
+/// A block of a reduction's result.
+struct Folded {
+    block: Option<ChunkIndex>,
+    data: Block,
+}
+
 impl<'a> Evaluator<'a> {
     /// One for regions no larger than `region`. Takes its buffers from `blocks`: the kept chunks, what is kept from one
-    /// region to the next, then the workspace.
+    /// region to the next, blocks of reductions, then the workspace.
     pub fn new(
         computed: &'a Computed,
         held: &'a Finished,
@@ -66,9 +74,10 @@ impl<'a> Evaluator<'a> {
         }
         let each = |(&ways, bytes): (&usize, u64)| (0..ways).map(|_| along::Tail::new(block(bytes))).collect();
         let tails = computed.tails.iter().zip(computed.tail_bytes(region)).map(each).collect();
+        let folded = computed.folded.iter().map(|&bytes| Folded { block: None, data: block(padded(bytes)) }).collect();
         let work = computed.scratch_bytes(region);
         let segment = RefCell::new(Segment::new());
-        Evaluator { computed, held, executor, kept, clock: 0, tails, work: Some(block(work)), segment }
+        Evaluator { computed, held, executor, kept, clock: 0, tails, folded, work: Some(block(work)), segment }
     }
 
     /// The values of one array over a region, row-major.
@@ -111,6 +120,7 @@ impl<'a> Evaluator<'a> {
                 let along = along::Along { input, axis: *axis, slab: *slab, result: formula.dtype.size() };
                 self.cumulative(along, op, *tail, region, out, work, scratch)
             }
+            Form::Reduce(within) => self.reduce(within, size, region, out, work, scratch),
             Form::MatMul { a, b, tiles, panel } => {
                 self.mat_mul([a, b], tiles, *panel, formula.dtype, region, out, work, scratch)
             }
