@@ -14,14 +14,14 @@ use crate::{
         cast::{cast, to_native},
         strided::copy_shared,
     },
-    plan::{Input, Map, Runs},
+    plan::{Input, Map, Output, Runs},
     shape::{ChunkIndex, Region},
     source::Source,
     sync::Mutex,
     units::Bytes,
 };
 
-/// Computes an array tile by tile, or copies a variable as it is stored, and writes it piece by piece.
+/// Computes arrays tile by tile, or copies a variable as it is stored, and writes it piece by piece.
 pub fn run(map: &Map, run: &Run<'_>) -> Result<()> {
     let runs = map.runs(run.crew.workers);
     let job = Job { map, run, runs, next: Mutex::new(0), outcome: Outcome::new(&run.executor.stop) };
@@ -44,9 +44,9 @@ struct Worker<'a> {
     evaluator: Option<Evaluator<'a>>,
     /// A chunk as stored.
     chunk: Block,
-    /// A block of values, then the tile that is made of them, the tile as it is stored, and one piece of it.
+    /// A block of values, then the tile of each array that is made of them, a tile as it is stored, and one piece of it.
     block: Block,
-    tile: Block,
+    tiles: Vec<Block>,
     converted: Block,
     cut: Block,
 }
@@ -72,8 +72,10 @@ impl<'a> Job<'a> {
         let evaluator = self.run.evaluator(&self.map.input, &self.map.region(), &mut lease);
         let mut of = |bytes: u64| Block::new(bytes as usize, lease.split(bytes));
         let chunk = of(need.chunk);
-        let [block, tile, converted, cut] = self.map.buffers()?.map(&mut of);
-        Ok(Worker { scratch, evaluator, chunk, block, tile, converted, cut })
+        let buffers = self.map.buffers()?;
+        let [block, converted, cut] = [buffers.block, buffers.converted, buffers.cut].map(&mut of);
+        let tiles = buffers.tiles.into_iter().map(of).collect();
+        Ok(Worker { scratch, evaluator, chunk, block, tiles, converted, cut })
     }
 
     fn next(&self) -> Result<Option<u64>> {
@@ -88,41 +90,49 @@ impl<'a> Job<'a> {
 
     fn step(&self, tile: &ChunkIndex, worker: &mut Worker<'a>) -> Result<()> {
         let region = self.map.tiles.region(tile);
-        if is_written(&self.map.destination, &self.map.pieces, &region, self.run.sink) {
+        let is_there = |o: &Output| is_written(&o.destination, &o.pieces, &region, self.run.sink);
+        let wanted: Vec<usize> = (0..self.map.outputs.len()).filter(|&k| !is_there(&self.map.outputs[k])).collect();
+        if wanted.is_empty() {
             return Ok(());
         }
-        let size = self.map.dtype.size();
-        let bytes = region.shape.bytes(size)?;
         for block in self.map.input.grid().overlapping(&region) {
             self.outcome.check()?;
             match &self.map.input {
                 Input::Stored(source) => self.copy(source.as_ref(), &block, &region, worker)?,
                 Input::Computed(computed) => {
                     let Some(shared) = computed.grid.region(&block).intersect(&region) else { continue };
-                    let Some(evaluator) = &mut worker.evaluator else { continue };
-                    if shared == region {
-                        evaluator.evaluate(0, &region, worker.tile.bytes_mut(), &mut worker.scratch)?;
-                    } else {
-                        evaluator.evaluate(0, &shared, worker.block.bytes_mut(), &mut worker.scratch)?;
-                        copy_shared(worker.block.bytes(), &shared, worker.tile.bytes_mut(), &region, size);
+                    for &root in &wanted {
+                        self.compute(root, &shared, &region, worker)?;
                     }
                 }
             }
         }
-        let Worker { scratch, tile, converted, cut, .. } = worker;
-        let mut data = &tile.bytes()[..bytes];
-        if self.map.stored != self.map.dtype {
-            let out = &mut converted.bytes_mut()[..region.shape.bytes(self.map.stored.size())?];
-            cast(data, self.map.dtype, out, self.map.stored);
+        wanted.into_iter().try_for_each(|root| self.write(root, &region, worker))
+    }
+
+    /// Computes what a block and a tile share of one array.
+    fn compute(&self, root: usize, shared: &Region, tile: &Region, worker: &mut Worker<'a>) -> Result<()> {
+        let Worker { scratch, evaluator: Some(evaluator), block, tiles, .. } = worker else { return Ok(()) };
+        let out = tiles[root].bytes_mut();
+        if shared == tile {
+            return evaluator.evaluate(root, tile, out, scratch);
+        }
+        evaluator.evaluate(root, shared, block.bytes_mut(), scratch)?;
+        copy_shared(block.bytes(), shared, out, tile, self.map.outputs[root].dtype.size());
+        Ok(())
+    }
+
+    /// Writes a tile of one array.
+    fn write(&self, root: usize, region: &Region, worker: &mut Worker<'a>) -> Result<()> {
+        let Output { destination, pieces, dtype, stored, .. } = &self.map.outputs[root];
+        let Worker { scratch, tiles, converted, cut, .. } = worker;
+        let mut data = &tiles[root].bytes()[..region.shape.bytes(dtype.size())?];
+        if stored != dtype {
+            let out = &mut converted.bytes_mut()[..region.shape.bytes(stored.size())?];
+            cast(data, *dtype, out, *stored);
             data = out;
         }
-        let finished = Finished {
-            destination: &self.map.destination,
-            pieces: &self.map.pieces,
-            region: &region,
-            data,
-            element: self.map.stored.size(),
-        };
+        let finished = Finished { destination, pieces, region, data, element: stored.size() };
         finished.write(self.run, cut.bytes_mut(), scratch)
     }
 
@@ -137,8 +147,8 @@ impl<'a> Job<'a> {
         let (layout, whole) = (source.layout(), source.grid().chunk());
         let is_native = layout.is_native(element);
         let run = from.run_in(tile).filter(|_| is_native && from.shape == *whole);
-        let Worker { scratch, tile: out, chunk: raw, block, .. } = worker;
-        let (out, raw) = (out.bytes_mut(), &mut raw.bytes_mut()[..source.chunk_bytes()]);
+        let Worker { scratch, tiles, chunk: raw, block, .. } = worker;
+        let (out, raw) = (tiles[0].bytes_mut(), &mut raw.bytes_mut()[..source.chunk_bytes()]);
         let here = match run {
             Some(first) => &mut out[first as usize * element..][..raw.len()],
             None => &mut *raw,

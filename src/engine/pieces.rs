@@ -69,10 +69,8 @@ pub fn needed(plan: &Plan, sink: &dyn Sink, stop: &dyn Fn() -> Result<()>) -> Re
             later.filter(|(k, _)| needed[*k]).any(|(_, stage)| by(stage))
         };
         needed[n] = match stage {
-            Stage::Map(map) => vec![(&map.destination, &map.pieces)],
-            Stage::Fold(fold) => {
-                fold.parts.iter().flat_map(|p| &p.outputs).map(|o| (&o.destination, &o.pieces)).collect()
-            }
+            Stage::Map(map) => map.outputs.iter().map(|o| (&o.destination, &o.pieces)).collect(),
+            Stage::Fold(fold) => fold.outputs().map(|o| (&o.destination, &o.pieces)).collect::<Vec<_>>(),
             Stage::Narrow(narrowing) => {
                 narrowing.results.iter().map(|r| (&r.destination, narrowing.columns.kept())).collect()
             }

@@ -193,30 +193,47 @@ impl Fold {
     }
 }
 
+/// Bytes of the buffers of one worker on a [`Map`]; 0 for those that are not needed.
+pub struct Buffers {
+    /// The block that is computed.
+    pub block: u64,
+    /// The tile of each array that blocks are put into.
+    pub tiles: Vec<u64>,
+    /// A tile in the type that is stored.
+    pub converted: u64,
+    /// The piece that is cut out.
+    pub cut: u64,
+}
+
 impl Map {
     fn written(&self) -> u64 {
-        match self.destination {
-            Destination::Sink { .. } => self.pieces.shape().bytes(self.stored.size()).map_or(0, |n| n as u64),
-            Destination::Held(_) | Destination::Spill(_) => 0,
-        }
+        let sunk = self.outputs.iter().filter(|o| matches!(o.destination, Destination::Sink { .. }));
+        sunk.map(|o| o.pieces.shape().bytes(o.stored.size()).map_or(0, |n| n as u64)).fold(0, u64::saturating_add)
     }
 
-    /// The buffers of one worker: the block that is computed, the tile that it is put into, the tile in the stored
-    /// type, and the piece that is cut out; 0 for those that are not needed.
-    pub fn buffers(&self) -> Result<[u64; 4]> {
+    /// The buffers of one worker.
+    ///
+    /// # Errors
+    /// When sizes overflow.
+    pub fn buffers(&self) -> Result<Buffers> {
         let cells = |grid: &Grid| grid.region(&vec![0; grid.shape().len()]).shape.elements();
-        let element = self.dtype.size() as u64;
-        let (tile, piece) = (cells(&self.tiles)?, cells(&self.pieces)?);
-        let whole = matches!(self.input, Input::Computed(_)) && self.tiles.chunk() == self.input.grid().chunk();
-        let block = if whole { 0 } else { self.input.grid().chunk().elements()? };
-        let converted = if self.stored == self.dtype { 0 } else { tile };
-        let stored = self.stored.size() as u64;
-        let cut = match &self.destination {
-            Destination::Spill(spilled) => spilled.cut_bytes() as u64,
-            _ if self.tiles.chunk() == self.pieces.chunk() => 0,
-            _ => piece * stored,
-        };
-        Ok([block * element, tile * element, converted * stored, cut].map(super::padded))
+        let (tile, block) = (cells(&self.tiles)?, self.input.grid().chunk().elements()?);
+        let is_whole = matches!(self.input, Input::Computed(_)) && self.tiles.chunk() == self.input.grid().chunk();
+        let mut buffers = Buffers { block: 0, tiles: Vec::new(), converted: 0, cut: 0 };
+        for Output { destination, pieces, dtype, stored, .. } in &self.outputs {
+            let (element, stored_element) = (dtype.size() as u64, stored.size() as u64);
+            let cut = match destination {
+                Destination::Spill(spilled) => spilled.cut_bytes() as u64,
+                _ if self.tiles.chunk() == pieces.chunk() => 0,
+                _ => cells(pieces)? * stored_element,
+            };
+            let converted = if stored == dtype { 0 } else { tile * stored_element };
+            buffers.block = buffers.block.max(super::padded(if is_whole { 0 } else { block * element }));
+            buffers.tiles.push(super::padded(tile * element));
+            buffers.converted = buffers.converted.max(super::padded(converted));
+            buffers.cut = buffers.cut.max(super::padded(cut));
+        }
+        Ok(buffers)
     }
 
     /// The largest region that is computed at once.
@@ -229,17 +246,19 @@ impl Map {
         Runs::new(&self.tiles, self.stream, workers)
     }
 
-    fn need(&self, sink: ScratchSize) -> Result<Need> {
+    pub(super) fn need(&self, sink: ScratchSize) -> Result<Need> {
         let region = self.region();
         let raw = match &self.input {
             Input::Stored(source) => source.chunk_bytes() as u64,
             Input::Computed(_) => 0,
         };
+        let Buffers { block, tiles, converted, cut } = self.buffers()?;
+        let tiles = tiles.into_iter().fold(0, u64::saturating_add);
         Ok(Need {
             worker: self.input.scratch().max(sink),
             work: self.input.work_bytes(&region),
             chunk: raw,
-            result: self.buffers()?.iter().fold(0, |a, &b| a.saturating_add(b)),
+            result: [block, tiles, converted, cut].into_iter().fold(0, u64::saturating_add),
             state: 0,
             column: 0,
             tile: 0,

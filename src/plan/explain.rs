@@ -179,23 +179,15 @@ fn write_held(out: &mut String, plan: &Plan, slot: usize) -> std::fmt::Result {
 }
 
 fn write_map(out: &mut String, plan: &Plan, map: &Map) -> std::fmt::Result {
-    match (&map.destination, &map.input) {
-        (Destination::Held(slot), _) => write_held(out, plan, *slot)?,
-        (Destination::Spill(spilled), input) => {
-            write_spill(out, plan, spilled)?;
-            if let Input::Stored(source) = input {
-                return writeln!(out, "└─ {}", read_line(source.as_ref()));
-            }
+    if let (Input::Stored(source), [Output { destination, .. }]) = (&map.input, &*map.outputs) {
+        match destination {
+            Destination::Held(slot) => write_held(out, plan, *slot)?,
+            Destination::Spill(spilled) => write_spill(out, plan, spilled)?,
+            Destination::Sink { variable, .. } => writeln!(out, "copy {variable} as stored")?,
         }
-        (Destination::Sink { variable, .. }, Input::Stored(source)) => {
-            writeln!(out, "copy {variable} as stored")?;
-            return writeln!(out, "└─ {}", read_line(source.as_ref()));
-        }
-        (Destination::Sink { variable, .. }, Input::Computed(_)) => {
-            let (stored, pieces) = (map.stored, &map.pieces);
-            writeln!(out, "write {variable}: {stored} {} in pieces of {}", pieces.shape(), pieces.chunk())?;
-        }
+        return writeln!(out, "└─ {}", read_line(source.as_ref()));
     }
+    map.outputs.iter().try_for_each(|output| write_output(out, plan, output))?;
     let along = map.stream.map_or_else(String::new, |s| format!(", one after the other along axis {}", s.axis));
     writeln!(out, "└─ map: {} tiles of {}{along}", map.tiles.chunks(), map.tiles.chunk())?;
     write_computed(out, plan, &map.input, "   ")

@@ -39,7 +39,7 @@ pub struct Target {
 }
 
 /// Turns arrays into passes. Reductions over the same axes that read the same source become one pass, and so do those
-/// of one array; what is written twice is computed once. `limit` is the memory that data may take: it decides how much
+/// of one array, and arrays that read the same in the same blocks; what is written twice is computed once. `limit` is the memory that data may take: it decides how much
 /// of an output is computed before it is written, and no result.
 ///
 /// Where reductions lie within blocks (`u - mean(u, lon)` of whole maps), what needs them can compute them as it goes:
@@ -226,11 +226,14 @@ impl Lowering<'_> {
                 self.stage(group, &targets)?;
             }
         }
+        let mut maps = Vec::new();
         for (n, target) in targets.into_iter().enumerate() {
             if !written[n] {
                 self.map(&target)?;
+                maps.push((self.stages.len() - 1, target.array));
             }
         }
+        self.together(maps)?;
         let Lowering { stages, mut held, mut spills, .. } = self;
         for (n, stage) in stages.iter().enumerate() {
             stage.held().into_iter().for_each(|slot| held[slot].until = n);
@@ -403,10 +406,8 @@ impl Lowering<'_> {
             grid = self.wider(array, &grid)?;
         }
         let input = self.well_read(std::slice::from_ref(array), &grid, &grid)?;
-        let dtype = array.dtype();
-        let destination = Destination::Held(slot);
-        let map = Map { input, destination, pieces: grid.clone(), tiles: grid, stream, dtype, stored: dtype };
-        self.stages.push(Stage::Map(Box::new(map)));
+        let outputs = vec![Output::plain(Destination::Held(slot), grid.clone(), array.dtype())];
+        self.stages.push(Stage::Map(Box::new(Map { input, outputs, tiles: grid, stream })));
         Ok(())
     }
 
@@ -469,8 +470,8 @@ impl Lowering<'_> {
             input = self.well_read(one, &grid, &tiles)?;
         }
         let destination = Destination::Sink { variable: target.variable.clone(), ones: target.ones.clone() };
-        let (dtype, stored) = (array.dtype(), target.stored);
-        self.stages.push(Stage::Map(Box::new(Map { input, destination, pieces, tiles, stream, dtype, stored })));
+        let outputs = vec![Output { stored: target.stored, ..Output::plain(destination, pieces, array.dtype()) }];
+        self.stages.push(Stage::Map(Box::new(Map { input, outputs, tiles, stream })));
         Ok(())
     }
 }

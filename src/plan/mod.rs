@@ -19,9 +19,10 @@ mod narrow;
 mod reblock;
 mod stream;
 mod tiles;
+mod together;
 
 pub use columns::{Columns, RUNS};
-pub use cost::{Cost, Need};
+pub use cost::{Buffers, Cost, Need};
 pub use explain::explain;
 pub use formula::{
     Computed, Extent, Form, Formula, Kernel, Leaf, Meaning, Operand, Place, Program, Read, Reduced, SEGMENT_BYTES,
@@ -153,7 +154,7 @@ pub enum Reducers {
 /// Where one result goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
-    /// The operation; `None` for a user's fold.
+    /// The operation; `None` for a user's fold, and where nothing is folded.
     pub op: Option<Op>,
     /// Where it goes.
     pub destination: Destination,
@@ -181,6 +182,13 @@ pub enum Destination {
     Spill(Arc<Spilled>),
 }
 
+impl Output {
+    /// That of an array that is not folded, in its own type.
+    fn plain(destination: Destination, pieces: Grid, dtype: DType) -> Output {
+        Output { op: None, destination, pieces, dtype, stored: dtype }
+    }
+}
+
 impl Destination {
     /// The number under which later stages find the result.
     pub fn slot(&self) -> Option<usize> {
@@ -191,22 +199,16 @@ impl Destination {
     }
 }
 
-/// Computes one array, and writes it.
+/// Computes arrays of one shape, and writes them.
 pub struct Map {
-    /// What is computed: one array.
+    /// What is computed.
     pub input: Input,
-    /// Where it goes.
-    pub destination: Destination,
-    /// The pieces that the destination takes.
-    pub pieces: Grid,
+    /// Where each array of it goes, in order.
+    pub outputs: Vec<Output>,
     /// What one worker computes before it writes.
     pub tiles: Grid,
     /// The axis along which one worker goes from tile to tile, if it should.
     pub stream: Option<Stream>,
-    /// The type of the values.
-    pub dtype: DType,
-    /// The type that is stored.
-    pub stored: DType,
 }
 
 /// Finds order statistics of lanes that do not fit in memory: several of them, of the same lanes, in the same passes. Or
@@ -312,7 +314,7 @@ impl Stage {
     pub fn destinations(&self) -> Vec<&Destination> {
         match self {
             Stage::Fold(fold) => fold.outputs().map(|o| &o.destination).collect(),
-            Stage::Map(map) => vec![&map.destination],
+            Stage::Map(map) => map.outputs.iter().map(|o| &o.destination).collect(),
             Stage::Narrow(narrowing) => narrowing.results.iter().map(|r| &r.destination).collect(),
         }
     }

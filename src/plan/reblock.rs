@@ -1,7 +1,7 @@
 //! When arrays are cut anew: what is read or computed too often goes through memory or the disk once.
 
 use super::{
-    Destination, Input, Map, Plan, Spill, Stage,
+    Destination, Input, Map, Output, Plan, Spill, Stage,
     compile::Compiler,
     effort::{Effort, Reads},
     lower::Lowering,
@@ -122,15 +122,9 @@ impl Lowering<'_> {
         let dtype = meta.stored.dtype();
         let spilled = Arc::new(Spilled::new(self.spills.len(), meta, slab, chunk, keep)?);
         let dtype = dtype.unwrap_or(crate::dtype::DType::U8);
-        let map = Map {
-            input: Input::Stored(source.clone()),
-            destination: Destination::Spill(spilled.clone()),
-            pieces: spilled.grid().clone(),
-            tiles: spilled.slabs().clone(),
-            stream: None,
-            dtype,
-            stored: dtype,
-        };
+        let output = Output::plain(Destination::Spill(spilled.clone()), spilled.grid().clone(), dtype);
+        let (input, tiles) = (Input::Stored(source.clone()), spilled.slabs().clone());
+        let map = Map { input, outputs: vec![output], tiles, stream: None };
         self.push_spill(map, &spilled, reads.times());
         self.cut.insert(key, spilled.clone());
         Ok(spilled)
@@ -155,15 +149,8 @@ impl Lowering<'_> {
         let keep = self.keep(shape.bytes(dtype.size())? as u64);
         let input = self.well_read(std::slice::from_ref(array), &grid, &grid)?;
         let spilled = Arc::new(Spilled::new(self.spills.len(), computed(array), grid.chunk().clone(), chunk, keep)?);
-        let map = Map {
-            input,
-            destination: Destination::Spill(spilled.clone()),
-            pieces: spilled.grid().clone(),
-            tiles: grid,
-            stream,
-            dtype,
-            stored: dtype,
-        };
+        let output = Output::plain(Destination::Spill(spilled.clone()), spilled.grid().clone(), dtype);
+        let map = Map { input, outputs: vec![output], tiles: grid, stream };
         self.push_spill(map, &spilled, instead);
         self.aside.insert(self.ids.of(array), spilled.clone());
         Ok(spilled)
@@ -249,7 +236,7 @@ impl Plan {
 }
 
 /// What reading an input costs that is computed block by block.
-fn cost(input: &Input, grid: &Grid) -> f64 {
+pub(super) fn cost(input: &Input, grid: &Grid) -> f64 {
     let effort = Effort::of(input, grid);
     let each = input.sources().into_iter().zip(&effort.reads);
     let reads: f64 = each.map(|(s, reads)| reads.chunks * s.chunk_bytes() as f64 * decoding(s.as_ref())).sum();

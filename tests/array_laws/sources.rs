@@ -46,10 +46,13 @@ pub fn opened(path: &Path, name: &str) -> LazyArray {
 }
 
 pub fn reads(array: &LazyArray, threads: usize, limit: Option<u64>) -> u64 {
+    reads_of(&[array], threads, limit)
+}
+
+fn reads_of(arrays: &[&LazyArray], threads: usize, limit: Option<u64>) -> u64 {
     let chunks = Arc::new(Chunks::default());
-    let arrays = [array];
-    let least = needed(&run(&arrays, &own_pieces(&arrays), 1, 0, Arc::new(Silent)).map(|_| ()).unwrap_err()).unwrap();
-    run(&arrays, &own_pieces(&arrays), threads, limit.unwrap_or(least), chunks.clone()).unwrap();
+    let least = needed(&run(arrays, &own_pieces(arrays), 1, 0, Arc::new(Silent)).map(|_| ()).unwrap_err()).unwrap();
+    run(arrays, &own_pieces(arrays), threads, limit.unwrap_or(least), chunks.clone()).unwrap();
     chunks.0.load(Ordering::Relaxed)
 }
 
@@ -99,7 +102,20 @@ fn reductions_within_blocks_take_no_pass_of_their_own() {
     assert_eq!(of(&(eddy(&t) * eddy(&t.square().unwrap())).mean(&[0]).unwrap()), 6);
     assert_eq!(of(&(eddy(&t) / t.std(&[1, 2], 0.0).unwrap().expand_dims(&[1, 2]).unwrap())), 6);
     let turned = t.rechunk(&[12, 6, 2]).unwrap();
-    assert_eq!(of(&(&turned - turned.mean(&[0]).unwrap())), 12, "blocks that are not those of the chunks");
+    assert_eq!(of(&(&turned - turned.mean(&[0]).unwrap())), 6, "cut anew, once for both");
+}
+
+#[test]
+fn arrays_that_read_the_same_are_computed_in_one_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let t = small(folder.path(), &[2, 3, 4]);
+    let (twice, square) = (&t * 2.0, t.square().unwrap());
+    let less = &t - t.mean(&[0]).unwrap();
+    let of = |arrays: &[&LazyArray]| reads_of(arrays, 2, Some(1 << 30));
+    assert_eq!(of(&[&twice, &square]), 24);
+    assert_eq!(of(&[&twice, &less, &square]), 48, "the mean takes a pass before");
+    assert_eq!(of(&[&twice, &t.transpose().square().unwrap()]), 48, "not of one shape");
+    assert_eq!(of(&[&twice, &t.get_along(0, 0..6).unwrap().square().unwrap()]), 36);
 }
 
 proptest! {
