@@ -39,8 +39,9 @@ pub struct Target {
 }
 
 /// Turns arrays into passes. Reductions over the same axes that read the same source become one pass, and so do those
-/// of one array, and arrays that read the same in the same blocks; what is written twice is computed once. `limit` is the memory that data may take: it decides how much
-/// of an output is computed before it is written, and no result.
+/// of one array, and results of the same blocks that read the same source; what is written twice is computed once.
+/// `limit` is the memory that data may take: it decides how much of an output is computed before it is written, and no
+/// result.
 ///
 /// Where reductions lie within blocks (`u - mean(u, lon)` of whole maps), what needs them can compute them as it goes:
 /// that is done where less is read then, and two workers have the memory for it.
@@ -59,6 +60,9 @@ pub fn lower(targets: Vec<Target>, limit: Bytes) -> Result<Plan> {
     // Often it is all of them together that save a pass; then without each.
     for without in std::iter::once(None).chain(candidates.iter().map(Some).take(TRIALS)) {
         let trial: BTreeSet<usize> = within.iter().copied().filter(|id| Some(id) != without).collect();
+        if trial.is_empty() {
+            break;
+        }
         let plan = Lowering::new(&mut ids, limit, trial.clone(), &targets).plan(targets.clone());
         // What is too deep for one expression may not be for two.
         let Ok(plan) = plan else { continue };
@@ -281,13 +285,13 @@ impl Lowering<'_> {
                 let shared = || group.iter().any(|(_, read)| sources.iter().any(|s| read.contains(s)));
                 alike && (a.input.is(b.input) || shared())
             };
-            // What it shares sources with becomes one.
             let fitting: Vec<usize> = (0..groups.len()).filter(|&g| fits(&groups[g])).collect();
             let Some((&first, others)) = fitting.split_first() else {
                 groups.push(vec![(barrier, sources)]);
                 continue;
             };
-            for &other in others.iter().rev() {
+            // A fold makes one of all that it shares sources with.
+            for &other in others.iter().rev().filter(|_| lanes(&barrier.array).is_none()) {
                 let joined = groups.remove(other);
                 groups[first].extend(joined);
             }

@@ -1,7 +1,7 @@
 //! Plans are data: what will be read, in which order, computed and folded into what, and what it costs. Nothing runs
 //! here.
 //!
-//! A [`Plan`] is a list of [`Stage`]s, each one pass, but for [`Narrowing`]s. A [`Map`] computes an array block by block; a [`Fold`] computes
+//! A [`Plan`] is a list of [`Stage`]s, each one pass, but for [`Narrowing`]s. A [`Map`] computes arrays block by block; a [`Fold`] computes
 //! arrays block by block and reduces them as it goes, walking the blocks in *columns* (see [`Columns`], and
 //! [`Grouping`] for those by groups). Results go to the sink, or are held for later stages: `t - mean(t, time)` is a fold whose result is held, and a map.
 

@@ -4,7 +4,7 @@ use crate::{
     codec::Scratch,
     dtype::DType,
     engine::blocks::Lie,
-    error::Result,
+    error::{Error, Result},
     grid::Grid,
     kernels::{
         cast::{extract, place},
@@ -211,8 +211,9 @@ impl Evaluator<'_> {
                 self.fold(within, &block, state, rest, scratch)?;
                 let folded = &mut self.folded[within.at];
                 let result = &mut folded.data.bytes_mut()[..cells * size];
-                within.reducer.finish(within.op, state, cells, within.per_cell(), result)?;
-                folded.block = Some(index);
+                let done = within.reducer.finish(within.op, state, cells, within.per_cell(), result);
+                done.map_err(|e| self.located(&within.values, e))?;
+                self.folded[within.at].block = Some(index);
             }
             copy_shared(self.folded[within.at].data.bytes(), &block, out, region, size);
         }
@@ -245,7 +246,15 @@ impl Evaluator<'_> {
             }
         };
         let view = ChunkView { elements: elements.into(), dims: &lie.dims, first_index: lie.first_index };
-        reducer.push(decode, state, cells, &[view], &mut self.segment.borrow_mut())
+        let pushed = reducer.push(decode, state, cells, &[view], &mut self.segment.borrow_mut());
+        pushed.map_err(|e| self.located(&within.values, e))
+    }
+
+    /// An error of a reduction, with where its values come from.
+    fn located(&self, values: &Values, error: Error) -> Error {
+        let Values::Stored(at) = values else { return error };
+        let origin = self.computed.sources[*at].source.origin();
+        error.in_variable(&origin.variable).in_file(origin.file)
     }
 
     /// Tile by tile: each the sum over panels of the common axis, in order.
