@@ -69,7 +69,8 @@ impl Context {
         let least = search::least_length(trial - from, by_runs);
         let mut at = from;
         let is_noise = by_runs * NOISE > raw * (NOISE - 1);
-        if !is_noise {
+        let is_little = by_runs < raw / WORTH_IT;
+        if !is_noise && !is_little {
             self.pieces.clear();
             let (done, next) = search::window(input, [from; 2], trial, to, least, &mut self.table, &mut self.pieces);
             // The last repetition may go on behind the part.
