@@ -162,7 +162,11 @@ fn windows_and_running_sums_go_along_time() {
     close(&w[w.len() - 2..], &[277.2, 277.89]);
     close(&c[123 * slab + 5 * 21..][..2], &[33442.2, 33336.46]);
     let header = header(dir.path(), "out.nc");
-    assert!(header.contains("m(time, lat, lon)") && header.contains("m:cell_methods = \"time: mean\""), "{header}");
+    assert!(
+        header.contains("m(time, lat, lon)")
+            && header.contains("m:cell_methods = \"time: mean (window of 20 values)\""),
+        "{header}"
+    );
     let wrong = says(&["x = rolling(air, time, 0)", "air.nc"]);
     assert!(wrong.contains("window is 1 or more"), "{wrong}");
     assert!(says(&["x = rolling(air, time, 3, \"argmin\")", "air.nc"]).contains("argmin of windows"));

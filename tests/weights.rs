@@ -132,6 +132,16 @@ fn measures_in_the_file_come_before_the_grid() {
     // `u` names none.
     let whole = values(&dataset, &request(Op::Count, "whole", &["lat", "lon"], "area"));
     assert_near(&whole, &[sphere; 4], 1e-12, "all cells of a sphere");
+    // They are what the others are weighted by, and no values.
+    let made = tempfile::tempdir().unwrap();
+    let part = made.path().join("part.nc");
+    let words = ["select", "regular.nc", "--var", "t,whole", "-o", part.to_str().unwrap()];
+    assert!(calc::aosx(&folder(), &words).status.success());
+    for (weights, is_there) in [("area", false), ("cos-lat", true)] {
+        let all = Reduction { variables: Vec::new(), ..request(Op::Mean, "t", &["lat", "lon"], weights) };
+        let schema = all.of(&Dataset::open(&part).unwrap()).unwrap().schema;
+        assert_eq!((schema.var("t").is_some(), schema.var("cells").is_some()), (true, is_there), "{weights}");
+    }
 }
 
 #[test]

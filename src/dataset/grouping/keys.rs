@@ -104,6 +104,23 @@ impl Column {
         Ok(column)
     }
 
+    /// By the years in which seasons end: that of December 1990 in DJF is 1991. What lies in no season is in no year.
+    pub fn of_season_years(time: &Time, seasons: &Seasons) -> Result<Column> {
+        let calendar = time.units.calendar();
+        let year = |at: Instant| -> Result<Option<i64>> {
+            let Some((place, begin)) = seasons.begin(calendar, at)? else { return Ok(None) };
+            let months = seasons.all()[place].months().count() as i64;
+            let last = calendar.month_start(calendar.month_number(begin) + months - 1)?;
+            Ok(Some(Part::Year.of(calendar, last)))
+        };
+        let years = time.instants.iter().map(|at| at.map_or(Ok(None), year)).collect::<Result<Vec<_>>>()?;
+        let (of, values) = distinct(years.into_iter());
+        let mut column = Column::new(of, Part::Year.name(), Labels::Integers(values));
+        column.key.attrs.set("long_name", "year in which the season ends");
+        column.key.attrs.set("units", "1");
+        Ok(column)
+    }
+
     /// By bins of time, which keep the name of the coordinate. Empty ones between others are there.
     pub fn of_bins_of_time(time: &Time, meta: &VarMeta, frequency: &Frequency, options: &BinOptions) -> Result<Column> {
         let calendar = time.units.calendar();
