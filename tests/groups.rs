@@ -232,6 +232,50 @@ fn what_cannot_be_grouped_is_said() {
     says(&["--var", "region", "--op", "mean", "--resample", "1d"], "no dimension has a coordinate of time");
 }
 
+/// Of another period or file, results of groups go to the positions that have the same labels, not to those in the same place.
+#[test]
+fn anomalies_are_from_the_climatology_of_another_period_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let file = made().to_str().unwrap().to_string();
+    // As many days, in other months; the second lacks none of them.
+    for (name, part) in [("base.nc", "time=0:365"), ("late.nc", "time=200:565")] {
+        aosx(&["select", &file, "--isel", part, "-o", &path(name)]).assert().success();
+    }
+    aosx(&["reduce", &path("base.nc"), "--var", "t", "--op", "mean", "--by", "time.month", "-o", &path("clim.nc")])
+        .assert()
+        .success();
+    aosx(&["calc", "month = time.month; t = t", &file, "-o", &path("all.nc")]).assert().success();
+    let [months, all] = ["month", "t"].map(|name| values(Path::new(&path("all.nc")), name));
+    let clim = values(Path::new(&path("clim.nc")), "t");
+    let cells = clim.len() / 12;
+    let wanted = |k: usize| all[k] - clim[(months[k / cells] as usize - 1) * cells + k % cells];
+    let check = |program: &str, files: &[&str], first: usize, days: usize| {
+        let files: Vec<String> =
+            files.iter().map(|name| if *name == "all" { file.clone() } else { path(name) }).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        aosx(&[&["calc", program], &files[..], &["-o", &path("a.nc")]].concat()).assert().success();
+        let got = values(Path::new(&path("a.nc")), "a");
+        assert_eq!(got.len(), days * cells, "{program}");
+        for (k, a) in got.iter().enumerate() {
+            let want = wanted(first * cells + k);
+            assert!((a.is_nan() && want.is_nan()) || (a - want).abs() < 1e-4, "{program}: {k}: {a}, not {want}");
+        }
+        let times = values(Path::new(&path("a.nc")), "time");
+        assert_eq!(times, values(Path::new(&file), "time")[first..first + days], "{program}");
+    };
+    check("a = t - clim(t[time=0:365], time.month)", &["all"], 0, 820);
+    check("a = t[time=100:] - mean(t[time=:365], time, by=time.month)", &["all"], 100, 720);
+    check("a = late.t - clim(base.t, time.month)", &["late.nc", "base.nc"], 200, 365);
+    check("a = -(clim(base.t, time.month) - late.t)", &["base.nc", "late.nc"], 200, 365);
+    check("a = made.t - clim(base.t, time.month)", &["all", "base.nc"], 0, 820);
+    // There is no mean of a month that the other has nothing of.
+    aosx(&["calc", "a = t - clim(t[time=0:5], time.month)", &file, "-o", &path("a.nc")]).assert().success();
+    let got = values(Path::new(&path("a.nc")), "a");
+    assert!(got.iter().enumerate().all(|(k, a)| months[k / cells] == 11.0 || a.is_nan()));
+    assert!(got.iter().any(|a| !a.is_nan()));
+}
+
 /// A season over the end of a year is that of the year in which it ends, and so of months in a row.
 #[test]
 fn seasons_of_years_are_months_in_a_row() {

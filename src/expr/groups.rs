@@ -26,6 +26,12 @@ use std::sync::Arc;
 pub(super) struct Grouped {
     /// The input that they are made of.
     pub input: usize,
+    /// The inputs that the values come from.
+    pub of: Vec<usize>,
+    /// What they are by.
+    pub by: Vec<By>,
+    /// All inputs, of which others may have groups by the same too.
+    pub inputs: Arc<[Dataset]>,
     pub grouping: Arc<Grouping>,
     /// What had been taken of the dimensions that they run along.
     pub taken: Vec<(String, Taken)>,
@@ -238,29 +244,35 @@ impl Binder<'_> {
         let selected = self.still_there(*input, &variables, x, span)?;
         let grouping = Grouping::of(&selected, &by).at(span)?;
         let taken = x.taken.iter().filter(|(dim, _)| grouping.dims.contains(dim)).cloned().collect();
-        Ok(Grouped { input: *input, grouping: Arc::new(grouping), taken })
+        let of = x.from.iter().map(|used| used.input).collect();
+        let inputs = self.inputs.iter().map(|input| input.dataset.clone()).collect();
+        Ok(Grouped { input: *input, of, by, inputs, grouping: Arc::new(grouping), taken })
     }
 
     /// An input without the positions of some variables' dimensions that an array does not have any more.
     pub fn still_there(&self, input: usize, variables: &[&str], x: &Quantity, span: Span) -> Bound<Dataset> {
-        let dataset = &self.inputs[input].dataset;
-        let mut selection = Selection::new();
-        let mut dims: Vec<&String> = Vec::new();
-        for variable in variables {
-            let meta = dataset.variable(variable).at(span)?;
-            for (dim, n) in meta.dims.iter().zip(meta.shape.iter()).filter(|(dim, _)| x.dims().contains(dim)) {
-                let is_cut = x.taken.iter().any(|(d, _)| d == dim);
-                if is_cut && !dims.contains(&dim) {
-                    let Some(left) = positions(&x.taken, dim, *n) else {
-                        return wrong(span, format!("what was done to '{dim}' leaves none of its places known"));
-                    };
-                    selection = selection.isel(dim, &listed(&left));
-                    dims.push(dim);
-                }
+        still_there(&self.inputs[input].dataset, variables, x, span)
+    }
+}
+
+/// A dataset without the positions of some variables' dimensions that an array does not have any more.
+pub(super) fn still_there(dataset: &Dataset, variables: &[&str], x: &Quantity, span: Span) -> Bound<Dataset> {
+    let mut selection = Selection::new();
+    let mut dims: Vec<&String> = Vec::new();
+    for variable in variables {
+        let meta = dataset.variable(variable).at(span)?;
+        for (dim, n) in meta.dims.iter().zip(meta.shape.iter()).filter(|(dim, _)| x.dims().contains(dim)) {
+            let is_cut = x.taken.iter().any(|(d, _)| d == dim);
+            if is_cut && !dims.contains(&dim) {
+                let Some(left) = positions(&x.taken, dim, *n) else {
+                    return wrong(span, format!("what was done to '{dim}' leaves none of its places known"));
+                };
+                selection = selection.isel(dim, &listed(&left));
+                dims.push(dim);
             }
         }
-        dataset.select(&selection).at(span)
     }
+    dataset.select(&selection).at(span)
 }
 
 /// What `weights=` of a climatology says of its window, where it does: any other weights are those of values.

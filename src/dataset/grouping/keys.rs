@@ -54,6 +54,22 @@ impl Labels {
         text.unwrap_or_default()
     }
 
+    /// For each of them, its place among others, if it is there.
+    pub(crate) fn places_in(&self, others: &Labels) -> Vec<Option<usize>> {
+        fn places<K: Ord>(all: impl Iterator<Item = K>, others: impl Iterator<Item = K>) -> Vec<Option<usize>> {
+            let others: BTreeMap<K, usize> = others.enumerate().map(|(at, label)| (label, at)).collect();
+            all.map(|label| others.get(&label).copied()).collect()
+        }
+        match (self, others) {
+            (Labels::Integers(a), Labels::Integers(b)) => places(a.iter(), b.iter()),
+            (Labels::Numbers(a), Labels::Numbers(b)) => {
+                places(a.iter().map(|x| x.to_bits()), b.iter().map(|x| x.to_bits()))
+            }
+            (Labels::Texts(a), Labels::Texts(b)) => places(a.iter(), b.iter()),
+            _ => vec![None; self.len()],
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
