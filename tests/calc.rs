@@ -147,6 +147,27 @@ fn a_reduction_says_so_in_cell_methods() {
     assert!(!header.contains("float time("), "nothing has times any more: {header}");
 }
 
+/// Values meet by position; where their places are others, that is said.
+#[test]
+fn coordinates_that_differ_are_told() {
+    let dir = folder();
+    let run = |args: &[&str]| {
+        let output = Command::cargo_bin("aosx").unwrap().args(args).current_dir(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    run(&["select", "air.nc", "--isel", "lat=::-1", "-o", "flipped.nc"]);
+    run(&["select", "air.nc", "--isel", "time=0:20", "-o", "early.nc"]);
+    run(&["select", "air.nc", "--isel", "time=20:40", "-o", "late.nc"]);
+    let flipped = ["calc", "d = air.air - flipped.air", "air.nc", "flipped.nc", "-o", "d.nc"];
+    let note = "'lat' of flipped.nc has 50 where air.nc has 75; values meet by position";
+    assert_eq!(run(&flipped), format!("aosx: note: {note}\n"));
+    assert_eq!(run(&[&["--quiet"], &flipped[..]].concat()), "");
+    // Times are often of other years, and what goes by labels meets nothing by position.
+    let others = "d = late.air - early.air; a = late.air - clim(early.air, time.hour)";
+    assert_eq!(run(&["calc", others, "late.nc", "early.nc", "-o", "d.nc"]), "");
+}
+
 #[test]
 fn windows_and_running_sums_go_along_time() {
     let dir = folder();

@@ -42,8 +42,9 @@ pub(super) fn brought_back(of: &Quantity, beside: &Quantity, span: Span) -> Boun
         let now = beside.taken.iter().filter(|(dim, _)| dims.contains(dim));
         out.taken.extend(now.cloned());
         // The positions are those of the other, and so are their coordinates.
-        out.from =
-            beside.from.iter().chain(of.from.iter().filter(|used| !beside.from.contains(used))).cloned().collect();
+        let has_all = out.dims().iter().all(|dim| beside.dims().contains(dim));
+        let more = of.from.iter().filter(|used| !has_all && !beside.from.contains(used));
+        out.from = beside.from.iter().chain(more).cloned().collect();
         out.groups.retain(|other| !Arc::ptr_eq(&other.grouping, grouping));
         return Ok(Some(out));
     }
