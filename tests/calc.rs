@@ -276,6 +276,8 @@ fn mistakes_have_a_caret() {
     assert!(said.contains("no codec 'zip' in this format; there are none, "), "{said}");
     assert!(says(&["x = air", "air.nc", "made.nc"]).contains("'air' is an input; its variables are air.t"));
     assert!(says(&["x = packed", "air.nc", "made.nc"]).contains("'packed' of which input?; write made.packed"));
+    let dashed = says(&["x = packed", "air.nc", "--in", "run-1=made.nc"]);
+    assert!(dashed.contains("'packed' of which input?; write `run-1`.packed"), "{dashed}");
     assert!(says(&["x = air", "air.nc", "--chunks", "tiem=1"]).contains("tiem"));
     assert!(says(&["x = air", "air.nc", "-o", "air.nc"]).contains("air.nc"));
     assert!(says(&["x = air.air", "air.nc", "./air.nc"]).contains("two inputs are called 'air'"));

@@ -202,14 +202,14 @@ impl Binder<'_> {
             return Ok(Val::Number(Scalar::Float(value)));
         }
         if let Some(input) = self.inputs.iter().find(|i| i.name == name) {
-            let help = format!("its variables are {}.t and so on", input.name);
+            let help = format!("its variables are {}.t and so on", written(&input.name));
             return Err(Diagnostic::new(span, format!("'{name}' is an input")).with_help(help).into());
         }
         let having: Vec<String> = self
             .inputs
             .iter()
             .filter(|i| i.dataset.root().var(name).is_some())
-            .map(|i| format!("{}.{name}", i.name))
+            .map(|i| format!("{}.{}", written(&i.name), written(name)))
             .collect();
         if !having.is_empty() {
             let help = format!("write {}", having.join(" or "));
@@ -218,7 +218,7 @@ impl Binder<'_> {
         let mut known: Vec<String> = self.assigned.iter().map(|(n, _)| n.clone()).collect();
         match self.inputs {
             [only] => known.extend(only.dataset.root().all_vars().iter().map(|v| written(&v.path))),
-            many => known.extend(many.iter().map(|i| i.name.clone())),
+            many => known.extend(many.iter().map(|i| written(&i.name))),
         }
         Err(Diagnostic::unknown(span, "variable", name, known.iter().map(String::as_str)).into())
     }
