@@ -147,6 +147,27 @@ fn a_reduction_says_so_in_cell_methods() {
     assert!(!header.contains("float time("), "nothing has times any more: {header}");
 }
 
+/// Values meet by position; where their places are others, that is said.
+#[test]
+fn coordinates_that_differ_are_told() {
+    let dir = folder();
+    let run = |args: &[&str]| {
+        let output = Command::cargo_bin("aosx").unwrap().args(args).current_dir(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    run(&["select", "air.nc", "--isel", "lat=::-1", "-o", "flipped.nc"]);
+    run(&["select", "air.nc", "--isel", "time=0:20", "-o", "early.nc"]);
+    run(&["select", "air.nc", "--isel", "time=20:40", "-o", "late.nc"]);
+    let flipped = ["calc", "d = air.air - flipped.air", "air.nc", "flipped.nc", "-o", "d.nc"];
+    let note = "'lat' of flipped.nc has 50 where air.nc has 75; values meet by position";
+    assert_eq!(run(&flipped), format!("aosx: note: {note}\n"));
+    assert_eq!(run(&[&["--quiet"], &flipped[..]].concat()), "");
+    // Times are often of other years, and what goes by labels meets nothing by position.
+    let others = "d = late.air - early.air; a = late.air - clim(early.air, time.hour)";
+    assert_eq!(run(&["calc", others, "late.nc", "early.nc", "-o", "d.nc"]), "");
+}
+
 #[test]
 fn windows_and_running_sums_go_along_time() {
     let dir = folder();
@@ -162,7 +183,11 @@ fn windows_and_running_sums_go_along_time() {
     close(&w[w.len() - 2..], &[277.2, 277.89]);
     close(&c[123 * slab + 5 * 21..][..2], &[33442.2, 33336.46]);
     let header = header(dir.path(), "out.nc");
-    assert!(header.contains("m(time, lat, lon)") && header.contains("m:cell_methods = \"time: mean\""), "{header}");
+    assert!(
+        header.contains("m(time, lat, lon)")
+            && header.contains("m:cell_methods = \"time: mean (window of 20 values)\""),
+        "{header}"
+    );
     let wrong = says(&["x = rolling(air, time, 0)", "air.nc"]);
     assert!(wrong.contains("window is 1 or more"), "{wrong}");
     assert!(says(&["x = rolling(air, time, 3, \"argmin\")", "air.nc"]).contains("argmin of windows"));
@@ -251,6 +276,8 @@ fn mistakes_have_a_caret() {
     assert!(said.contains("no codec 'zip' in this format; there are none, "), "{said}");
     assert!(says(&["x = air", "air.nc", "made.nc"]).contains("'air' is an input; its variables are air.t"));
     assert!(says(&["x = packed", "air.nc", "made.nc"]).contains("'packed' of which input?; write made.packed"));
+    let dashed = says(&["x = packed", "air.nc", "--in", "run-1=made.nc"]);
+    assert!(dashed.contains("'packed' of which input?; write `run-1`.packed"), "{dashed}");
     assert!(says(&["x = air", "air.nc", "--chunks", "tiem=1"]).contains("tiem"));
     assert!(says(&["x = air", "air.nc", "-o", "air.nc"]).contains("air.nc"));
     assert!(says(&["x = air.air", "air.nc", "./air.nc"]).contains("two inputs are called 'air'"));

@@ -105,6 +105,51 @@ fn groups_without_values_are_missing() {
     assert!(sums[0] == 0.0 && sums.iter().all(|x| !x.is_nan()));
 }
 
+#[test]
+fn names_of_characters_are_labels() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/select/select.nc");
+    let json = |args: &[&str]| -> Value {
+        let all = [args, &[file.to_str().unwrap(), "--format", "json"]].concat();
+        serde_json::from_slice(&aosx(&all).assert().success().get_output().stdout).unwrap()
+    };
+    let plain = numbers(&json(&["reduce", "--var", "rain", "--op", "mean", "--axis", "time"])["data"]);
+    for args in [
+        &["reduce", "--var", "rain", "--op", "mean", "--by", "station", "--axis", "time"][..],
+        &["calc", "rain = mean(rain, time, by=station)"],
+    ] {
+        let got = json(args);
+        assert_eq!((texts(&got["dims"]), &got["shape"]), (vec!["station".to_string()], &serde_json::json!([3])));
+        let mut wanted: Vec<(String, f64)> =
+            ["Bern", "Zurich", "Chur"].map(String::from).into_iter().zip(plain.clone()).collect();
+        wanted.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(texts(&got["coords"]["station"]), wanted.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        assert_eq!(numbers(&got["data"]), wanted.iter().map(|(_, mean)| *mean).collect::<Vec<_>>());
+    }
+}
+
+/// A file may have months of its own beside dates.
+#[test]
+fn variables_called_as_the_groups_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let [own, out] = ["own.nc", "out.nc"].map(|name| folder.path().join(name).to_str().unwrap().to_string());
+    let program = "n = n; month = time.month; climatology_bounds = n";
+    aosx(&["calc", program, made().to_str().unwrap(), "-o", &own]).assert().success();
+    let by = ["--op", "mean", "--by", "time.month"];
+    aosx(&[&["reduce", &own, "--var", "n", "-o", &out], &by[..]].concat()).assert().success();
+    assert_eq!(values(Path::new(&out), "month"), (1..13).map(f64::from).collect::<Vec<_>>());
+    for variable in ["month", "climatology_bounds"] {
+        let failed = aosx(&[&["reduce", &own, "--var", variable], &by[..]].concat()).assert().code(2);
+        let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
+        assert!(text.contains("which groups there are has the same name"), "{text}");
+    }
+    // Nothing is left to be grouped.
+    let alone = folder.path().join("alone.nc").to_str().unwrap().to_string();
+    aosx(&["calc", "basin = region", made().to_str().unwrap(), "-o", &alone]).assert().success();
+    let failed = aosx(&["reduce", &alone, "--op", "mean", "--by", "basin"]).assert().code(2);
+    let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
+    assert!(text.contains("no other numeric variable lies along what groups run along"), "{text}");
+}
+
 /// What a file says of its variables, as `info --json` has it.
 fn attrs_of(path: &Path, variable: &str) -> Value {
     let out = aosx(&["info", path.to_str().unwrap(), "--json"]).assert().success().get_output().stdout.clone();
@@ -177,12 +222,112 @@ fn what_cannot_be_grouped_is_said() {
     says(&["--op", "mean", "--by", "time.mnth"], "did you mean 'month'");
     says(&["--op", "mean", "--by", "lat.month"], "it has no units of time");
     says(&["--op", "mean", "--by", "nothing"], "no variable 'nothing'");
+    says(&["--op", "mean", "--by", "time.month,time.month"], "groups by 'month' twice");
+    says(&["--var", "t", "--op", "mean", "--by", "time.month", "--keepdims"], "leave out --rolling or --keepdims");
     says(&["--var", "n", "--op", "mean", "--by", "region"], "'lat'");
     says(&["--var", "t", "--op", "mean", "--by", "lat(100,200)"], "no value is in any group");
     says(&["--var", "t", "--op", "mean", "--by", "time.month", "--rolling", "3"], "windows");
     says(&["--var", "t", "--op", "mean", "--by", "time.month", "--resample", "1d"], "cannot be used with");
     says(&["--var", "t", "--op", "mean", "--resample", "1x"], "1x");
-    says(&["--var", "region", "--op", "mean", "--resample", "1d"], "'time'");
+    says(&["--var", "region", "--op", "mean", "--resample", "1d"], "no dimension has a coordinate of time");
+}
+
+/// Of another period or file, results of groups go to the positions that have the same labels, not to those in the same place.
+#[test]
+fn anomalies_are_from_the_climatology_of_another_period_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let file = made().to_str().unwrap().to_string();
+    // As many days, in other months; the second lacks none of them.
+    for (name, part) in [("base.nc", "time=0:365"), ("late.nc", "time=200:565")] {
+        aosx(&["select", &file, "--isel", part, "-o", &path(name)]).assert().success();
+    }
+    aosx(&["reduce", &path("base.nc"), "--var", "t", "--op", "mean", "--by", "time.month", "-o", &path("clim.nc")])
+        .assert()
+        .success();
+    aosx(&["calc", "month = time.month; t = t", &file, "-o", &path("all.nc")]).assert().success();
+    let [months, all] = ["month", "t"].map(|name| values(Path::new(&path("all.nc")), name));
+    let clim = values(Path::new(&path("clim.nc")), "t");
+    let cells = clim.len() / 12;
+    let wanted = |k: usize| all[k] - clim[(months[k / cells] as usize - 1) * cells + k % cells];
+    let check = |program: &str, files: &[&str], first: usize, days: usize| {
+        let files: Vec<String> =
+            files.iter().map(|name| if *name == "all" { file.clone() } else { path(name) }).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        aosx(&[&["calc", program], &files[..], &["-o", &path("a.nc")]].concat()).assert().success();
+        let got = values(Path::new(&path("a.nc")), "a");
+        assert_eq!(got.len(), days * cells, "{program}");
+        for (k, a) in got.iter().enumerate() {
+            let want = wanted(first * cells + k);
+            assert!((a.is_nan() && want.is_nan()) || (a - want).abs() < 1e-4, "{program}: {k}: {a}, not {want}");
+        }
+        let times = values(Path::new(&path("a.nc")), "time");
+        assert_eq!(times, values(Path::new(&file), "time")[first..first + days], "{program}");
+    };
+    check("a = t - clim(t[time=0:365], time.month)", &["all"], 0, 820);
+    check("a = t[time=100:] - mean(t[time=:365], time, by=time.month)", &["all"], 100, 720);
+    check("a = late.t - clim(base.t, time.month)", &["late.nc", "base.nc"], 200, 365);
+    check("a = -(clim(base.t, time.month) - late.t)", &["base.nc", "late.nc"], 200, 365);
+    check("a = made.t - clim(base.t, time.month)", &["all", "base.nc"], 0, 820);
+    // There is no mean of a month that the other has nothing of.
+    aosx(&["calc", "a = t - clim(t[time=0:5], time.month)", &file, "-o", &path("a.nc")]).assert().success();
+    let got = values(Path::new(&path("a.nc")), "a");
+    assert!(got.iter().enumerate().all(|(k, a)| months[k / cells] == 11.0 || a.is_nan()));
+    assert!(got.iter().any(|a| !a.is_nan()));
+}
+
+/// A season over the end of a year is that of the year in which it ends, and so of months in a row.
+#[test]
+fn seasons_of_years_are_months_in_a_row() {
+    let by = "time.year,time.season(JJAS,DJF)";
+    let got = reduced(&format!("--var t --op mean --by {by}"), &[]);
+    assert_eq!(
+        (texts(&got["dims"])[..2].join(","), numbers(&got["shape"])[..2].to_vec()),
+        ("year,season".into(), vec![3.0, 2.0])
+    );
+    assert_eq!(texts(&got["coords"]["year"]), ["2000", "2001", "2002"]);
+    let all = numbers(&got["data"]);
+    let cell = all.len() / 6;
+    for (at, months) in [(1, "1999-12:2000-02"), (2, "2001-06:2001-09"), (3, "2000-12:2001-02")] {
+        let want = numbers(&reduced("--var t --op mean --axis time", &["--sel", &format!("time={months}")])["data"]);
+        assert_eq!(all[at * cell..(at + 1) * cell], want, "{months}");
+    }
+    // There is no summer in 2002 yet.
+    assert!(all[4 * cell..5 * cell].iter().all(|x| x.is_nan()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(&["--var", "t", "--op", "mean", "--by", by], "seasons.nc", folder.path());
+    let bounds = values(&path, "time_bnds");
+    let hours = |at: usize| bounds[2 * at + 1] - bounds[2 * at];
+    assert_eq!([hours(2), hours(3)], [122.0 * 24.0, 90.0 * 24.0]);
+}
+
+/// Months of several years lie between one another.
+#[test]
+fn files_of_months_are_put_in_order_step_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let file = made();
+    aosx(&["split", file.to_str().unwrap(), "--by", "time.month", "-o", &path("m_{}.nc")]).assert().success();
+    let join = |files: &[&str], overlap: &str| {
+        let out = path(&format!("{overlap}.nc"));
+        let files: Vec<String> = files.iter().map(|name| path(name)).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let done = aosx(&[&["select"], &files[..], &["--overlap", overlap, "-o", &out]].concat()).assert();
+        (done.get_output().status.code(), String::from_utf8(done.get_output().stderr.clone()).unwrap(), out)
+    };
+    let (code, error, _) = join(&["m_*.nc"], "error");
+    assert!(code == Some(2) && error.contains("give --overlap keep, or sort"), "{error}");
+    let (code, error, all) = join(&["m_*.nc"], "sort");
+    assert_eq!(code, Some(0), "{error}");
+    aosx(&["diff", file.to_str().unwrap(), &all, "--values"]).assert().success();
+    let (code, error, _) = join(&["m_01.nc", "m_02.nc", "m_01.nc"], "sort");
+    assert!(code == Some(2) && error.contains("m_01.nc too; leave one out, or give --overlap keep"), "{error}");
+    // A part of them, and what is made of them, are those of the file.
+    let program = "t = mean(t[time=10:50], time); s = cumsum(n, time)";
+    let pattern = path("m_*.nc");
+    aosx(&["calc", program, file.to_str().unwrap(), "-o", &path("a.nc")]).assert().success();
+    aosx(&["calc", program, &pattern, "--overlap", "sort", "-o", &path("b.nc")]).assert().success();
+    aosx(&["diff", &path("a.nc"), &path("b.nc"), "--values"]).assert().success();
 }
 
 #[test]

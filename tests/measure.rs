@@ -148,6 +148,28 @@ fn arithmetic_says_the_units_of_its_results() {
     near(&values(dir, "u.nc", "t"), air.iter().map(|x| x * 1.8 - 459.67), 1e-10);
 }
 
+/// 1 kg of water on a square metre is 1 mm deep, and is called otherwise then.
+#[test]
+fn fluxes_of_water_are_depths_too() {
+    let dir = folder();
+    let program =
+        "t = air; t.units = 'kg m-2 s-1'; t.standard_name = 'precipitation_flux'; u = t; u.standard_name = 'x'";
+    done(dir.path(), &["calc", program, "air.nc", "-o", "water.nc"]);
+    done(dir.path(), &["reduce", "water.nc", "--var", "t", "--op", "mean", "--axis", "time", "-o", "mass.nc"]);
+    let words =
+        ["reduce", "water.nc", "--var", "t", "--op", "mean", "--axis", "time", "--units", "mm/day", "-o", "depth.nc"];
+    done(dir.path(), &words);
+    done(dir.path(), &["calc", "t = convert_units(mean(t, time), 'mm/day')", "water.nc", "-o", "calc.nc"]);
+    let mass = values(dir.path(), "mass.nc", "t");
+    for file in ["depth.nc", "calc.nc"] {
+        near(&values(dir.path(), file, "t"), mass.iter().map(|x| x * 86400.0), 4.0);
+        let told = ["units", "standard_name"].map(|name| said(dir.path(), file, "t", name));
+        assert_eq!(told, ["mm/day", "lwe_precipitation_rate"], "{file}");
+    }
+    let (code, error) = run_in(dir.path(), &["calc", "x = convert_units(u, 'mm/day')", "water.nc"]);
+    assert!(code == Some(2) && error.contains("1 kg m-2 is 1 mm of water alone"), "{error}");
+}
+
 #[test]
 fn mistakes_say_what_is_wrong() {
     let dir = folder();

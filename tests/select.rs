@@ -159,6 +159,20 @@ fn parts_of_curved_grids_are_masked_in_every_command() {
     assert!(count > 0 && count < 600 && count.is_multiple_of(20), "{inside}");
 }
 
+/// Integers that can be missing are floats, and so are their flags.
+#[test]
+fn flags_have_the_type_of_what_is_masked() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = fixtures().join("select.nc");
+    let program = "curved = curved; curved.flag_values = [1, 2]; curved.flag_meanings = 'a b'";
+    run_in(dir.path(), &["calc", program, input.to_str().unwrap(), "-o", "flags.nc"]);
+    let (_, whole, _) = run_in(dir.path(), &["info", "flags.nc", "--cdl"]);
+    assert!(whole.contains("curved:flag_values = 1, 2 ;"), "{whole}");
+    run_in(dir.path(), &["select", "flags.nc", "--sel", "glat=45:58", "--sel", "glon=-10:5", "-o", "part.nc"]);
+    let (_, part, err) = run_in(dir.path(), &["info", "part.nc", "--cdl"]);
+    assert!(part.contains("double curved(") && part.contains("curved:flag_values = 1., 2. ;"), "{part}{err}");
+}
+
 #[test]
 fn mistakes_say_what_there_is() {
     let note = says(&["--sel", "lev=860"]);

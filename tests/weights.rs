@@ -9,7 +9,7 @@ mod definition;
 mod groups;
 
 use aosx::{
-    array::AxisWeights,
+    array::{Anchor, AxisWeights, Rolling},
     cf::horizontal::EARTH_RADIUS_SQUARED,
     dataset::{Selection, Statistic, Weights},
     dtype::{DType, Element},
@@ -132,6 +132,16 @@ fn measures_in_the_file_come_before_the_grid() {
     // `u` names none.
     let whole = values(&dataset, &request(Op::Count, "whole", &["lat", "lon"], "area"));
     assert_near(&whole, &[sphere; 4], 1e-12, "all cells of a sphere");
+    // They are what the others are weighted by, and no values.
+    let made = tempfile::tempdir().unwrap();
+    let part = made.path().join("part.nc");
+    let words = ["select", "regular.nc", "--var", "t,whole", "-o", part.to_str().unwrap()];
+    assert!(calc::aosx(&folder(), &words).status.success());
+    for (weights, is_there) in [("area", false), ("cos-lat", true)] {
+        let all = Reduction { variables: Vec::new(), ..request(Op::Mean, "t", &["lat", "lon"], weights) };
+        let schema = all.of(&Dataset::open(&part).unwrap()).unwrap().schema;
+        assert_eq!((schema.var("t").is_some(), schema.var("cells").is_some()), (true, is_there), "{weights}");
+    }
 }
 
 #[test]
@@ -238,6 +248,24 @@ fn bits_depend_on_neither_threads_nor_memory() {
                 assert_eq!(run(&session, &dataset, &request), one, "{request:?}");
             }
         }
+    }
+}
+
+#[test]
+fn windows_have_the_same_bits_however_the_array_is_cut() {
+    let values: Vec<f64> = (0..3000).map(|k| if k % 17 == 0 { f64::NAN } else { f64::from(k % 89) * 1.7 }).collect();
+    let weights: Vec<f64> = (0..500).map(|k| 1.0 / f64::from(1 + k % 7)).collect();
+    let window = Rolling { length: 13, anchor: Anchor::Center };
+    let options = FoldOptions { min_count: 5, ..FoldOptions::default() };
+    let mut first: Option<Vec<u64>> = None;
+    for (chunk, threads) in [([500, 6], 1), ([7, 2], 4), ([64, 1], 2)] {
+        let x = LazyArray::from_slice(&values, &[500, 6], &chunk).unwrap();
+        let weights = AxisWeights::new(weights.clone(), &[0], &[500]).unwrap();
+        let means = x.rolling_by(0, window, Op::Mean, &weights, options).unwrap();
+        let block = Session::new().threads(threads).memory(Bytes(96 << 20)).compute(&means).unwrap();
+        let bits: Vec<u64> = block.to_vec::<f64>().unwrap().iter().map(|x| x.to_bits()).collect();
+        assert!(bits.iter().any(|bits| f64::from_bits(*bits) > 1.0));
+        assert_eq!(first.get_or_insert_with(|| bits.clone()), &bits, "{chunk:?}");
     }
 }
 

@@ -4,13 +4,13 @@
 //! by sums about a value of the data (from the beginning of the axes) instead of about zero, so that one pass suffices and
 //! digits are not spent on what all values have in common. The sums of one statistic share that pass.
 
-use super::{Anchor, Boundary, Index, LazyArray, Rolling};
+use super::{Anchor, AxisWeights, Boundary, Index, LazyArray, Rolling};
 use crate::{
     dtype::DType,
     error::{Error, Result},
     kernels::{
         elementwise::Binary,
-        fold::{FoldOptions, Op, Spell, erased},
+        fold::{FoldOptions, Op, Spell, check_weighted, erased},
     },
 };
 
@@ -21,13 +21,25 @@ impl LazyArray {
     /// # Errors
     /// When the shapes do not go together, or an axis is out of range or named twice.
     pub fn nancov(&self, other: &LazyArray, axes: &[i64], ddof: f64) -> Result<LazyArray> {
-        let pairs = Pairs::new(self, other, axes)?;
+        let pairs = Pairs::new(self, other, Means { axes, weights: None })?;
         let mut out = pairs.covariance;
         if ddof != 0.0 {
             let n = pairs.first.values.count(axes)?.astype(DType::F64);
             out = out.multiply(&n.divide(&n.add_scalar(-ddof)?)?)?;
         }
         Ok(out.astype(pairs.dtype))
+    }
+
+    /// The covariance with another array along axes, each pair counting as much as its weight: those of places where one
+    /// is missing count nothing.
+    ///
+    /// # Errors
+    /// As those of [`nancov`](LazyArray::nancov), when the weights do not fit both together, or degrees of freedom are to
+    /// be taken off.
+    pub fn cov_by(&self, other: &LazyArray, weights: &AxisWeights, axes: &[i64], ddof: f64) -> Result<LazyArray> {
+        check_weighted(Op::Var, FoldOptions { ddof, ..FoldOptions::default() })?;
+        let pairs = Pairs::new(self, other, Means { axes, weights: Some(weights) })?;
+        Ok(pairs.covariance.astype(pairs.dtype))
     }
 
     /// The correlation with another array along axes, over the places where neither is missing (Pearson's). NaN where
@@ -47,12 +59,15 @@ impl LazyArray {
     /// # Ok::<(), aosx::error::Error>(())
     /// ```
     pub fn nancorrcoef(&self, other: &LazyArray, axes: &[i64]) -> Result<LazyArray> {
-        let pairs = Pairs::new(self, other, axes)?;
-        let deviations = pairs.first.deviation(axes)?.multiply(&pairs.second.deviation(axes)?)?;
-        let r = pairs.covariance.divide(&deviations)?;
-        // Rounding leads beyond the ends.
-        let r = where_positive(&deviations, &r)?.clip(-1.0, 1.0)?;
-        Ok(r.astype(pairs.dtype))
+        Pairs::new(self, other, Means { axes, weights: None })?.correlation()
+    }
+
+    /// The correlation with another array along axes, each pair counting as much as its weight.
+    ///
+    /// # Errors
+    /// As those of [`cov_by`](LazyArray::cov_by).
+    pub fn corrcoef_by(&self, other: &LazyArray, weights: &AxisWeights, axes: &[i64]) -> Result<LazyArray> {
+        Pairs::new(self, other, Means { axes, weights: Some(weights) })?.correlation()
     }
 
     /// The coefficient of the regression of this array on another along axes: by how much it changes with a unit of the
@@ -61,9 +76,15 @@ impl LazyArray {
     /// # Errors
     /// When the shapes do not go together, or an axis is out of range or named twice.
     pub fn regression(&self, on: &LazyArray, axes: &[i64]) -> Result<LazyArray> {
-        let pairs = Pairs::new(self, on, axes)?;
-        let variance = pairs.second.variance(axes)?;
-        Ok(where_positive(&variance, &pairs.covariance.divide(&variance)?)?.astype(pairs.dtype))
+        Pairs::new(self, on, Means { axes, weights: None })?.regression()
+    }
+
+    /// The coefficient of the regression of this array on another along axes, each pair counting as much as its weight.
+    ///
+    /// # Errors
+    /// As those of [`cov_by`](LazyArray::cov_by).
+    pub fn regression_by(&self, on: &LazyArray, weights: &AxisWeights, axes: &[i64]) -> Result<LazyArray> {
+        Pairs::new(self, on, Means { axes, weights: Some(weights) })?.regression()
     }
 
     /// The straight line through the values along an axis, by least squares over those that are not missing; `at` are
@@ -98,15 +119,15 @@ impl LazyArray {
         (shape[axis], chunk[axis]) = (n, self.chunk()[axis]);
         let places = LazyArray::from_slice(&centred, &shape, chunk.as_slice())?;
         let values = Side::about_first(self, &[axis])?;
-        let pairs = Pairs::of(values, Side { values: places.clone(), origin: None, may_miss: false }, &[axis as i64])?;
         let along = [axis as i64];
-        let variance = pairs.second.variance(&along)?;
-        let slope = where_positive(&variance, &pairs.covariance.divide(&variance)?)?;
-        let mut height = pairs.first.mean(&along)?.expand_dims(&along)?;
+        let means = Means { axes: &along, weights: None };
+        let pairs = Pairs::of(values, Side { values: places.clone(), origin: None, may_miss: false }, means)?;
+        let slope = pairs.regression()?;
+        let mut height = means.mean(&pairs.first.values)?.expand_dims(&along)?;
         if let Some(origin) = &pairs.first.origin {
             height = height.add(origin)?;
         }
-        let middle = pairs.second.mean(&along)?.expand_dims(&along)?;
+        let middle = means.mean(&pairs.second.values)?.expand_dims(&along)?;
         Ok(Fit { of: self.clone(), axis, centre, places, middle, height, slope, dtype: float_of(self.dtype()) })
     }
 
@@ -286,18 +307,6 @@ impl Side {
         Ok(Side { values: values.subtract(&origin)?, origin: Some(origin), may_miss })
     }
 
-    fn mean(&self, axes: &[i64]) -> Result<LazyArray> {
-        self.values.reduce(Op::Mean, axes, FoldOptions::default())
-    }
-
-    fn variance(&self, axes: &[i64]) -> Result<LazyArray> {
-        self.values.reduce(Op::Var, axes, FoldOptions::default())
-    }
-
-    fn deviation(&self, axes: &[i64]) -> Result<LazyArray> {
-        self.values.reduce(Op::Std, axes, FoldOptions::default())
-    }
-
     /// Without what is missing in another.
     fn paired(&self, other: &Side) -> Result<Side> {
         let values = match other.may_miss {
@@ -308,28 +317,62 @@ impl Side {
     }
 }
 
+/// Along which axes means are taken, and what each value counts.
+#[derive(Clone, Copy)]
+struct Means<'a> {
+    axes: &'a [i64],
+    weights: Option<&'a AxisWeights>,
+}
+
+impl Means<'_> {
+    fn of(&self, x: &LazyArray, op: Op) -> Result<LazyArray> {
+        match self.weights {
+            Some(weights) => x.weighted_by(op, weights, self.axes, FoldOptions::default()),
+            None => x.reduce(op, self.axes, FoldOptions::default()),
+        }
+    }
+
+    fn mean(&self, x: &LazyArray) -> Result<LazyArray> {
+        self.of(x, Op::Mean)
+    }
+}
+
 /// Two arrays where neither is missing, and what they have in common.
-struct Pairs {
+struct Pairs<'a> {
     first: Side,
     second: Side,
+    means: Means<'a>,
     /// The mean of the products of deviations.
     covariance: LazyArray,
     dtype: DType,
 }
 
-impl Pairs {
-    fn new(x: &LazyArray, y: &LazyArray, axes: &[i64]) -> Result<Pairs> {
+impl<'a> Pairs<'a> {
+    fn new(x: &LazyArray, y: &LazyArray, means: Means<'a>) -> Result<Pairs<'a>> {
         let dtype = float_of(x.dtype().promote(y.dtype()));
         let [x, y] = x.with_shape_of(y)?;
-        let along = x.axes(axes)?;
-        let pairs = Pairs::of(Side::about_first(&x, &along)?, Side::about_first(&y, &along)?, axes)?;
+        let along = x.axes(means.axes)?;
+        let pairs = Pairs::of(Side::about_first(&x, &along)?, Side::about_first(&y, &along)?, means)?;
         Ok(Pairs { dtype, ..pairs })
     }
 
-    fn of(x: Side, y: Side, axes: &[i64]) -> Result<Pairs> {
-        let products = x.values.multiply(&y.values)?.reduce(Op::Mean, axes, FoldOptions::default())?;
+    fn of(x: Side, y: Side, means: Means<'a>) -> Result<Pairs<'a>> {
+        let products = means.mean(&x.values.multiply(&y.values)?)?;
         let (first, second) = (x.paired(&y)?, y.paired(&x)?);
-        let covariance = products.subtract(&first.mean(axes)?.multiply(&second.mean(axes)?)?)?;
-        Ok(Pairs { first, second, covariance, dtype: DType::F64 })
+        let covariance = products.subtract(&means.mean(&first.values)?.multiply(&means.mean(&second.values)?)?)?;
+        Ok(Pairs { first, second, means, covariance, dtype: DType::F64 })
+    }
+
+    fn correlation(&self) -> Result<LazyArray> {
+        let deviation = |side: &Side| self.means.of(&side.values, Op::Std);
+        let deviations = deviation(&self.first)?.multiply(&deviation(&self.second)?)?;
+        let r = self.covariance.divide(&deviations)?;
+        // Rounding leads beyond the ends.
+        Ok(where_positive(&deviations, &r)?.clip(-1.0, 1.0)?.astype(self.dtype))
+    }
+
+    fn regression(&self) -> Result<LazyArray> {
+        let variance = self.means.of(&self.second.values, Op::Var)?;
+        Ok(where_positive(&variance, &self.covariance.divide(&variance)?)?.astype(self.dtype))
     }
 }

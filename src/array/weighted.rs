@@ -3,7 +3,7 @@
 //! Weights of positions along the reduced axes go into the fold itself: one pass over the stored chunks. Others, which
 //! differ from cell to cell of the result, are arrays of their own, whose products with the values are summed.
 
-use super::{Folding, Groups, LazyArray, over::Over};
+use super::{Folding, Groups, LazyArray, Rolling, over::Over};
 use crate::{
     dtype::DType,
     error::{Error, Result},
@@ -270,6 +270,51 @@ impl LazyArray {
         let mut reduced = self.axes(axes)?;
         reduced.sort_unstable();
         self.weighted_quantile(at, weights.dense(&reduced, self.shape())?, axes, options)
+    }
+
+    /// As [`rolling`](LazyArray::rolling), each value counting as much as its weight: the sum, the mean, or the sum of
+    /// weights (count).
+    ///
+    /// *Missing*: as of [`weighted_by`](LazyArray::weighted_by). `options.min_count` counts values, not weights.
+    ///
+    /// # Errors
+    /// When there is no such axis, the window has no length, the weights do not fit the array, or for other operations.
+    pub fn rolling_by(
+        &self,
+        axis: usize,
+        window: Rolling,
+        op: Op,
+        weights: &AxisWeights,
+        options: FoldOptions,
+    ) -> Result<LazyArray> {
+        if !matches!(op, Op::Sum | Op::Mean | Op::Count) {
+            return Err(Error::usage(format!(
+                "no {op} of windows with weights; there are sum, mean and count (the sum of weights)"
+            )));
+        }
+        let Products { value, weight } = self.weighted_products(weights)?;
+        let windows = |x: &LazyArray, op| x.rolling(axis, window, op, FoldOptions::default());
+        let total = windows(&weight, Op::Sum)?;
+        let total = total.where_else(&total.not_equal(&LazyArray::scalar(0.0))?, f64::NAN)?;
+        let mut out = match op {
+            Op::Sum => windows(&value, Op::Sum)?,
+            Op::Mean => windows(&value, Op::Sum)?.divide(&total)?,
+            _ => total,
+        };
+        if options.min_count > 0 {
+            let least = i64::try_from(options.min_count).unwrap_or(i64::MAX);
+            let enough = windows(&self.without_dims(), Op::Count)?.greater_equal(&LazyArray::scalar(least))?;
+            out = out.where_else(&enough, f64::NAN)?;
+        }
+        if options.keep_missing && self.dtype().is_float() {
+            let any = windows(&self.without_dims().isnan()?, Op::Any)?;
+            out = out.where_else(&any.logical_not()?, f64::NAN)?;
+        }
+        let out = out.astype(weighted_dtype(op, self.dtype()));
+        match self.dims() {
+            Some(names) => out.with_dims(&names.iter().map(String::as_str).collect::<Vec<_>>()),
+            None => Ok(out),
+        }
     }
 
     /// The values times their weights, and the weights of those that are there.

@@ -9,12 +9,13 @@ use super::{
     units::UnitsArgs,
 };
 use crate::{
-    dataset::{Computation, Dataset},
+    dataset::{Computation, Dataset, Derived},
     error::{Error, Result},
     expr::{self, Input, functions},
     session::Session,
+    source::VarMeta,
 };
-use std::{io::Write, path::PathBuf};
+use std::{collections::BTreeSet, io::Write, path::PathBuf};
 
 /// Compute new variables from expressions: anom = t - mean(t, time)
 #[derive(Debug, clap::Args)]
@@ -71,6 +72,10 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     let parsed = expr::parse(program).map_err(|mistake| mistake.in_source(program))?;
     let inputs = inputs(&args.files, &args.named, &args.input, global)?;
     let outputs = expr::bind(program, &parsed, &inputs)?;
+    if !global.quiet {
+        let notes: BTreeSet<String> = outputs.iter().flat_map(|output| differing(output, &inputs)).collect();
+        notes.iter().for_each(|note| eprintln!("aosx: note: {note}"));
+    }
     let datasets: Vec<Dataset> = inputs.into_iter().map(|i| i.dataset).collect();
     let mut computation = args.units.apply(Computation::derived(&datasets, &outputs)?.laid_out(&layout)?)?;
     history::append(&mut computation.schema.attrs);
@@ -117,6 +122,36 @@ pub(super) fn inputs(files: &[PathBuf], named: &[String], parts: &InputArgs, glo
     let whole = all.iter().map(|(_, path)| parts.whole(&[path], &[], global)).collect::<Result<Vec<Dataset>>>()?;
     let datasets = parts.each(&whole)?;
     Ok(all.into_iter().zip(datasets).map(|((name, _), dataset)| Input { name, dataset }).collect())
+}
+
+/// Where values of several inputs meet whose coordinates are not the same, in words. Times may differ: what is compared
+/// is often of other years.
+fn differing(output: &Derived, inputs: &[Input]) -> Vec<String> {
+    let is_cut = |dim: &String| output.taken.iter().any(|(taken, _)| taken == dim);
+    let mut notes = Vec::new();
+    for dim in output.array.dims().unwrap_or_default().iter().filter(|dim| !is_cut(dim)) {
+        let mut first: Option<(usize, Vec<f64>)> = None;
+        for used in &output.from {
+            let dataset = &inputs[used.input].dataset;
+            let Ok(meta) = dataset.variable(&used.path) else { continue };
+            let own = dataset.coordinate(meta.group(), dim).filter(|_| meta.dims.contains(dim));
+            let is_time = |c: &&VarMeta| c.attrs.text("units").is_some_and(|units| units.contains(" since "));
+            let Some(Ok(numbers)) = own.filter(|c| !is_time(c)).map(|c| dataset.numbers(&c.path)) else { continue };
+            let Some((input, values)) = &first else {
+                first = Some((used.input, numbers));
+                continue;
+            };
+            // Single precision is near enough.
+            let is_far = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-5 * a.abs().max(1.0);
+            let at = values.iter().zip(&numbers).position(is_far);
+            if let Some(at) = at.filter(|_| values.len() == numbers.len()) {
+                let [a, b] = [*input, used.input].map(|k| inputs[k].dataset.path().display().to_string());
+                let (x, y) = (values[at], numbers[at]);
+                notes.push(format!("'{dim}' of {b} has {y} where {a} has {x}; values meet by position"));
+            }
+        }
+    }
+    notes
 }
 
 /// Every function under the heading of its kind, and the constants.

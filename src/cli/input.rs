@@ -31,7 +31,7 @@ pub struct InputArgs {
     /// side along a new dimension (new:member)
     #[arg(long, value_name = "HOW", help_heading = INPUT, default_value = "time")]
     pub combine: String,
-    /// Where files overlap: an error, or all of them one behind the other
+    /// Where files overlap: an error, all of them one behind the other, or their steps in order
     #[arg(long, value_name = "WHAT", help_heading = INPUT, default_value = "error")]
     pub overlap: OverlapArg,
     /// Leave out files that cannot be opened or do not go with the others, and list them
@@ -45,8 +45,10 @@ pub enum OverlapArg {
     /// It is an error
     #[default]
     Error,
-    /// All are kept
+    /// All are kept, one file behind the other
     Keep,
+    /// Their steps are put in order, as those of files by month; none may be in two
+    Sort,
 }
 
 /// How labels are found that are not there.
@@ -112,7 +114,11 @@ impl InputArgs {
                 }
             },
         };
-        let overlap = if self.overlap == OverlapArg::Keep { Overlap::Keep } else { Overlap::Refuse };
+        let overlap = match self.overlap {
+            OverlapArg::Error => Overlap::Refuse,
+            OverlapArg::Keep => Overlap::Keep,
+            OverlapArg::Sort => Overlap::Sort,
+        };
         let broken = if self.skip_broken { Broken::Skip } else { Broken::Refuse };
         Ok(Many { combine, overlap, broken, variables: Vec::new() })
     }
@@ -161,13 +167,14 @@ impl InputArgs {
 
     /// What goes into the identity of a run; empty where everything of one file is read.
     pub fn request(&self) -> String {
-        let InputArgs { sel, isel, sel_method, tolerance, combine, .. } = self;
+        let InputArgs { sel, isel, sel_method, tolerance, combine, overlap, .. } = self;
         let parts = match sel.is_empty() && isel.is_empty() {
             true => String::new(),
             false => format!(" {sel:?} {isel:?} {sel_method:?} {tolerance:?}"),
         };
         let joined = if combine == "time" || combine.is_empty() { String::new() } else { format!(" {combine}") };
-        parts + &joined
+        let overlap = if *overlap == OverlapArg::Error { String::new() } else { format!(" {overlap:?}") };
+        parts + &joined + &overlap
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
         lanes::{Method, OrderStatistic, Quantiles},
     },
     session::Session,
+    source::VarMeta,
 };
 use std::{io::Write, path::PathBuf};
 
@@ -47,8 +48,9 @@ pub struct ReduceArgs {
     #[arg(long, default_value = "linear")]
     pub method: String,
     /// What each value counts: cos-lat; area (cell_measures, bounds, or the cells of a regular or Gaussian grid);
-    /// cell_measures; or a variable of the file. For sum, mean, var, std, count (the sum of weights), quantile, median
-    #[arg(long, value_name = "W", conflicts_with = "rolling")]
+    /// cell_measures; or a variable of the file. For sum, mean, var, std, count (the sum of weights), quantile, median,
+    /// iqr; with --rolling for sum, mean, count
+    #[arg(long, value_name = "W")]
     pub weights: Option<String>,
     /// Windows of N values along the one dimension, which stays
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -58,7 +60,8 @@ pub struct ReduceArgs {
     pub center: bool,
     /// One value for each group, instead of one for all: by a part of a date, time.month (year, season, dayofyear, hour
     /// ...), seasons of your own, 'time.season(JJAS,NDJFM)', the values of a variable or raster, basin, or bins,
-    /// 'lat(-90,-30,30,90)'; several at once make a dimension each, time.year,time.month. Positions (argmin, argmax) count
+    /// 'lat(-90,-30,30,90)'; several at once make a dimension each, time.year,time.month; beside seasons of your own a year
+    /// is that in which a season ends. Positions (argmin, argmax) count
     /// from the first of each group
     #[arg(long, value_name = "WHAT")]
     pub by: Option<String>,
@@ -194,15 +197,16 @@ fn request(args: &ReduceArgs) -> Result<Reduction> {
 
 /// The bins of time that `--resample` says, along the one axis that has dates.
 fn every_time(args: &ReduceArgs, every: &str, dataset: &Dataset) -> Result<By> {
-    let root = dataset.root();
-    let is_time = |dim: &str| {
-        let coordinate = root.all_vars().into_iter().find(|v| v.dims == [dim] && v.name() == dim);
-        coordinate.filter(|c| c.attrs.text("units").is_some_and(|units| units.contains(" since ")))
+    let reduced = match args.var.is_empty() {
+        true => dataset.root().all_vars(),
+        false => args.var.iter().map(|path| dataset.variable(path.trim())).collect::<Result<_>>()?,
     };
-    let mut dims: Vec<&str> = root.all_vars().iter().flat_map(|v| v.dims.iter().map(String::as_str)).collect();
-    dims.sort_unstable();
-    dims.dedup();
-    let mut found: Vec<_> = dims.into_iter().filter_map(is_time).collect();
+    let coordinates = reduced.iter().flat_map(|v| v.dims.iter().filter_map(|dim| dataset.coordinate(v.group(), dim)));
+    let is_time = |c: &&VarMeta| c.attrs.text("units").is_some_and(|units| units.contains(" since "));
+    let mut found: Vec<&VarMeta> = coordinates.filter(is_time).collect();
+    found.sort_by_key(|c| (c.name(), &c.path));
+    // Groups of a file may have times of one name, which are taken to be one where no variable is named.
+    found.dedup_by(|a, b| a.path == b.path || args.var.is_empty() && a.name() == b.name());
     // Of several, the one that is named.
     if found.len() > 1 {
         found.retain(|time| args.axis.iter().any(|a| a.trim() == time.name()));
@@ -210,7 +214,7 @@ fn every_time(args: &ReduceArgs, every: &str, dataset: &Dataset) -> Result<By> {
     let [time] = found.as_slice() else {
         let what = match found.len() {
             0 => "no dimension has a coordinate of time, as 'days since 1990-01-01', or it is none of those named",
-            _ => "several dimensions have a coordinate of time; name one with --axis",
+            _ => "several dimensions have a coordinate of time; name one with --axis, or a variable with --var",
         };
         return Err(Error::usage(format!("--resample {every}: {what}")).in_file(dataset.path()));
     };

@@ -16,7 +16,10 @@ use crate::{
     error::{Error, Result},
     session::Session,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Write a file for each year, month, station ... of a file
 #[derive(Debug, clap::Args)]
@@ -86,8 +89,17 @@ fn files(pattern: &str, grouping: &Grouping) -> Result<Vec<(PathBuf, String)>> {
     for (at, label) in grouping.groups.labels().iter().enumerate().filter(|(_, label)| **label != Groups::NONE) {
         positions[*label as usize].push(at as u64);
     }
-    let groups = positions.into_iter().enumerate().filter(|(_, positions)| !positions.is_empty());
-    Ok(groups.map(|(group, positions)| (file(pattern, places, group, &grouping.keys), said(&positions))).collect())
+    let mut groups: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    let mut files = Vec::new();
+    for (group, positions) in positions.iter().enumerate().filter(|(_, positions)| !positions.is_empty()) {
+        let path = file(pattern, places, group, &grouping.keys);
+        if let Some(other) = groups.insert(path.clone(), group) {
+            let [a, b] = [other, group].map(|group| grouping.called(group));
+            return Err(Error::usage(format!("-o {pattern}: {} would hold {a} and {b} both", path.display())));
+        }
+        files.push((path, said(positions)));
+    }
+    Ok(files)
 }
 
 fn file(pattern: &str, places: usize, group: usize, keys: &[Key]) -> PathBuf {
@@ -145,5 +157,20 @@ mod tests {
         assert_eq!(file("{}/t_{}.nc", 2, 0, &keys), PathBuf::from("1999/t_01.nc"));
         let station = [key("station", Labels::Texts(vec!["a/b".into()]))];
         assert_eq!(file("{}.zarr", 1, 0, &station), PathBuf::from("a_b.zarr"));
+    }
+
+    #[test]
+    fn no_two_groups_are_one_file() {
+        let names = Labels::Texts(vec!["a/b".into(), "a_b".into(), "c".into()]);
+        let of = |labels: Vec<u32>| Grouping {
+            dims: vec!["station".into()],
+            lengths: vec![labels.len() as u64],
+            groups: Groups::new(labels, 3).unwrap(),
+            keys: vec![Key { name: "name".into(), labels: names.clone(), attrs: Default::default(), bounds: None }],
+            cells: None,
+        };
+        assert_eq!(files("x_{}.nc", &of(vec![0, 2, 0])).unwrap().len(), 2);
+        let error = files("x_{}.nc", &of(vec![0, 1, 2])).unwrap_err().to_string();
+        assert!(error.contains("x_a_b.nc would hold name=a/b and name=a_b both"), "{error}");
     }
 }

@@ -299,6 +299,15 @@ pub(super) fn retype(attrs: &mut Attrs, dtype: DType) -> Result<(), &'static str
     Ok(())
 }
 
+/// Gives flags the type of their variable, as CF wants them, where it holds them.
+pub(super) fn flags_as(attrs: &mut Attrs, dtype: DType) {
+    for name in ["flag_values", "flag_masks"] {
+        if let Some(value) = attrs.get(name).and_then(|v| attribute_as(v, dtype)) {
+            attrs.set(name, value);
+        }
+    }
+}
+
 fn cast(stored: DType, wanted: &mut Wanted, meta: &mut VarMeta) -> Result<()> {
     let Some(from) = meta.stored.dtype() else { return Ok(()) };
     let is_packed = is_stored(wanted) && decoding::is_packed(&meta.attrs);
@@ -334,12 +343,7 @@ fn cast(stored: DType, wanted: &mut Wanted, meta: &mut VarMeta) -> Result<()> {
         None if had_fill => meta.attrs.set("_FillValue", Value::of_numbers(stored, &[f64::NAN])),
         _ => {}
     }
-    // Flags of another type say nothing.
-    for name in ["flag_values", "flag_masks"] {
-        if let Some(value) = meta.attrs.get(name).and_then(|v| attribute_as(v, stored)) {
-            meta.attrs.set(name, value);
-        }
-    }
+    flags_as(&mut meta.attrs, stored);
     is_now(stored, wanted, meta);
     Ok(())
 }

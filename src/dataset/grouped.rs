@@ -53,6 +53,11 @@ impl Builder<'_> {
                 scalar.iter().map(String::as_str).chain(beside.map(|c| name_of(&c.coordinate))),
             );
             let path = self.result_path(meta, statistic);
+            if self.done.schema.var(&path).is_some() {
+                return Err(Error::usage(
+                    "what says which groups there are has the same name; give it another one with calc",
+                ));
+            }
             let storage = output::storage_of_lanes(meta, &[], &array, usize::from(is_list));
             let out = VarMeta { storage, ..native(path.clone(), array.dtype(), array.shape().clone(), attrs) };
             let root = self.root();
@@ -215,6 +220,10 @@ impl GroupCoordinates<'_> {
         dims: &[(Option<String>, Dimension)],
         attrs: Attrs,
     ) -> Result<()> {
+        if self.done.schema.var(&path).is_some() {
+            let problem = format!("'{path}' is what says which values groups cover; give the result another name");
+            return Err(Error::usage(problem));
+        }
         let shape: Vec<u64> = dims.iter().map(|(_, dim)| dim.len).collect();
         let array = LazyArray::from_slice(values, &shape, &*shape)?;
         let dtype = array.dtype();

@@ -72,7 +72,8 @@ impl Computation {
 fn convert(wanted: &mut Wanted, meta: &mut VarMeta, units: &str) -> Result<bool> {
     let Some(text) = meta.attrs.text("units") else {
         return Err(Error::usage(
-            "it has no units that could be converted; set them first, as with calc 't.units = \"K\"'",
+            "it has no units that could be converted; set them first, as with calc 't.units = \"K\"', or name those that have, \
+             as --units t=degC",
         ));
     };
     let is_whole = !wanted.array.is_stored() && !wanted.array.dtype().is_float();
@@ -90,7 +91,7 @@ fn convert(wanted: &mut Wanted, meta: &mut VarMeta, units: &str) -> Result<bool>
         _ if measure::is_difference(&meta.attrs) => (from, to) = (from.span(), to.span()),
         _ => {}
     }
-    let conversion = from.conversion_to(&to)?;
+    let conversion = measure::conversion(&mut meta.attrs, &from, &to)?;
     if conversion.is_identity() {
         meta.attrs.set("units", units);
         return Ok(false);

@@ -33,7 +33,7 @@ pub use grouping::{By, Grouping};
 pub use in_units::InUnits;
 pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};
-pub(crate) use reduced::described;
+pub(crate) use reduced::{described, windowed};
 pub(crate) use reduction::Cells;
 pub use reduction::{Axes, KeepDims, Reduction, Statistic};
 pub use select::{Inexact, Selection, Want};

@@ -3,6 +3,7 @@
 use super::{
     Computation, Dataset, Grouping, KeepDims, Reduction, Wanted,
     areas::Horizontal,
+    encoded::flags_as,
     grouped::repeated,
     output,
     reduction::{Cells, Chosen, Statistic},
@@ -173,7 +174,10 @@ impl<'a> Builder<'a> {
         let cells = |options| Cells { axes: &axes, groups: None, weights, options };
         match (statistic, self.request.rolling) {
             (Statistic::Fold(op), None) => statistic.of(input, &cells(self.request.options_of(*op, one)?)),
-            (Statistic::Fold(op), Some(window)) => input.rolling(one.axes[0], window, *op, self.request.options),
+            (Statistic::Fold(op), Some(window)) => match weights {
+                Some(weights) => input.rolling_by(one.axes[0], window, *op, weights, self.request.options),
+                None => input.rolling(one.axes[0], window, *op, self.request.options),
+            },
             // The output names the dimensions, and one of them may be called `quantile` already.
             (Statistic::Order(_), None) => statistic.of(&input.without_dims(), &cells(self.request.options)),
             (Statistic::Order(order), Some(_)) => Err(Error::usage(format!(
@@ -245,23 +249,13 @@ impl<'a> Builder<'a> {
         let dims = self.method_names(one);
         let was_observations = names::is_observations(&attrs);
         match (statistic, self.request.rolling) {
-            (Statistic::Fold(op), Some(window)) => cell_methods::rolled(&mut attrs, *op, &dims, &window_text(window)),
+            (Statistic::Fold(op), Some(window)) => windowed(&mut attrs, *op, &dims, window, weights),
             _ => described(&mut attrs, statistic, &dims, repeated(self.grouping), weights),
         }
         if !was_observations {
             Conventions::of(&self.root().attrs).observed(&mut attrs);
         }
-        // CF wants flags in the variable's own type.
-        if one.meta.stored.dtype() != Some(dtype) {
-            for name in ["flag_values", "flag_masks"] {
-                let Some(numbers) = attrs.get(name).and_then(Value::numbers) else { continue };
-                match dtype {
-                    DType::F32 => attrs.set(name, Value::F32(numbers.iter().map(|&x| x as f32).collect())),
-                    DType::F64 => attrs.set(name, Value::F64(numbers)),
-                    _ => {}
-                }
-            }
-        }
+        flags_as(&mut attrs, dtype);
         // Ancillary data describe the values that went in.
         attrs.remove("ancillary_variables");
         self.retain(&mut attrs, one.meta.group());
@@ -293,9 +287,10 @@ impl<'a> Builder<'a> {
         };
         let horizontal = Horizontal::of(self.dataset, &one.meta).map(|found| found.axes()).unwrap_or_default();
         let is_area = horizontal.iter().all(|k| one.axes.contains(k) && goes(k));
-        let name = |k: &usize| match is_area && horizontal.contains(k) {
-            true => "area".to_string(),
-            false => one.meta.dims[*k].clone(),
+        let name = |k: &usize| match (is_area && horizontal.contains(k), self.grouping, &one.meta.dims[*k]) {
+            (true, ..) => "area".to_string(),
+            (false, Some(grouping), dim) => grouping.method_name(dim).to_string(),
+            (false, None, dim) => dim.clone(),
         };
         let mut names: Vec<String> = one.axes.iter().map(name).collect();
         names.dedup();
@@ -357,6 +352,14 @@ pub(crate) fn described(
         (Some(weights), _) => weights.describe(attrs, statistic, dims, of),
         (None, Statistic::Fold(op)) => cell_methods::grouped(attrs, *op, dims, of),
         (None, Statistic::Order(order)) => cell_methods::ordered(attrs, order, dims),
+    }
+}
+
+/// Rewrites a variable's attributes for windows of it along a dimension.
+pub(crate) fn windowed(attrs: &mut Attrs, op: Op, dims: &[String], window: Rolling, weights: Option<&Found>) {
+    match weights {
+        Some(weights) => weights.describe_windows(attrs, op, dims, &window_text(window)),
+        None => cell_methods::rolled(attrs, op, dims, &window_text(window)),
     }
 }
 

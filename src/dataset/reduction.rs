@@ -3,7 +3,7 @@
 use super::{By, Computation, Dataset, Grouping, Weights, reduced::Builder, scope};
 use crate::{
     array::{AxisWeights, Folding, Groups, LazyArray, Rolling},
-    cf::decoding::ValidRange,
+    cf::{decoding::ValidRange, references},
     error::{Error, Problem, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
@@ -53,11 +53,14 @@ impl Statistic {
             },
             Statistic::Order(OrderStatistic::Quantile { at, method: Method::Linear }) => quantile(at.clone()),
             Statistic::Order(OrderStatistic::Median) => quantile(Quantiles::new(0.5)?),
+            Statistic::Order(OrderStatistic::Iqr) => {
+                quantile(Quantiles::new(0.75)?)?.subtract(&quantile(Quantiles::new(0.25)?)?)
+            }
             Statistic::Order(OrderStatistic::Quantile { method, .. }) => {
                 Err(Error::usage(format!("no quantile by the method '{method}' with weights; there is 'linear'")))
             }
             Statistic::Order(order) => Err(Error::usage(format!(
-                "no {order} with weights; there are sum, mean, var, std, count (the sum of weights), quantile, median"
+                "no {order} with weights; there are sum, mean, var, std, count (the sum of weights), quantile, median, iqr"
             ))),
         }
     }
@@ -186,7 +189,9 @@ impl Reduction {
             return self.computed(dataset, None);
         }
         if self.rolling.is_some() || self.keep_dims == KeepDims::Yes {
-            return Err(Error::usage("groups have neither windows nor kept dimensions"));
+            return Err(Error::usage(
+                "groups have neither windows nor kept dimensions; leave out --rolling or --keepdims",
+            ));
         }
         let grouping = Grouping::of(dataset, &self.by)?;
         let mut request = self.clone();
@@ -200,8 +205,24 @@ impl Reduction {
     fn computed(&self, dataset: &Dataset, grouping: Option<&Grouping>) -> Result<Computation> {
         let mut chosen = self.choose(dataset).map_err(|e| e.in_file(dataset.path()))?;
         if let Some(grouping) = grouping.filter(|_| self.variables.is_empty()) {
-            let is_among = |meta: &VarMeta| self.by.iter().any(|by| by.variable() == meta.path);
+            // What is grouped by, and what is called as its groups will be, is no value.
+            let is_among =
+                |meta: &VarMeta| self.by.iter().any(|by| by.variable() == meta.path) || grouping.names(&meta.path);
             chosen.retain(|c| grouping.dims.iter().all(|dim| c.meta.dims.contains(dim)) && !is_among(&c.meta));
+            if chosen.is_empty() {
+                let along = grouping.dims.join(", ");
+                let problem = format!("no other numeric variable lies along what groups run along: {along}");
+                return Err(Error::usage(format!("{problem}; name one with --var")).in_file(dataset.path()));
+            }
+        }
+        if self.variables.is_empty() && matches!(self.weights, Some(Weights::Area | Weights::CellMeasures)) {
+            // The areas of cells are what the others are weighted by.
+            let area = |c: &Chosen| {
+                let name = references::measure(&c.meta.attrs, "area")?;
+                scope::variable(dataset.root(), c.meta.group(), &name).map(|v| v.path.clone())
+            };
+            let areas: BTreeSet<String> = chosen.iter().filter_map(area).collect();
+            chosen.retain(|c| !areas.contains(&c.meta.path));
         }
         let mut builder = Builder::new(dataset, self, &chosen, grouping);
         for one in &chosen {

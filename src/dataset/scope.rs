@@ -44,6 +44,11 @@ pub fn coordinate<'a>(root: &'a Group, group: &str, dim: &str) -> Option<&'a Var
         .find_map(|path| root.group(&path)?.vars.iter().find(|v| v.name() == dim && v.dims == [dim]))
 }
 
+/// How many dimensions the values of a variable have. The last one of characters is the length of strings, and none of theirs.
+pub fn rank(v: &VarMeta) -> usize {
+    v.dims.len() - usize::from(v.stored == StoredType::Char && !v.dims.is_empty())
+}
+
 /// The coordinates that a variable has in xarray: those of its dimensions, and whatever an attribute `coordinates` names
 /// that has no others.
 pub fn coordinates_of<'a>(root: &'a Group, v: &VarMeta) -> Vec<&'a VarMeta> {
@@ -51,9 +56,7 @@ pub fn coordinates_of<'a>(root: &'a Group, v: &VarMeta) -> Vec<&'a VarMeta> {
     for namer in root.all_vars() {
         let named = references::named(&namer.attrs, "coordinates");
         let found = named.iter().filter_map(|name| variable(root, namer.group(), name));
-        // Characters have their length as a last dimension, which is none of the coordinate.
-        let inner = |c: &VarMeta| c.dims.len() - usize::from(c.stored == StoredType::Char && !c.dims.is_empty());
-        let along = found.filter(|c| c.path != v.path && c.dims[..inner(c)].iter().all(|dim| v.dims.contains(dim)));
+        let along = found.filter(|c| c.path != v.path && c.dims[..rank(c)].iter().all(|dim| v.dims.contains(dim)));
         for c in along {
             if out.iter().all(|known| known.path != c.path) {
                 out.push(c);

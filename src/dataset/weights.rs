@@ -16,6 +16,7 @@ use crate::{
         references,
     },
     error::{Error, Problem, Result, closest},
+    kernels::fold::Op,
     source::VarMeta,
 };
 use std::fmt;
@@ -181,6 +182,12 @@ impl Found {
         Ok(Found { weights: self.weights.along(axes)?, horizontal, units, name })
     }
 
+    /// Rewrites a variable's attributes for its weighted windows along a dimension.
+    pub(super) fn describe_windows(&self, attrs: &mut Attrs, op: Op, dims: &[String], window: &str) {
+        let how = format!("{window}, weighted by {}", self.name);
+        cell_methods::weighted(attrs, op, dims, None, &how, self.units.as_deref());
+    }
+
     /// Rewrites a variable's attributes for its weighted reduction over dimensions.
     pub(crate) fn describe(&self, attrs: &mut Attrs, statistic: &Statistic, reduced: &[String], of: Repeated<'_>) {
         // CF 7.3: `area` stands for the horizontal dimensions where it is areas that count.
@@ -206,9 +213,6 @@ impl Builder<'_> {
     /// The weights of a variable, where the request has any and they have to do with it.
     pub(super) fn weights_of(&self, one: &Chosen) -> Result<Option<Found>> {
         let Some(weights) = &self.request.weights else { return Ok(None) };
-        if self.request.rolling.is_some() {
-            return Err(Error::usage("no weights of windows; leave out --weights or --rolling"));
-        }
         match self.dataset.weights(&one.meta, weights) {
             Err(_) if self.request.variables.is_empty() && self.is_untouched(one, weights) => Ok(None),
             found => found.map(Some),

@@ -5,12 +5,12 @@ use super::{
     attributes::Kept,
     bind::Binder,
     call::{Call, axis, dtype},
-    value::{At, Bound, Quantity, float, integer, numbers, text, wrong},
+    statistics::ddof,
+    value::{At, Bound, Quantity, integer, numbers, text, wrong},
 };
 use crate::{
     array::{Anchor, LazyArray, Rolling},
-    cf::cell_methods,
-    dataset::Taken,
+    dataset::{Taken, windowed},
     kernels::{
         elementwise::Lookup,
         fold::{FoldOptions, Op},
@@ -46,7 +46,7 @@ impl Binder<'_> {
                 Ok(x.with(x.array.lanes(op, at).at(call.span)?, kept))
             }
             "diff" => self.diff(call, &x),
-            "rolling" => rolling(call, &x),
+            "rolling" => self.rolling(call, &x),
             "sort" | "argsort" => {
                 let at = self.last_axis(call, &x)?;
                 let order = if call.flag("descending", false)? { Order::Descending } else { Order::Ascending };
@@ -93,6 +93,32 @@ impl Binder<'_> {
             let from = Taken::Part(crate::array::Index::stepped(n as i64.., 1));
             out.taken.push((dim.clone(), from));
         }
+        Ok(out)
+    }
+
+    fn rolling(&mut self, call: &Call, x: &Quantity) -> Bound<Quantity> {
+        let at = axis(call.required("axis")?, x)?;
+        let positive = |expr: &Expr, what: &str, least: i64| match u64::try_from(integer(expr, what)?) {
+            Ok(n) if n >= least as u64 => Ok(n),
+            _ => wrong(expr.span, format!("{what} is {least} or more")),
+        };
+        let length = positive(call.required("window")?, "window", 1)?;
+        let op = match call.given("op") {
+            None => Op::Mean,
+            Some(expr) => Op::from_name(&text(expr, "op")?).at(expr.span)?,
+        };
+        let min_count = call.given("min_count").map_or(Ok(length), |e| positive(e, "min_count", 0))?;
+        let ddof = ddof(call)?;
+        let anchor = if call.flag("center", false)? { Anchor::Center } else { Anchor::Last };
+        let (window, options) = (Rolling { length, anchor }, FoldOptions { ddof, keep_missing: false, min_count });
+        let weights = self.weights(call, x)?;
+        let array = match &weights {
+            Some(found) => x.array.rolling_by(at as usize, window, op, &found.weights, options),
+            None => x.array.rolling(at as usize, window, op, options),
+        };
+        let mut out = x.with(array.at(call.span)?, Kept::All);
+        let dims: Vec<String> = x.dims().get(at as usize).cloned().into_iter().collect();
+        windowed(&mut out.attrs, op, &dims, window, weights.as_ref());
         Ok(out)
     }
 
@@ -147,28 +173,6 @@ impl Binder<'_> {
 }
 
 /// A reduction of windows; those of fewer values than `min_count` are missing, and without it, those not full.
-fn rolling(call: &Call, x: &Quantity) -> Bound<Quantity> {
-    let axis = axis(call.required("axis")?, x)?;
-    let positive = |expr: &Expr, what: &str, least: i64| match u64::try_from(integer(expr, what)?) {
-        Ok(n) if n >= least as u64 => Ok(n),
-        _ => wrong(expr.span, format!("{what} is {least} or more")),
-    };
-    let length = positive(call.required("window")?, "window", 1)?;
-    let op = match call.given("op") {
-        None => Op::Mean,
-        Some(expr) => Op::from_name(&text(expr, "op")?).at(expr.span)?,
-    };
-    let min_count = call.given("min_count").map_or(Ok(length), |e| positive(e, "min_count", 0))?;
-    let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;
-    let anchor = if call.flag("center", false)? { Anchor::Center } else { Anchor::Last };
-    let options = FoldOptions { ddof, keep_missing: false, min_count };
-    let array = x.array.rolling(axis as usize, Rolling { length, anchor }, op, options).at(call.span)?;
-    let mut out = x.with(array, Kept::All);
-    let dims: Vec<String> = x.dims().get(axis as usize).cloned().into_iter().collect();
-    cell_methods::reduced(&mut out.attrs, op, &dims);
-    Ok(out)
-}
-
 /// A sort leaves no place where it was.
 fn unordered(x: &Quantity, axis: i64, mut out: Quantity) -> Quantity {
     if let Some(dim) = x.dims().get(axis as usize) {

@@ -2,13 +2,13 @@
 
 use super::{
     ast::Span,
-    groups::Grouped,
+    groups::{Grouped, still_there},
     known::positions,
     value::{At, Bound, Quantity, Val, wrong},
 };
 use crate::{
     array::{Groups, LazyArray},
-    dataset::{Taken, grouping::Key},
+    dataset::{By, Grouping, Taken, grouping::Key},
     error::Result,
 };
 use std::sync::Arc;
@@ -31,16 +31,75 @@ pub(super) fn brought_back(of: &Quantity, beside: &Quantity, span: Span) -> Boun
         let grouping = &grouped.grouping;
         let is_grouped_too = beside.groups.iter().any(|other| Arc::ptr_eq(&other.grouping, grouping));
         let (Some(keys), false) = (whole_keys(of, grouped), is_grouped_too) else { continue };
-        let Some(groups) = groups_left(grouped, beside, span)? else { continue };
-        let array = spread(of, grouped, &keys, &groups, beside).at(span)?;
+        let there = match apart(grouped, beside) {
+            Some(input) => groups_of(grouped, input, beside, span)?,
+            None => groups_left(grouped, beside, span)?.map(|groups| (grouping.dims.clone(), groups)),
+        };
+        let Some((dims, groups)) = there else { continue };
+        let array = spread(of, (&keys, &groups), &dims, beside).at(span)?;
         let mut out = Quantity { array, ..of.clone() };
         out.taken.retain(|(dim, _)| grouping.keys.iter().all(|key| key.name != *dim));
-        let now = beside.taken.iter().filter(|(dim, _)| grouping.dims.contains(dim));
+        let now = beside.taken.iter().filter(|(dim, _)| dims.contains(dim));
         out.taken.extend(now.cloned());
+        // The positions are those of the other, and so are their coordinates.
+        let has_all = out.dims().iter().all(|dim| beside.dims().contains(dim));
+        let more = of.from.iter().filter(|used| !has_all && !beside.from.contains(used));
+        out.from = beside.from.iter().chain(more).cloned().collect();
         out.groups.retain(|other| !Arc::ptr_eq(&other.grouping, grouping));
         return Ok(Some(out));
     }
     Ok(None)
+}
+
+/// The input whose groups by the same are those of another array, where its positions are not those that the groups were
+/// made of: another period, or another file.
+fn apart(grouped: &Grouped, beside: &Quantity) -> Option<usize> {
+    let inputs = || beside.from.iter().map(|used| used.input);
+    if inputs().any(|input| grouped.of.contains(&input)) {
+        let is_part = |dim: &String| {
+            let before: Vec<&Taken> = grouped.taken.iter().filter(|(d, _)| d == dim).map(|(_, taken)| taken).collect();
+            !before.is_empty() && before.into_iter().ne(&taken_of(beside, dim))
+        };
+        return grouped.grouping.dims.iter().any(is_part).then_some(grouped.input);
+    }
+    let has = |input: &usize| grouped.by.iter().all(|by| grouped.inputs[*input].variable(by.variable()).is_ok());
+    inputs().find(has)
+}
+
+/// The groups, by the same in an input, of the positions that an array has, and the dimensions that they run along; `None`
+/// where it has none of these. What has another label than all groups is in none of them.
+fn groups_of(grouped: &Grouped, input: usize, beside: &Quantity, span: Span) -> Bound<Option<(Vec<String>, Groups)>> {
+    let (dataset, own) = (&grouped.inputs[input], &grouped.grouping);
+    let variables: Vec<&str> = grouped.by.iter().map(By::variable).collect();
+    for name in &variables {
+        if !dataset.variable(name).at(span)?.dims.first().is_some_and(|dim| beside.dims().contains(dim)) {
+            return Ok(None);
+        }
+    }
+    let there = Grouping::of(&still_there(dataset, &variables, beside, span)?, &grouped.by).at(span)?;
+    if !there.dims.iter().all(|dim| beside.dims().contains(dim)) {
+        return Ok(None);
+    }
+    let length = |dim: &String| beside.dims().iter().position(|d| d == dim).map(|k| beside.array.shape()[k]);
+    if let Some((dim, _)) = there.dims.iter().zip(&there.lengths).find(|(dim, n)| length(dim) != Some(**n)) {
+        return wrong(span, format!("the groups are not of the same positions along '{dim}'"));
+    }
+    // The place of each label among one's own, for each thing that is grouped by.
+    let places: Vec<Vec<Option<usize>>> =
+        there.keys.iter().zip(&own.keys).map(|(a, b)| a.labels.places_in(&b.labels)).collect();
+    let group = |of: u32| -> Option<u32> {
+        let (mut rest, mut out, mut step) = (of as usize, 0, 1);
+        for (places, key) in places.iter().zip(&own.keys).rev() {
+            out += places[rest % places.len()]? * step;
+            rest /= places.len();
+            step *= key.labels.len();
+        }
+        u32::try_from(out).ok()
+    };
+    let all = there.groups.labels().iter();
+    let labels = all.map(|&of| if of == Groups::NONE { of } else { group(of).unwrap_or(Groups::NONE) }).collect();
+    let groups = Groups::new(labels, own.groups.count()).at(span)?;
+    Ok(Some((there.dims, groups)))
 }
 
 /// The axes of groups, where all of the groups are there.
@@ -88,10 +147,9 @@ fn groups_left(grouped: &Grouped, beside: &Quantity, span: Span) -> Bound<Option
 }
 
 /// The value of each position's group, along the dimensions of the positions instead of those of the keys.
-fn spread(of: &Quantity, grouped: &Grouped, keys: &[usize], groups: &Groups, beside: &Quantity) -> Result<LazyArray> {
-    let over = &grouped.grouping.dims;
+fn spread(of: &Quantity, (keys, groups): (&[usize], &Groups), over: &[String], beside: &Quantity) -> Result<LazyArray> {
     let first = keys.iter().copied().min().unwrap_or(0);
-    if let ([axis], [dim]) = (keys, &over[..]) {
+    if let ([axis], [dim]) = (keys, over) {
         return of.array.spread(groups, *axis as i64, dim);
     }
     // The keys side by side, and as one.

@@ -5,7 +5,9 @@ use super::{
     attributes::{self, Kept},
     back,
     diagnostic::Diagnostic,
-    functions, units,
+    functions,
+    print::written,
+    units,
     value::{At, Bound, Failure, Quantity, Val, shown, wrong},
 };
 use crate::{
@@ -200,14 +202,14 @@ impl Binder<'_> {
             return Ok(Val::Number(Scalar::Float(value)));
         }
         if let Some(input) = self.inputs.iter().find(|i| i.name == name) {
-            let help = format!("its variables are {}.t and so on", input.name);
+            let help = format!("its variables are {}.t and so on", written(&input.name));
             return Err(Diagnostic::new(span, format!("'{name}' is an input")).with_help(help).into());
         }
         let having: Vec<String> = self
             .inputs
             .iter()
             .filter(|i| i.dataset.root().var(name).is_some())
-            .map(|i| format!("{}.{name}", i.name))
+            .map(|i| format!("{}.{}", written(&i.name), written(name)))
             .collect();
         if !having.is_empty() {
             let help = format!("write {}", having.join(" or "));
@@ -215,8 +217,8 @@ impl Binder<'_> {
         }
         let mut known: Vec<String> = self.assigned.iter().map(|(n, _)| n.clone()).collect();
         match self.inputs {
-            [only] => known.extend(only.dataset.root().all_vars().iter().map(|v| v.path.clone())),
-            many => known.extend(many.iter().map(|i| i.name.clone())),
+            [only] => known.extend(only.dataset.root().all_vars().iter().map(|v| written(&v.path))),
+            many => known.extend(many.iter().map(|i| written(&i.name))),
         }
         Err(Diagnostic::unknown(span, "variable", name, known.iter().map(String::as_str)).into())
     }
@@ -229,8 +231,9 @@ impl Binder<'_> {
         let Some((at, name)) = input else { return self.part_of(base, field) };
         if self.inputs[at].dataset.root().var(&field.name).is_none() {
             let all = self.inputs[at].dataset.root().all_vars();
-            let known = all.iter().map(|v| v.path.as_str());
-            return Err(Diagnostic::unknown(field.span, &format!("variable of {name}"), &field.name, known).into());
+            let known: Vec<String> = all.iter().map(|v| written(&v.path)).collect();
+            let (what, known) = (format!("variable of {name}"), known.iter().map(String::as_str));
+            return Err(Diagnostic::unknown(field.span, &what, &field.name, known).into());
         }
         self.variable(at, &field.name, span)
     }

@@ -8,7 +8,8 @@ use super::{
     call::{Call, axis},
     diagnostic::Diagnostic,
     known::positions,
-    value::{At, Bound, Failure, Quantity, Val, float, integer, text, wrong},
+    statistics::ddof,
+    value::{At, Bound, Failure, Quantity, Val, integer, text, wrong},
 };
 use crate::{
     array::{LazyArray, WindowShape},
@@ -25,6 +26,12 @@ use std::sync::Arc;
 pub(super) struct Grouped {
     /// The input that they are made of.
     pub input: usize,
+    /// The inputs that the values come from.
+    pub of: Vec<usize>,
+    /// What they are by.
+    pub by: Vec<By>,
+    /// All inputs, of which others may have groups by the same too.
+    pub inputs: Arc<[Dataset]>,
     pub grouping: Arc<Grouping>,
     /// What had been taken of the dimensions that they run along.
     pub taken: Vec<(String, Taken)>,
@@ -91,7 +98,12 @@ impl Binder<'_> {
                 .into());
         }
         let grouped = self.grouping(&x, &asked, call.span)?;
-        let of = |x: &Quantity, op: Op| Reduced::plain(op, &asked.dims).by(x, grouped.clone(), call.span);
+        let shape = call.given("weights").and_then(window_shape);
+        let weights = if shape.is_some() { None } else { self.weights(call, &x)? };
+        let of = |x: &Quantity, op: Op| {
+            let plain = Reduced::plain(op, &asked.dims);
+            Reduced { weights: weights.as_ref(), ..plain }.by(x, grouped.clone(), call.span)
+        };
         let Some(window) = call.given("window") else { return of(&x, Op::Mean) };
         let cyclic = [Part::DayOfYear, Part::Month, Part::Hour, Part::DayOfWeek, Part::Week];
         if !matches!(&asked.by[..], [(_, By::Part { part, .. })] if cyclic.contains(part)) {
@@ -100,19 +112,14 @@ impl Binder<'_> {
         let Ok(length) = u64::try_from(integer(window, "window")?) else {
             return wrong(window.span, "a window is an odd number of groups");
         };
-        let shape = match call.given("weights") {
-            None => WindowShape::Equal,
-            Some(expr) => match text(expr, "weights")?.as_str() {
-                "equal" => WindowShape::Equal,
-                "triangle" => WindowShape::Triangle,
-                _ => return wrong(expr.span, "weights are 'equal' or 'triangle'"),
-            },
-        };
         let wide = Quantity { array: x.array.astype(DType::F64), ..x.clone() };
         let (mean, sums, counts) = (of(&x, Op::Mean)?, of(&wide, Op::Sum)?, of(&wide, Op::Count)?);
         let at = mean.dims().iter().position(|d| *d == grouped.grouping.keys[0].name).unwrap_or(0);
-        let around = |of: &LazyArray| of.astype(DType::F64).around(at as i64, length, shape);
-        let means = around(&sums.array).and_then(|sums| sums.divide(&around(&counts.array)?)).at(window.span)?;
+        let around =
+            |of: &LazyArray| of.astype(DType::F64).around(at as i64, length, shape.unwrap_or(WindowShape::Equal));
+        // The weights of no values are missing by themselves, but take nothing from the window.
+        let counts = counts.array.astype(DType::F64).nan_to_num(0.0, None, None).at(call.span)?;
+        let means = around(&sums.array).and_then(|sums| sums.divide(&around(&counts)?)).at(window.span)?;
         Ok(Quantity { array: means.astype(mean.array.dtype()), ..mean })
     }
 
@@ -125,8 +132,11 @@ impl Binder<'_> {
             return Ok(None);
         }
         let grouped = self.grouping(&x, &asked, call.span)?;
+        let weights = self.weights(call, &x)?;
         let of = |x: &Quantity, op: Op, options: FoldOptions| -> Bound<Quantity> {
-            let result = Reduced { options, ..Reduced::plain(op, &asked.dims) }.by(x, grouped.clone(), call.span)?;
+            let plain = Reduced::plain(op, &asked.dims);
+            let reduced = Reduced { options, weights: weights.as_ref(), ..plain };
+            let result = reduced.by(x, grouped.clone(), call.span)?;
             match brought_back(&result, x, call.span)? {
                 Some(back) => Ok(back),
                 None => wrong(call.span, "the results of these groups cannot be brought back to where they come from"),
@@ -137,7 +147,7 @@ impl Binder<'_> {
             let mean = Val::Array(of(&x, Op::Mean, options)?);
             return binary("subtract", (expr, Val::Array(x)), (expr, mean), call.span).map(|v| Some(v.quantity()));
         }
-        let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;
+        let ddof = ddof(call)?;
         let wide = Quantity { array: x.array.astype(DType::F64), ..x.clone() };
         let (mean, std) = (of(&wide, Op::Mean, options)?, of(&wide, Op::Std, FoldOptions { ddof, ..options })?);
         let dtype = if x.array.dtype().is_float() { x.array.dtype() } else { DType::F64 };
@@ -234,28 +244,46 @@ impl Binder<'_> {
         let selected = self.still_there(*input, &variables, x, span)?;
         let grouping = Grouping::of(&selected, &by).at(span)?;
         let taken = x.taken.iter().filter(|(dim, _)| grouping.dims.contains(dim)).cloned().collect();
-        Ok(Grouped { input: *input, grouping: Arc::new(grouping), taken })
+        let of = x.from.iter().map(|used| used.input).collect();
+        let inputs = self.inputs.iter().map(|input| input.dataset.clone()).collect();
+        Ok(Grouped { input: *input, of, by, inputs, grouping: Arc::new(grouping), taken })
     }
 
     /// An input without the positions of some variables' dimensions that an array does not have any more.
     pub fn still_there(&self, input: usize, variables: &[&str], x: &Quantity, span: Span) -> Bound<Dataset> {
-        let dataset = &self.inputs[input].dataset;
-        let mut selection = Selection::new();
-        let mut dims: Vec<&String> = Vec::new();
-        for variable in variables {
-            let meta = dataset.variable(variable).at(span)?;
-            for (dim, n) in meta.dims.iter().zip(meta.shape.iter()).filter(|(dim, _)| x.dims().contains(dim)) {
-                let is_cut = x.taken.iter().any(|(d, _)| d == dim);
-                if is_cut && !dims.contains(&dim) {
-                    let Some(left) = positions(&x.taken, dim, *n) else {
-                        return wrong(span, format!("what was done to '{dim}' leaves none of its places known"));
-                    };
-                    selection = selection.isel(dim, &listed(&left));
-                    dims.push(dim);
-                }
+        still_there(&self.inputs[input].dataset, variables, x, span)
+    }
+}
+
+/// A dataset without the positions of some variables' dimensions that an array does not have any more.
+pub(super) fn still_there(dataset: &Dataset, variables: &[&str], x: &Quantity, span: Span) -> Bound<Dataset> {
+    let mut selection = Selection::new();
+    let mut dims: Vec<&String> = Vec::new();
+    for variable in variables {
+        let meta = dataset.variable(variable).at(span)?;
+        for (dim, n) in meta.dims.iter().zip(meta.shape.iter()).filter(|(dim, _)| x.dims().contains(dim)) {
+            let is_cut = x.taken.iter().any(|(d, _)| d == dim);
+            if is_cut && !dims.contains(&dim) {
+                let Some(left) = positions(&x.taken, dim, *n) else {
+                    return wrong(span, format!("what was done to '{dim}' leaves none of its places known"));
+                };
+                selection = selection.isel(dim, &listed(&left));
+                dims.push(dim);
             }
         }
-        dataset.select(&selection).at(span)
+    }
+    dataset.select(&selection).at(span)
+}
+
+/// What `weights=` of a climatology says of its window, where it does: any other weights are those of values.
+fn window_shape(weights: &Expr) -> Option<WindowShape> {
+    match &weights.kind {
+        ExprKind::Text(name) | ExprKind::Name(name) => match name.as_str() {
+            "equal" => Some(WindowShape::Equal),
+            "triangle" => Some(WindowShape::Triangle),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -322,7 +350,8 @@ impl<'a> Reduced<'a> {
         let gone: Vec<String> = gone.iter().filter_map(|&k| x.dims().get(k as usize).cloned()).collect();
         let mut out = x.with(array, Kept::Nothing);
         out.attrs = attributes::kept(Kept::All, &[&x.attrs]);
-        described(&mut out.attrs, &self.statistic, &gone, repeated(Some(grouping)), self.weights);
+        let named: Vec<String> = gone.iter().map(|dim| grouping.method_name(dim).to_string()).collect();
+        described(&mut out.attrs, &self.statistic, &named, repeated(Some(grouping)), self.weights);
         out.attrs.remove("cell_measures");
         out.taken.retain(|(dim, _)| !gone.contains(dim));
         for key in &grouping.keys {

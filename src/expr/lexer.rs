@@ -318,9 +318,11 @@ impl Lexer<'_> {
     fn no_number(&self, length: usize) -> Diagnostic {
         let written = &self.rest()[..length];
         let wrong = self.wrong(length, format!("'{written}' is no number"));
-        match written.contains('.') {
-            true => wrong,
-            false => wrong.with_help(format!("a name that begins with a digit stands in backquotes: `{written}`")),
+        match written.split_once('.') {
+            Some((file, variable)) if variable.starts_with(starts_name) => wrong
+                .with_help(format!("a file's name that begins with a digit stands in backquotes: `{file}`.{variable}")),
+            Some(_) => wrong,
+            None => wrong.with_help(format!("a name that begins with a digit stands in backquotes: `{written}`")),
         }
     }
 
@@ -392,6 +394,10 @@ mod tests {
         for (written, message) in [
             ("2m", "'2m' is no number; a name that begins with a digit stands in backquotes: `2m` [2m]"),
             ("1.2.3", "'1.2.3' is no number [1.2.3]"),
+            (
+                "1990.t",
+                "'1990.t' is no number; a file's name that begins with a digit stands in backquotes: `1990`.t [1990.t]",
+            ),
             ("1e", "'1e' is no number; a name that begins with a digit stands in backquotes: `1e` [1e]"),
             ("1__0", "'1__0' is no number [1__0]"),
             ("1_", "'1_' is no number [1_]"),

@@ -289,7 +289,10 @@ impl<'a> Parser<'a> {
         let name = self.ident().ok_or_else(|| self.expected("a name after '.'"))?;
         if self.is("(") {
             let wrong = Diagnostic::new(name.span, format!("'{}' is called as a method", name.name));
-            return Err(wrong.with_help(format!("write {}(...), with the array as an argument", name.name)));
+            return Err(wrong.with_help(match name.name.as_str() {
+                "season" => "seasons of your own go in quotes, as by=\"time.season(JJAS,NDJFM)\"".to_string(),
+                name => format!("write {name}(...), with the array as an argument"),
+            }));
         }
         let span = base.expr.span.to(name.span);
         self.tree(ExprKind::Field(Box::new(base.expr), name), span, base.height)

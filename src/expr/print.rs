@@ -138,11 +138,16 @@ fn write_list(f: &mut Formatter<'_>, items: &[impl Display]) -> fmt::Result {
     items.iter().enumerate().try_for_each(|(k, item)| write!(f, "{}{item}", if k > 0 { ", " } else { "" }))
 }
 
-fn write_name(f: &mut Formatter<'_>, name: &str) -> fmt::Result {
+/// A name as it is to be written: in backquotes where it has other marks than names have, as `a/t`.
+pub(super) fn written(name: &str) -> String {
     match is_plain_name(name) {
-        true => f.write_str(name),
-        false => write!(f, "`{}`", name.replace('`', "``")),
+        true => name.to_string(),
+        false => format!("`{}`", name.replace('`', "``")),
     }
+}
+
+fn write_name(f: &mut Formatter<'_>, name: &str) -> fmt::Result {
+    f.write_str(&written(name))
 }
 
 fn write_text(f: &mut Formatter<'_>, text: &str) -> fmt::Result {

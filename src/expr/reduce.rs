@@ -55,7 +55,7 @@ impl Binder<'_> {
     }
 
     /// What `weights=` says that each value counts: by name, as what `reduce --weights` takes, or by an expression.
-    fn weights(&mut self, call: &Call, x: &Quantity) -> Bound<Option<Found>> {
+    pub fn weights(&mut self, call: &Call, x: &Quantity) -> Bound<Option<Found>> {
         let Some(expr) = call.given("weights") else { return Ok(None) };
         let named = match &expr.kind {
             ExprKind::Text(name) => Some(Weights::from_name(name).at(expr.span)?),

@@ -11,7 +11,9 @@ use super::{
 use crate::{
     array::{LazyArray, Spacing},
     cf::measure,
-    kernels::fold::Spell,
+    dataset::{Cells, Statistic},
+    dtype::DType,
+    kernels::fold::{FoldOptions, Op, Spell},
 };
 
 impl Binder<'_> {
@@ -82,15 +84,23 @@ impl Binder<'_> {
         let mut together = Quantity::of(shape, Kept::Links, &[&x, &y]);
         let along = axes(&call.args.rest, &together)?;
         let along = if along.is_empty() { together.array.all_axes() } else { along };
-        let (array, units) = match call.name {
-            "corr" => (x.array.nancorrcoef(&y.array, &along), Some("1".to_string())),
-            "cov" => {
-                let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;
-                (x.array.nancov(&y.array, &along, ddof), units::of_deviations(&x.attrs, &y.attrs))
-            }
-            _ => (x.array.regression(&y.array, &along), units::of_change(&x.attrs, &y.attrs)),
+        let found = self.weights(call, &together)?;
+        let weights = found.as_ref().map(|found| &found.weights);
+        let (a, b) = (&x.array, &y.array);
+        let array = match (call.name, weights) {
+            ("corr", None) => a.nancorrcoef(b, &along),
+            ("corr", Some(weights)) => a.corrcoef_by(b, weights, &along),
+            ("cov", None) => a.nancov(b, &along, ddof(call)?),
+            ("cov", Some(weights)) => a.cov_by(b, weights, &along, ddof(call)?),
+            (_, None) => a.regression(b, &along),
+            (_, Some(weights)) => a.regression_by(b, weights, &along),
         };
         let array = array.at(call.span)?;
+        let units = match call.name {
+            "corr" => Some("1".to_string()),
+            "cov" => units::of_deviations(&x.attrs, &y.attrs),
+            _ => units::of_change(&x.attrs, &y.attrs),
+        };
         let shape = std::mem::replace(&mut together.array, array.clone());
         let whole = Quantity { array: shape, ..together.clone() };
         let mut out = without(&whole, &along, together);
@@ -103,18 +113,26 @@ impl Binder<'_> {
         let x = self.array(call.required("x")?)?;
         let along = axes(&call.args.rest, &x)?;
         let along = if along.is_empty() { x.array.all_axes() } else { along };
+        let found = self.weights(call, &x)?;
+        let weights = found.as_ref().map(|found| &found.weights);
+        let mut places = along.clone();
+        places.sort_unstable();
+        let of = |x: &LazyArray, op: Op, ddof: f64| {
+            let options = FoldOptions { ddof, ..FoldOptions::default() };
+            let cells = Cells { axes: &along, groups: None, weights, options };
+            Statistic::from(op).of(x, &cells)?.expand_dims(&places)
+        };
         if call.name == "anom" {
-            let anomaly = || {
-                let mut places = along.clone();
-                places.sort_unstable();
-                x.array.subtract(&x.array.nanmean(&along)?.expand_dims(&places)?)
-            };
-            let mut out = x.with(anomaly().at(call.span)?, Kept::Units);
+            let anomaly = of(&x.array, Op::Mean, 0.0).and_then(|mean| x.array.subtract(&mean));
+            let mut out = x.with(anomaly.at(call.span)?, Kept::Units);
             measure::difference(&mut out.attrs);
             return Ok(out);
         }
-        let ddof = call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))?;
-        let mut out = x.with(x.array.standardized(&along, ddof).at(call.span)?, Kept::Links);
+        let ddof = ddof(call)?;
+        let wide = x.array.astype(DType::F64);
+        let standardized = || wide.standardized_by(&of(&wide, Op::Mean, 0.0)?, &of(&wide, Op::Std, ddof)?);
+        let dtype = if x.array.dtype().is_float() { x.array.dtype() } else { DType::F64 };
+        let mut out = x.with(standardized().at(call.span)?.astype(dtype), Kept::Links);
         set_units(&mut out, Some("1".to_string()));
         Ok(out)
     }
@@ -138,6 +156,11 @@ impl Binder<'_> {
         set_units(&mut out, Some("1".to_string()));
         Ok(out)
     }
+}
+
+/// Degrees of freedom that are taken off.
+pub(super) fn ddof(call: &Call) -> Bound<f64> {
+    call.given("ddof").map_or(Ok(0.0), |e| float(e, "ddof"))
 }
 
 /// What is said of a quantity whose dimensions `axes` of `x` are gone.

@@ -152,6 +152,9 @@ fn part(item: &IndexItem) -> Bound<Part> {
             Some(Literal::Int(_)) => Ok(Part::Index(Index::At(integer(value, "a position")?))),
             Some(Literal::List(_)) => Ok(Part::Positions(integers(value, "positions")?)),
             Some(Literal::None) => wrong(item.span, "a new dimension is made with expand_dims"),
+            Some(Literal::Text(_)) => {
+                wrong(item.span, "a position is no text; compare labels, as x[time == \"1991-07\"]")
+            }
             _ => wrong(item.span, "positions are whole numbers, slices, or lists of whole numbers"),
         },
         IndexKind::Ellipsis => Ok(Part::Index(Index::ALL)),

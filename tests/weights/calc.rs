@@ -6,6 +6,7 @@ use super::{
     run, told,
 };
 use aosx::{
+    array::{Anchor, Rolling},
     cf::decoding::ValidRange,
     dataset::{By, Selection, Statistic, Weights},
     dtype::DType,
@@ -15,7 +16,7 @@ use aosx::{
 use assert_cmd::Command;
 use std::path::Path;
 
-fn aosx(folder: &Path, args: &[&str]) -> std::process::Output {
+pub fn aosx(folder: &Path, args: &[&str]) -> std::process::Output {
     Command::cargo_bin("aosx").unwrap().arg("--quiet").args(args).current_dir(folder).output().unwrap()
 }
 
@@ -65,6 +66,10 @@ fn calc_gives_what_reduce_gives() {
         ("std(t, weights=w_all)", request(Op::Std, "", "time lat lon", "w_all")),
         ("median(t, lat, lon, weights=w_map)", request(median, "", "lat lon", "w_map")),
         ("quantile(t, time, q=0.9, weights=w_time)", request(quantile(0.9), "", "time", "w_time")),
+        (
+            "iqr(t, lat, lon, by=time.month, weights=area)",
+            request(OrderStatistic::Iqr, "time.month", "lat lon", "area"),
+        ),
         ("mean(t, time, by=time.month, weights=w_time)", request(Op::Mean, "time.month", "time", "w_time")),
         ("mean(t, lat, lon, by=time.month, weights=area)", request(Op::Mean, "time.month", "lat lon", "area")),
         ("sum(t, by=region, weights='cos-lat')", request(Op::Sum, "region", "", "cos-lat")),
@@ -96,6 +101,8 @@ fn expressions_weigh_too() {
     same("mean(t, lat, weights=where(lat > 0, w_map, 0))", "mean(t[lat=0:2], lat, weights=w_map[lat=0:2])");
     same("mean(t, time, by=level, weights=w_time * 2)", "mean(t, time, by=level, weights=w_time)");
     same("mean(t, weights=3)", "mean(t)");
+    let quarters = |q: &str| format!("quantile(t, time, q={q}, weights=w_time)");
+    same("iqr(t, time, weights=w_time)", &format!("{} - {}", quarters("0.75"), quarters("0.25")));
     // Results of groups go back to where they are from.
     same(
         "mean(t, time, weights=1 / count(time, by=time.month))",
@@ -135,6 +142,55 @@ fn results_of_rasters_and_of_several_keys_come_back() {
     ] {
         let (dtype, bytes, _) = calc(&format!("x = {program}"));
         assert_near(&super::numbers((dtype, bytes)), &told(&all[wanted]), 1e-4, program);
+    }
+}
+
+#[test]
+fn deviations_relations_and_windows_weigh() {
+    let all = expected();
+    let cases = all["deviating"].as_object().unwrap();
+    assert!(cases.len() > 14);
+    for (program, wanted) in cases {
+        let (dtype, bytes, _) = calc(&format!("x = {program}"));
+        let (got, wanted) = (super::numbers((dtype, bytes)), told(wanted));
+        // Values of float32 near 280 are taken from one another.
+        assert_near(&got, &wanted, if program.starts_with("anom") { 2e-5 } else { 2e-6 }, program);
+    }
+}
+
+#[test]
+fn windows_of_reduce_weigh_as_those_of_calc() {
+    let dataset = Dataset::open(folder().join("made.nc")).unwrap();
+    for (op, name) in [(Op::Mean, "mean"), (Op::Sum, "sum"), (Op::Count, "count")] {
+        let mut request = request(op, "", "time", "w_time");
+        request.rolling = Some(Rolling { length: 6, anchor: Anchor::Center });
+        request.options.min_count = 3;
+        let program = format!("x = rolling(t, time, 6, '{name}', center=true, min_count=3, weights=w_time)");
+        let (dtype, bytes, told) = calc(&program);
+        assert_eq!(run(&Session::new(), &dataset, &request), (dtype, bytes), "{program}");
+        let attrs = request.of(&dataset).unwrap().schema.var("t").unwrap().attrs.clone();
+        let same = ["cell_methods", "units"].map(|name| attrs.text(name).unwrap_or("-").to_string()).join("; ");
+        assert_eq!(told, same, "{program}");
+    }
+    assert!(
+        calc("x = rolling(t, time, 3, weights=w_time)")
+            .2
+            .starts_with("time: mean (window of 3 values, weighted by w_time)")
+    );
+    // One missing value is enough where all are to count.
+    let mut request = request(Op::Mean, "", "time", "w_time");
+    request.rolling = Some(Rolling { length: 3, anchor: Anchor::Last });
+    let skipping = super::numbers(run(&Session::new(), &dataset, &request));
+    request.options.keep_missing = true;
+    let keeping = super::numbers(run(&Session::new(), &dataset, &request));
+    let t = super::numbers(run(&Session::new(), &dataset, &{
+        let mut each = request.clone();
+        each.rolling = Some(Rolling { length: 1, anchor: Anchor::Last });
+        each
+    }));
+    for (k, mean) in keeping.iter().enumerate() {
+        let is_missing = (0..3).any(|back| k >= 12 * back && t[k - 12 * back].is_nan());
+        assert!(if is_missing { mean.is_nan() } else { *mean == skipping[k] }, "{k}: {mean}");
     }
 }
 
@@ -182,6 +238,14 @@ fn mistakes_are_shown() {
         ("x = quantile(t, 0.5, lat, weights='cos-lat', method=hazen)", "'hazen'"),
         ("x = std(t, lat, ddof=1, weights='cos-lat')", "degrees of freedom"),
         ("x = mean(t, lat, weights=[1, 2])", "a list is no value"),
+        ("x = standardize(t, time.month, ddof=1, weights=w_time)", "degrees of freedom"),
+        ("x = cov(t, n, time, ddof=1, weights=w_time)", "degrees of freedom"),
+        (
+            "x = rolling(t, time, 3, 'std', weights=w_time)",
+            "no std of windows with weights; there are sum, mean and count",
+        ),
+        ("x = corr(w_time, w_time, time, weights=cells)", "the weights lie along 'lat', which this does not have"),
+        ("x = clim(t, time.month, window=3, weights='triangel')", "no variable 'triangel'"),
         ("x = mean(t, time, closed=right)", "closed is about bins of time; give every=\"1d\" too"),
         ("x = mean(t, time, every='1d', closed=middle)", "an end of a bin is left or right, not 'middle'"),
         ("x = mean(t, time, every='1mo', origin=start)", "moves bins of fixed length only"),

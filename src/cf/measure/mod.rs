@@ -11,9 +11,11 @@ mod parse;
 mod ratio;
 mod said;
 mod table;
+mod water;
 
 pub use conversion::Conversion;
 pub use said::{between, difference, is_difference, of, same};
+pub use water::conversion;
 
 use crate::error::{Error, Problem, Result};
 use ratio::Ratio;

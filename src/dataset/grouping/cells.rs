@@ -74,6 +74,8 @@ impl TimeCells {
         }
         let calendar = time.units.calendar();
         let finest = finest(by);
+        let climatology = repeats(by);
+        let of_seasons = climatology.is_none() && by.iter().any(|by| matches!(by, By::Seasons { .. }));
         let (mut times, mut bounds) = (Vec::new(), Vec::new());
         for end in ends {
             let Some([first, last]) = end else {
@@ -82,16 +84,21 @@ impl TimeCells {
                 continue;
             };
             let (from, until) = (finest.period(calendar, first)?, finest.period(calendar, last)?);
-            times.push((encode(from[0]) + encode(from[1])) / 2.0);
+            let middle_of = if of_seasons { [from[0], until[1]] } else { from };
+            times.push((encode(middle_of[0]) + encode(middle_of[1])) / 2.0);
             bounds.push([encode(from[0]), encode(until[1])]);
         }
-        Ok(Some(TimeCells { of: coordinate.clone(), coordinate, times, bounds, climatology: repeats(by) }))
+        Ok(Some(TimeCells { of: coordinate.clone(), coordinate, times, bounds, climatology }))
     }
 }
 
 /// The shortest of the periods that groups are of.
 fn finest(by: &[By]) -> Period {
-    by.iter().map(Period::of).max().unwrap_or(Period::Year)
+    match by.iter().map(Period::of).max() {
+        // The winter of a year has its first months and its last.
+        Some(Period::Seasons) if by.len() > 1 => Period::Month,
+        finest => finest.unwrap_or(Period::Year),
+    }
 }
 
 /// What a climatology goes over: parts of years without the year, or of days without the day.

@@ -54,6 +54,22 @@ impl Labels {
         text.unwrap_or_default()
     }
 
+    /// For each of them, its place among others, if it is there.
+    pub(crate) fn places_in(&self, others: &Labels) -> Vec<Option<usize>> {
+        fn places<K: Ord>(all: impl Iterator<Item = K>, others: impl Iterator<Item = K>) -> Vec<Option<usize>> {
+            let others: BTreeMap<K, usize> = others.enumerate().map(|(at, label)| (label, at)).collect();
+            all.map(|label| others.get(&label).copied()).collect()
+        }
+        match (self, others) {
+            (Labels::Integers(a), Labels::Integers(b)) => places(a.iter(), b.iter()),
+            (Labels::Numbers(a), Labels::Numbers(b)) => {
+                places(a.iter().map(|x| x.to_bits()), b.iter().map(|x| x.to_bits()))
+            }
+            (Labels::Texts(a), Labels::Texts(b)) => places(a.iter(), b.iter()),
+            _ => vec![None; self.len()],
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -101,6 +117,23 @@ impl Column {
         let names = values.iter().map(|&v| seasons.all()[v as usize].name().to_string()).collect();
         let mut column = Column::new(of, "season", Labels::Texts(names));
         column.key.attrs.set("long_name", "season");
+        Ok(column)
+    }
+
+    /// By the years in which seasons end: that of December 1990 in DJF is 1991. What lies in no season is in no year.
+    pub fn of_season_years(time: &Time, seasons: &Seasons) -> Result<Column> {
+        let calendar = time.units.calendar();
+        let year = |at: Instant| -> Result<Option<i64>> {
+            let Some((place, begin)) = seasons.begin(calendar, at)? else { return Ok(None) };
+            let months = seasons.all()[place].months().count() as i64;
+            let last = calendar.month_start(calendar.month_number(begin) + months - 1)?;
+            Ok(Some(Part::Year.of(calendar, last)))
+        };
+        let years = time.instants.iter().map(|at| at.map_or(Ok(None), year)).collect::<Result<Vec<_>>>()?;
+        let (of, values) = distinct(years.into_iter());
+        let mut column = Column::new(of, Part::Year.name(), Labels::Integers(values));
+        column.key.attrs.set("long_name", "year in which the season ends");
+        column.key.attrs.set("units", "1");
         Ok(column)
     }
 

@@ -157,9 +157,14 @@ impl Grouping {
     fn found(dataset: &Dataset, by: &[By]) -> Result<Grouping> {
         let mut columns = Vec::with_capacity(by.len());
         for one in by {
-            columns.push(column(dataset, one)?);
+            columns.push(column(dataset, one, by)?);
         }
         let Some(first) = columns.first() else { return Err(Error::usage("groups by nothing")) };
+        if let Some(twice) =
+            columns.iter().enumerate().find(|(k, c)| columns[..*k].iter().any(|o| o.key.name == c.key.name))
+        {
+            return Err(Error::usage(format!("groups by '{}' twice", twice.1.key.name)));
+        }
         let mut dims = first.dims.clone();
         let mut lengths = first.lengths.clone();
         for column in &columns[1..] {
@@ -197,6 +202,14 @@ impl Grouping {
     pub fn names(&self, coordinate: &str) -> bool {
         let is_time = |cells: &TimeCells| cells.coordinate.rsplit('/').next() == Some(coordinate);
         self.keys.iter().any(|key| key.name == coordinate) || self.cells.as_ref().is_some_and(is_time)
+    }
+
+    /// What `cell_methods` calls a dimension that groups run along: bins have cells of their own.
+    pub fn method_name<'n>(&'n self, dim: &'n str) -> &'n str {
+        match &self.keys[..] {
+            [bins] if bins.bounds.is_some() && self.dims == [dim] => &bins.name,
+            _ => dim,
+        }
     }
 
     /// The labels of a group, for people: `month=3, lat_bins=45`.
@@ -261,20 +274,36 @@ fn cells_of(dataset: &Dataset, meta: &VarMeta) -> Result<Option<Vec<f64>>> {
     own.map(|b| dataset.numbers(&b.path)).transpose()
 }
 
-/// The labels of one thing.
-fn column(dataset: &Dataset, by: &By) -> Result<Column> {
+/// The seasons of one's own whose years are grouped by too.
+fn seasons_of_years<'a>(by: &By, all: &'a [By]) -> Option<&'a Seasons> {
+    let By::Part { coordinate: own, part: Part::Year } = by else { return None };
+    all.iter().find_map(|other| match other {
+        By::Seasons { coordinate, seasons } if coordinate == own => Some(seasons),
+        _ => None,
+    })
+}
+
+/// The labels of one thing, of all that is grouped by.
+fn column(dataset: &Dataset, by: &By, all: &[By]) -> Result<Column> {
     // A variable may be called like a part of a date.
     if let By::Part { coordinate, part } = by
         && scope::variable(dataset.root(), "", &format!("{coordinate}.{}", part.name())).is_some()
     {
-        return column(dataset, &By::Values(format!("{coordinate}.{}", part.name())));
+        return column(dataset, &By::Values(format!("{coordinate}.{}", part.name())), all);
     }
     let meta = variable(dataset, by.variable())?;
-    if meta.dims.is_empty() {
+    let rank = scope::rank(meta);
+    if rank == 0 {
         return Err(Error::usage("it has no dimension that values could be grouped along").in_variable(&meta.path));
     }
     let column = match by {
-        By::Part { coordinate, part } => Column::of_part(&Time::of(dataset, coordinate)?, *part),
+        By::Part { coordinate, part } => {
+            let time = Time::of(dataset, coordinate)?;
+            match seasons_of_years(by, all) {
+                Some(seasons) => Column::of_season_years(&time, seasons),
+                None => Column::of_part(&time, *part),
+            }
+        }
         By::Seasons { coordinate, seasons } => Column::of_seasons(&Time::of(dataset, coordinate)?, seasons),
         By::Every { coordinate, frequency, options } => {
             Column::of_bins_of_time(&Time::of(dataset, coordinate)?, meta, frequency, options)
@@ -285,8 +314,8 @@ fn column(dataset: &Dataset, by: &By) -> Result<Column> {
         By::Bins { edges, .. } => Ok(Column::of_bins(&dataset.numbers(&meta.path)?, meta, edges)),
     };
     let mut column = column.map_err(|e| e.in_variable(&meta.path))?;
-    column.dims = meta.dims.clone();
-    column.lengths = meta.shape.0.clone();
+    column.dims = meta.dims[..rank].to_vec();
+    column.lengths = meta.shape[..rank].to_vec();
     Ok(column)
 }
 

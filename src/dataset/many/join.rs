@@ -23,11 +23,19 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Opens and orders files, checks that they go together, and says what they hold. Gives the paths in order, too.
+/// Files, one behind the other.
+pub(super) struct Joined {
+    pub files: JoinedFiles,
+    pub paths: Vec<PathBuf>,
+    /// The dimension whose positions are in no order so, and the order that they are to have.
+    pub order: Option<(String, Vec<usize>)>,
+}
+
+/// Opens and orders files, checks that they go together, and says what they hold.
 ///
 /// # Errors
 /// As [`open_many`](super::open_many).
-pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Result<(JoinedFiles, Vec<PathBuf>)> {
+pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Result<Joined> {
     let (first, reference) = reference(paths, how, findings)?;
     let held = (reference.pool.most() / 4).min(HELD_MAX);
     let rest: Vec<&PathBuf> = paths.iter().skip_while(|p| **p != reference.path).collect();
@@ -51,7 +59,30 @@ pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Re
         put_in_order(&mut scanned, coordinate, how, findings)?;
     }
     let paths = scanned.iter().map(|one| one.door.path.clone()).collect();
-    Ok((together(first, reference, scanned, how)?, paths))
+    let order = match (&reference.coordinate, &reference.dim) {
+        (Some(coordinate), Some(dim)) if how.overlap == Overlap::Sort => {
+            step_by_step(&scanned, coordinate)?.map(|order| (dim.clone(), order))
+        }
+        _ => None,
+    };
+    Ok(Joined { files: together(first, reference, scanned, how)?, paths, order })
+}
+
+/// The order of the labels of all files; `None` where they stand in it.
+fn step_by_step(scanned: &[Scanned], coordinate: &Coordinate) -> Result<Option<Vec<usize>>> {
+    let labels = scanned.iter().enumerate().flat_map(|(file, one)| one.values.iter().map(move |&x| (x, file)));
+    let labels: Vec<(f64, usize)> = labels.collect();
+    let mut order: Vec<usize> = (0..labels.len()).collect();
+    order.sort_by(|&a, &b| labels[a].0.total_cmp(&labels[b].0));
+    if let Some(pair) = order.windows(2).find(|pair| labels[pair[0]].0 == labels[pair[1]].0) {
+        let [(label, a), (_, b)] = [labels[pair[0]], labels[pair[1]]];
+        let [a, b] = [a, b].map(|file| &scanned[file].door.path);
+        let label = shown(coordinate.units.as_ref(), label);
+        let text = format!("{label} is in {} too; leave one out, or give --overlap keep", a.display());
+        return Err(Error::usage(text).in_variable(&coordinate.path).in_file(b));
+    }
+    let is_there = order.is_sorted() || order.is_sorted_by(|a, b| a > b);
+    Ok((!is_there).then_some(order))
 }
 
 /// Which variables some files have in other units, in words.
@@ -179,13 +210,14 @@ fn put_in_order(scanned: &mut [Scanned], coordinate: &Coordinate, how: &Many, fi
         let [a, b] = [&pair[0], &pair[1]].map(|one| one.door.path.display());
         if apart <= 0.0 && how.overlap == Overlap::Refuse {
             let text = format!(
-                "it begins at {}, and {a} goes on to {}; leave one out, or give --overlap keep",
+                "it begins at {}, and {a} goes on to {}; leave one out, or give --overlap keep, or sort",
                 shown(begin),
                 shown(end)
             );
             return Err(Error::usage(text).in_variable(&coordinate.path).in_file(&pair[1].door.path));
         }
-        if step.is_some_and(|step| apart > GAP * step) {
+        // In order of steps, another file may have what lies between.
+        if how.overlap != Overlap::Sort && step.is_some_and(|step| apart > GAP * step) {
             findings.gaps.push(format!(
                 "{}: a gap between {} ({a}) and {} ({b})",
                 coordinate.path,

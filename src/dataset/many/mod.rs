@@ -12,7 +12,7 @@ mod pool;
 mod scan;
 mod source;
 
-use super::{Dataset, Held};
+use super::{Dataset, Held, Selection};
 use crate::error::{Error, Result};
 use std::{path::PathBuf, sync::Arc};
 
@@ -36,6 +36,8 @@ pub enum Overlap {
     Refuse,
     /// They are kept as they are, one file behind the other.
     Keep,
+    /// Steps of all files are put in order, as those of files by month; none may be in two.
+    Sort,
 }
 
 /// What is to be done with files that cannot be opened, or do not belong to the others.
@@ -98,6 +100,9 @@ pub fn open_many(paths: &[PathBuf], how: &Many) -> Result<(Dataset, Findings)> {
     if paths.is_empty() {
         return Err(Error::usage("no input; name a file"));
     }
-    let (joined, paths) = join::join(paths, how, &mut findings)?;
-    Ok((Dataset(Held::Stored { container: Arc::new(joined), paths: paths.into() }), findings))
+    let join::Joined { files, paths, order } = join::join(paths, how, &mut findings)?;
+    let whole = Dataset(Held::Stored { container: Arc::new(files), paths: paths.into() });
+    let Some((dim, positions)) = order else { return Ok((whole, findings)) };
+    let positions: Vec<String> = positions.iter().map(usize::to_string).collect();
+    Ok((whole.select(&Selection::new().isel(&dim, &positions.join(",")))?, findings))
 }

@@ -6,7 +6,7 @@ mod part;
 mod resolve;
 mod times;
 
-use super::{Dataset, output::lossless, scope};
+use super::{Dataset, encoded::flags_as, output::lossless, scope};
 use crate::{
     array::LazyArray,
     attrs::{Attrs, Value},
@@ -200,8 +200,7 @@ impl Selected {
         let base = self.of.variable(&meta.path)?;
         let parts = self.parts_of(base);
         let texts = self.of.texts(&meta.path)?;
-        // The last dimension of characters is the length of the strings.
-        let rank = base.dims.len() - usize::from(base.stored == StoredType::Char && !base.dims.is_empty());
+        let rank = scope::rank(base);
         Ok(pick(&texts, &base.shape[..rank], &parts[..rank]))
     }
 
@@ -341,6 +340,7 @@ fn become_computed(var: &mut VarMeta, dtype: DType) {
     let mut attrs = Attrs::new();
     attrs.set("_FillValue", fill);
     var.attrs.iter().for_each(|(name, value)| attrs.set(name, value.clone()));
+    flags_as(&mut attrs, dtype);
     var.attrs = attrs;
 }
 

@@ -47,7 +47,7 @@ const QUANTILE: &[Parameter] = reduced!(
     [Required("x"), Required("q")] Keyword("method", "'linear'"), WEIGHTS, SKIPNA, MIN_COUNT
 );
 const ALONG: &[Parameter] = &[Required("x"), Required("axis")];
-const PAIR: &[Parameter] = &[Required("x"), Required("y"), Dims];
+const PAIR: &[Parameter] = &[Required("x"), Required("y"), Dims, WEIGHTS];
 const SPELLS: &[Parameter] = &[Required("condition"), Required("axis"), Required("n")];
 
 const fn row(
@@ -215,7 +215,7 @@ pub const TABLE: &[Function] = &[
         "The number of values that are not zero.",
     ),
     row(Reduction, "first", &[], REDUCED, "The first value along the dimensions."),
-    row(Reduction, "iqr", &[], REDUCED, "The distance from the quartile below to the quartile above."),
+    row(Reduction, "iqr", &[], WEIGHTED, "The distance from the quartile below to the quartile above."),
     row(Reduction, "last", &[], REDUCED, "The last value along the dimensions."),
     row(Reduction, "mad", &[], REDUCED, "The median distance from the median, not scaled."),
     row(Reduction, "max", &["amax", "nanmax"], REDUCED, "The greatest value."),
@@ -253,7 +253,7 @@ pub const TABLE: &[Function] = &[
         Statistic,
         "anom",
         &[],
-        &[Required("x"), Dims],
+        &[Required("x"), Dims, WEIGHTS],
         "x less its mean along dimensions, or of its group: anom(t, time.month).",
     ),
     row(
@@ -261,7 +261,7 @@ pub const TABLE: &[Function] = &[
         "clim",
         &["climatology"],
         &[Required("x"), Dims, Keyword("window", "None"), Keyword("weights", "'equal'")],
-        "The mean of each group, as clim(t, time.month), or of a window of groups round each.",
+        "The mean of each group, or of a window round each: all alike, as a 'triangle', or by other weights.",
     ),
     row(
         Statistic,
@@ -274,7 +274,7 @@ pub const TABLE: &[Function] = &[
         Statistic,
         "cov",
         &["covariance"],
-        &[Required("x"), Required("y"), Dims, Keyword("ddof", "0")],
+        &[Required("x"), Required("y"), Dims, Keyword("ddof", "0"), WEIGHTS],
         "Covariance of two arrays, over the places where neither is missing.",
     ),
     row(
@@ -301,7 +301,7 @@ pub const TABLE: &[Function] = &[
         Statistic,
         "standardize",
         &[],
-        &[Required("x"), Dims, Keyword("ddof", "0")],
+        &[Required("x"), Dims, Keyword("ddof", "0"), WEIGHTS],
         "x less its mean, over its standard deviation; along dimensions, or by groups.",
     ),
     row(Statistic, "trend", &[], ALONG, "The straight line through x, by least squares."),
@@ -338,6 +338,7 @@ pub const TABLE: &[Function] = &[
             Keyword("center", "false"),
             Keyword("min_count", "window"),
             Keyword("ddof", "0"),
+            WEIGHTS,
         ],
         "A reduction of the window of so many values up to each one, or around it.",
     ),

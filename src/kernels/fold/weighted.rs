@@ -126,8 +126,12 @@ pub fn weighted(op: Op, weights: WeightTable, input: DType, options: FoldOptions
 /// When there is none.
 pub fn check_weighted(op: Op, options: FoldOptions) -> Result<()> {
     if !matches!(op, Op::Sum | Op::Mean | Op::Var | Op::Std | Op::Count) {
+        let why = match op {
+            Op::Prod => "",
+            _ => ": it is the same whatever values count",
+        };
         return Err(Error::usage(format!(
-            "no {op} with weights; there are sum, mean, var, std, count (the sum of weights), quantile, median"
+            "no {op} with weights{why}; there are sum, mean, var, std, count (the sum of weights), quantile, median, iqr"
         )));
     }
     if options.ddof != 0.0 && matches!(op, Op::Var | Op::Std) {
