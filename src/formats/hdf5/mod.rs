@@ -228,8 +228,10 @@ impl Hdf5 {
                 Ok(Arc::new(Direct { origin, file, meta, grid, layout, place, pipeline, stored, fill }))
             }
             ("contiguous", _) if of.typed.is_direct && is_whole => {
+                // Behind a user block the library adds its length to "nowhere" too: what takes no bytes has no place.
+                let is_written = of.stored.storage.stored_bytes != Some(0);
                 // SAFETY: the dataset is open.
-                let offset = Some(unsafe { H5Dget_offset(dataset.get()) }).filter(|&n| n != HADDR_UNDEF);
+                let offset = Some(unsafe { H5Dget_offset(dataset.get()) }).filter(|&n| is_written && n != HADDR_UNDEF);
                 let file = self.data_of(&dataset, of.key)?;
                 let grid = Grid::of_contiguous(meta.shape.clone(), size)?;
                 let (place, stored) = (Place::Contiguous(offset), of.stored.clone());
@@ -283,7 +285,9 @@ impl Container for Hdf5 {
         let fail = |e: Error| e.in_file(self.data.path()).in_variable(variable);
         let (meta, of) = self.find(variable).map_err(fail)?;
         match meta.stored {
-            StoredType::Text | StoredType::FixedText(_) => sync(|| text::read_all(&self.dataset(of)?)).map_err(fail),
+            StoredType::Text | StoredType::FixedText(_) => sync(|| text::read_all(&self.dataset(of)?))
+                .and_then(|texts| text::grown(texts, &of.extent, &meta.shape))
+                .map_err(fail),
             StoredType::Char => {
                 // Compressed text may be longer than its file, but not by more than this.
                 let bytes_max = self.data.len().saturating_mul(1024).min(256 << 20);

@@ -299,6 +299,30 @@ fn edge_chunks_without_filters() {
     assert_eq!(values::<i32>(&*c, "v"), data);
 }
 
+/// Behind a user block, the library says that what was never written begins one byte before the file does.
+#[test]
+fn what_was_never_written_has_no_place_behind_a_user_block() {
+    use hdf5_sys::{h5d, h5f, h5p, h5s, h5t};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("unwritten.h5");
+    let fill = -5i32;
+    sync(|| unsafe {
+        let creation = h5p::H5Pcreate(*h5p::H5P_CLS_FILE_CREATE);
+        h5p::H5Pset_userblock(creation, 512);
+        let name = c_name(path.as_os_str().as_bytes());
+        let file = h5f::H5Fcreate(name.as_ptr(), h5f::H5F_ACC_TRUNC, creation, 0);
+        let plist = h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE);
+        h5p::H5Pset_fill_value(plist, *h5t::H5T_NATIVE_INT32, (&raw const fill).cast());
+        let space = h5s::H5Screate_simple(1, [3].as_ptr(), std::ptr::null());
+        let set = h5d::H5Dcreate2(file, c"v".as_ptr(), *h5t::H5T_NATIVE_INT32, space, 0, plist, 0);
+        assert!(set >= 0);
+        for id in [set, space, plist, file, creation] {
+            hdf5_sys::h5i::H5Idec_ref(id);
+        }
+    });
+    assert_eq!(values::<i32>(&*open(&path).unwrap(), "v"), [fill; 3]);
+}
+
 /// Stored bytes that are missing or broken are an error that says where.
 #[test]
 fn broken_chunks_say_where() {

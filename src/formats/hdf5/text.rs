@@ -1,7 +1,10 @@
 //! Strings: of variable length, which the library allocates, and of fixed length with three kinds of padding.
 
 use super::id::{Id, check};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    shape::Shape,
+};
 use hdf5_sys::{
     h5d::{H5Dget_space, H5Dget_type, H5Dread},
     h5p::H5P_DEFAULT,
@@ -64,5 +67,44 @@ pub(super) fn read_all(dataset: &Id) -> Result<Vec<String>> {
         }
         let bytes: &[u8] = bytemuck::cast_slice(&buffer);
         Ok(bytes.chunks_exact(width.max(1)).take(count).map(|b| fixed(&kind, b)).collect())
+    }
+}
+
+/// The strings of a variable of `shape`, whose dataset has so many as `extent` says: those behind it are empty.
+pub(super) fn grown(texts: Vec<String>, extent: &Shape, shape: &Shape) -> Result<Vec<String>> {
+    if extent == shape {
+        return Ok(texts);
+    }
+    let bytes = shape.bytes(size_of::<*mut c_char>())?;
+    if bytes > BYTES_MAX {
+        return Err(Error::unsupported(format!("reading strings of shape {shape} at once")));
+    }
+    let strides = shape.strides();
+    let mut out = vec![String::new(); shape.elements()? as usize];
+    for (n, text) in texts.into_iter().enumerate() {
+        let (mut rest, mut to) = (n as u64, 0);
+        for (length, stride) in extent.iter().zip(&strides).rev() {
+            to += rest % length * stride;
+            rest /= length;
+        }
+        if let Some(slot) = out.get_mut(to as usize) {
+            *slot = text;
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_keep_their_places_where_dimensions_have_grown() {
+        let texts = || ["a", "b", "c", "d"].map(String::from).to_vec();
+        let of = |extent: [u64; 2], shape: [u64; 2]| grown(texts(), &Shape(extent.to_vec()), &Shape(shape.to_vec()));
+        assert_eq!(of([2, 2], [2, 2]).unwrap(), texts());
+        assert_eq!(of([2, 2], [3, 3]).unwrap(), ["a", "b", "", "c", "d", "", "", "", ""]);
+        assert_eq!(grown(vec![], &Shape(vec![0, 2]), &Shape(vec![1, 2])).unwrap(), ["", ""]);
+        assert!(of([2, 2], [1 << 40, 2]).is_err());
     }
 }
