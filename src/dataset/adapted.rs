@@ -1,6 +1,6 @@
 //! A computation as a format can hold it.
 
-use super::{Computation, LeftOut, TextFrom, Wanted, Why};
+use super::{Computation, LeftOut, TextFrom, Wanted, Why, encoded::can_be};
 use crate::{
     array::LazyArray,
     attrs::Value,
@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 impl Computation {
     /// The same, as `format` can hold it: numbers of types that it lacks get one that holds their values. Where there are no
-    /// strings, labels of groups are characters, and other strings are left out.
+    /// strings, labels of groups are characters, and other strings are left out. A `_FillValue` that no value of the variable
+    /// can be, as NaN among integers, marks nothing, and is left out, since formats refuse it.
     ///
     /// The older classic form has neither unsigned nor 64-bit integers: they become wider ones, and doubles where not
     /// known to fit. No NetCDF has half precision. Classic files have one unlimited dimension, the first of a variable.
@@ -23,6 +24,7 @@ impl Computation {
     /// When sizes overflow.
     pub fn adapted(&self, format: OutputFormat) -> Result<Computation> {
         let mut out = self.clone();
+        without_idle_fills(&mut out.schema);
         if matches!(format, OutputFormat::Zarr2 | OutputFormat::Zarr3) {
             return Ok(out);
         }
@@ -90,6 +92,20 @@ impl Computation {
     }
 }
 
+fn without_idle_fills(group: &mut Group) {
+    for meta in &mut group.vars {
+        let is_idle = |fill: &Value| match &meta.stored {
+            StoredType::Number { dtype, .. } => !can_be(fill, *dtype),
+            StoredType::Char => fill.text().is_none_or(|text| text.len() > 1),
+            _ => fill.text().is_none(),
+        };
+        if meta.attrs.get("_FillValue").is_some_and(is_idle) {
+            meta.attrs.remove("_FillValue");
+        }
+    }
+    group.groups.iter_mut().for_each(without_idle_fills);
+}
+
 /// A copy in another type, which holds all of its numbers or is an error.
 fn exactly(wanted: &Wanted, held: DType) -> Result<LazyArray> {
     let array = &wanted.array;
@@ -133,4 +149,37 @@ pub(super) fn var_mut<'a>(group: &'a mut Group, path: &str) -> Option<&'a mut cr
 fn remove(group: &mut Group, path: &str) {
     group.vars.retain(|v| v.path != path);
     group.groups.iter_mut().for_each(|inner| remove(inner, path));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{attrs::Attrs, shape::Shape, source::VarMeta};
+
+    #[test]
+    fn a_fill_value_that_no_value_can_be_is_left_out() {
+        let is_kept = |stored: StoredType, fill: Value| {
+            let mut attrs = Attrs::new();
+            attrs.set("_FillValue", fill);
+            let (path, shape) = ("v".to_string(), Shape::default());
+            let (dims, storage) = (vec![], Default::default());
+            let meta = VarMeta { path, stored, shape, dims, dims_named: true, attrs, fill: None, storage };
+            let mut group = Group { groups: vec![Group { vars: vec![meta], ..Group::default() }], ..Group::default() };
+            without_idle_fills(&mut group);
+            !group.groups[0].vars[0].attrs.is_empty()
+        };
+        let number = StoredType::native;
+        assert!(is_kept(number(DType::I16), Value::I32(vec![-9999])));
+        assert!(is_kept(number(DType::I16), Value::F64(vec![-9999.0])));
+        assert!(is_kept(number(DType::U64), Value::I64(vec![1 << 60])));
+        assert!(is_kept(number(DType::F32), Value::F64(vec![1e20])));
+        assert!(is_kept(number(DType::F32), Value::F64(vec![f64::NAN])));
+        assert!(is_kept(StoredType::Char, "x".into()) && is_kept(StoredType::Text, "none".into()));
+        assert!(!is_kept(number(DType::I16), Value::F64(vec![f64::NAN])));
+        assert!(!is_kept(number(DType::I16), Value::F64(vec![0.5])));
+        assert!(!is_kept(number(DType::I8), Value::I16(vec![256])));
+        assert!(!is_kept(number(DType::F32), Value::F64(vec![1e300])));
+        assert!(!is_kept(number(DType::I32), "-1".into()) && !is_kept(number(DType::I32), Value::I32(vec![])));
+        assert!(!is_kept(StoredType::Char, Value::I8(vec![0])) && !is_kept(StoredType::Char, "none".into()));
+    }
 }

@@ -174,6 +174,19 @@ fn build(node: Node, path: &str, numbers: &HashMap<i64, Scale>, datasets: &mut H
     group
 }
 
+impl Dataset {
+    /// The library undoes its own filters only.
+    fn check_filters(&self) -> Result<()> {
+        match self.stored.filters.iter().find(|f| !matches!(f.id, 1 | 2 | 3 | 5 | 6)) {
+            Some(filter) => {
+                let feature = format!("{} on {} that has to be converted", filter.meta().name, self.typed.stored);
+                Err(Error::unsupported(feature))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl Hdf5 {
     fn find(&self, variable: &str) -> Result<(&VarMeta, &Dataset)> {
         let name = variable.trim_start_matches('/');
@@ -238,11 +251,7 @@ impl Hdf5 {
                 Ok(Arc::new(Direct { origin, file, meta, grid, layout, place, pipeline: None, stored, fill }))
             }
             (_, chunk) => {
-                // The library undoes its own filters only.
-                if let Some(filter) = of.stored.filters.iter().find(|f| !matches!(f.id, 1 | 2 | 3 | 5 | 6)) {
-                    let feature = format!("{} on {} that has to be converted", filter.meta().name, meta.stored);
-                    return Err(Error::unsupported(feature));
-                }
+                of.check_filters()?;
                 let grid = match chunk {
                     Some(chunk) => Grid::new(meta.shape.clone(), chunk.clone())?,
                     None => Grid::of_contiguous(meta.shape.clone(), size)?,
@@ -284,15 +293,15 @@ impl Container for Hdf5 {
     fn texts(&self, variable: &str) -> Result<Vec<String>> {
         let fail = |e: Error| e.in_file(self.data.path()).in_variable(variable);
         let (meta, of) = self.find(variable).map_err(fail)?;
+        // Compressed text may be longer than its file, but not by more than this.
+        let bytes_max = self.data.len().saturating_mul(1024).clamp(16 << 20, 256 << 20);
         match meta.stored {
-            StoredType::Text | StoredType::FixedText(_) => sync(|| text::read_all(&self.dataset(of)?))
-                .and_then(|texts| text::grown(texts, &of.extent, &meta.shape))
+            StoredType::Text | StoredType::FixedText(_) => of
+                .check_filters()
+                .and_then(|()| sync(|| text::read_all(&self.dataset(of)?, bytes_max)))
+                .and_then(|texts| text::grown(texts, &of.extent, &meta.shape, bytes_max))
                 .map_err(fail),
-            StoredType::Char => {
-                // Compressed text may be longer than its file, but not by more than this.
-                let bytes_max = self.data.len().saturating_mul(1024).min(256 << 20);
-                whole::texts_of_chars(&*self.source(variable)?, bytes_max)
-            }
+            StoredType::Char => whole::texts_of_chars(&*self.source(variable)?, bytes_max),
             _ => Err(fail(Error::usage(format!("it holds {}, not text", meta.stored)))),
         }
     }

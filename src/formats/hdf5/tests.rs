@@ -130,7 +130,6 @@ fn odd_numbers_are_converted() {
 fn what_is_no_number_is_shown_and_refused() {
     let c = open(&fixture("types.h5")).unwrap();
     for (name, words) in [
-        ("enum", "enum {blue, green, red}"),
         ("compound", "compound {x: float32, y: int16}"),
         ("ragged", "variable-length int32"),
         ("opaque", "opaque of 5 bytes"),
@@ -144,6 +143,19 @@ fn what_is_no_number_is_shown_and_refused() {
         assert_eq!(e.variable(), Some(name));
     }
     assert!(matches!(c.source("absent").err().unwrap().problem(), Problem::NoSuchVariable { .. }));
+}
+
+#[test]
+fn an_enum_is_its_numbers_and_says_what_they_mean() {
+    let c = open(&fixture("types.h5")).unwrap();
+    assert_eq!(values::<u8>(&*c, "enum"), [0, 1, 2]);
+    let attrs = &c.root().var("enum").unwrap().attrs;
+    let Some(Value::U8(flags)) = attrs.get("flag_values") else { panic!("{attrs:?}") };
+    let meanings: Vec<_> = attrs.text("flag_meanings").unwrap().split(' ').collect();
+    let mut pairs: Vec<_> = flags.iter().zip(meanings).collect();
+    pairs.sort();
+    assert_eq!(pairs, [(&0, "red"), (&1, "green"), (&2, "blue")]);
+    assert_eq!(c.root().var("bool").unwrap().attrs.get("flag_values"), None);
 }
 
 #[test]

@@ -13,9 +13,6 @@ use hdf5_sys::{
 };
 use std::ffi::{CStr, c_char};
 
-/// No variable of strings is read whole that takes more bytes than this before they are unpacked.
-const BYTES_MAX: usize = 256 << 20;
-
 /// The texts behind an array of the library's pointers, which are given back to it.
 pub(super) fn take_variable(kind: &Id, space: &Id, buffer: &mut [u64], count: usize) -> Vec<String> {
     let mut out = Vec::with_capacity(count);
@@ -42,8 +39,8 @@ pub(super) fn fixed(kind: &Id, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
-/// All strings of a dataset, row-major.
-pub(super) fn read_all(dataset: &Id) -> Result<Vec<String>> {
+/// All strings of a dataset, row-major, unless they take more than `bytes_max` before they are unpacked.
+pub(super) fn read_all(dataset: &Id, bytes_max: u64) -> Result<Vec<String>> {
     // SAFETY: the handles are ours, and the buffer has room for every element.
     unsafe {
         let kind = Id::new(H5Dget_type(dataset.get()), "type")?;
@@ -54,7 +51,7 @@ pub(super) fn read_all(dataset: &Id) -> Result<Vec<String>> {
         let count = usize::try_from(H5Sget_simple_extent_npoints(space.get())).unwrap_or(usize::MAX);
         let variable = check(h5t::H5Tis_variable_str(kind.get()), "string type")? > 0;
         let width = if variable { size_of::<*mut c_char>() } else { h5t::H5Tget_size(kind.get()) };
-        let bytes = count.checked_mul(width.max(1)).filter(|&n| n <= BYTES_MAX);
+        let bytes = count.checked_mul(width.max(1)).filter(|&n| n as u64 <= bytes_max);
         let bytes = bytes.ok_or_else(|| Error::unsupported(format!("reading {count} strings at once")))?;
         if count == 0 {
             return Ok(Vec::new());
@@ -71,12 +68,12 @@ pub(super) fn read_all(dataset: &Id) -> Result<Vec<String>> {
 }
 
 /// The strings of a variable of `shape`, whose dataset has so many as `extent` says: those behind it are empty.
-pub(super) fn grown(texts: Vec<String>, extent: &Shape, shape: &Shape) -> Result<Vec<String>> {
+pub(super) fn grown(texts: Vec<String>, extent: &Shape, shape: &Shape, bytes_max: u64) -> Result<Vec<String>> {
     if extent == shape {
         return Ok(texts);
     }
     let bytes = shape.bytes(size_of::<*mut c_char>())?;
-    if bytes > BYTES_MAX {
+    if bytes as u64 > bytes_max {
         return Err(Error::unsupported(format!("reading strings of shape {shape} at once")));
     }
     let strides = shape.strides();
@@ -101,10 +98,10 @@ mod tests {
     #[test]
     fn strings_keep_their_places_where_dimensions_have_grown() {
         let texts = || ["a", "b", "c", "d"].map(String::from).to_vec();
-        let of = |extent: [u64; 2], shape: [u64; 2]| grown(texts(), &Shape(extent.to_vec()), &Shape(shape.to_vec()));
+        let of = |extent: [u64; 2], shape: [u64; 2]| grown(texts(), &extent[..].into(), &shape[..].into(), 1 << 20);
         assert_eq!(of([2, 2], [2, 2]).unwrap(), texts());
         assert_eq!(of([2, 2], [3, 3]).unwrap(), ["a", "b", "", "c", "d", "", "", "", ""]);
-        assert_eq!(grown(vec![], &Shape(vec![0, 2]), &Shape(vec![1, 2])).unwrap(), ["", ""]);
+        assert_eq!(grown(vec![], &vec![0, 2].into(), &vec![1, 2].into(), 100).unwrap(), ["", ""]);
         assert!(of([2, 2], [1 << 40, 2]).is_err());
     }
 }
