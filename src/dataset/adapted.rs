@@ -1,6 +1,6 @@
 //! A computation as a format can hold it.
 
-use super::{Computation, LeftOut, TextFrom, Wanted, Why, encoded::can_be};
+use super::{Computation, Dataset, LeftOut, TextFrom, Wanted, Why, encoded::can_be};
 use crate::{
     array::LazyArray,
     attrs::Value,
@@ -8,21 +8,21 @@ use crate::{
     dtype::DType,
     error::Result,
     formats::OutputFormat,
-    source::{Dimension, Group, StoredType},
+    source::{Dimension, Group, Storage, StoredType, VarMeta},
 };
 use std::sync::Arc;
 
 impl Computation {
     /// The same, as `format` can hold it: numbers of types that it lacks get one that holds their values. Where there are no
-    /// strings, labels of groups are characters, and other strings are left out. A `_FillValue` that no value of the variable
+    /// strings, they are characters; those to be copied are read from `inputs`. A `_FillValue` that no value of the variable
     /// can be, as NaN among integers, marks nothing, and is left out, since formats refuse it.
     ///
     /// The older classic form has neither unsigned nor 64-bit integers: they become wider ones, and doubles where not
     /// known to fit. No NetCDF has half precision. Classic files have one unlimited dimension, the first of a variable.
     ///
     /// # Errors
-    /// When sizes overflow.
-    pub fn adapted(&self, format: OutputFormat) -> Result<Computation> {
+    /// When sizes overflow, or strings cannot be read.
+    pub fn adapted(&self, format: OutputFormat, inputs: &[Dataset]) -> Result<Computation> {
         let mut out = self.clone();
         without_idle_fills(&mut out.schema);
         if matches!(format, OutputFormat::Zarr2 | OutputFormat::Zarr3) {
@@ -49,16 +49,26 @@ impl Computation {
         }
         if format != OutputFormat::NetCdf4 {
             one_unlimited(&mut out.schema);
-            out.spell_texts()?;
+            out.spell_texts(inputs)?;
         }
         Ok(out)
     }
 
-    fn spell_texts(&mut self) -> Result<()> {
+    fn spell_texts(&mut self, inputs: &[Dataset]) -> Result<()> {
         for text in std::mem::take(&mut self.texts) {
-            match text.from {
-                TextFrom::Said(texts) if !text.path.contains('/') => self.spell(text.path, &texts)?,
-                _ => {
+            let read = match text.from {
+                TextFrom::Said(texts) => Some(texts),
+                TextFrom::Input { input, path } => {
+                    inputs.get(input).map(|dataset| dataset.texts(&path)).transpose()?.inspect(|_| {
+                        // xarray takes characters for bytes unless they say that they are text.
+                        let said = |meta: &mut VarMeta| meta.attrs.set("_Encoding", "utf-8");
+                        var_mut(&mut self.schema, &text.path).into_iter().for_each(said);
+                    })
+                }
+            };
+            match read.filter(|_| !text.path.contains('/')) {
+                Some(texts) => self.spell(text.path, &texts)?,
+                None => {
                     remove(&mut self.schema, &text.path);
                     self.left_out.push(LeftOut { path: text.path, why: Why::NoType });
                 }
@@ -81,6 +91,8 @@ impl Computation {
         }
         let Some(meta) = var_mut(&mut self.schema, &path) else { return Ok(()) };
         meta.stored = StoredType::Char;
+        meta.storage = Storage::default();
+        meta.attrs.remove("_FillValue");
         meta.dims.push(name.clone());
         meta.shape.0.push(length as u64);
         let shape = meta.shape.to_vec();
@@ -139,7 +151,7 @@ fn one_unlimited(schema: &mut Group) {
     }
 }
 
-pub(super) fn var_mut<'a>(group: &'a mut Group, path: &str) -> Option<&'a mut crate::source::VarMeta> {
+pub(super) fn var_mut<'a>(group: &'a mut Group, path: &str) -> Option<&'a mut VarMeta> {
     if let Some(at) = group.vars.iter().position(|v| v.path == path) {
         return group.vars.get_mut(at);
     }
@@ -154,7 +166,7 @@ fn remove(group: &mut Group, path: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{attrs::Attrs, shape::Shape, source::VarMeta};
+    use crate::{attrs::Attrs, shape::Shape};
 
     #[test]
     fn a_fill_value_that_no_value_can_be_is_left_out() {

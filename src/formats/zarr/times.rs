@@ -49,7 +49,12 @@ impl Times {
 
     /// A fill value as the integer that it stands for.
     pub(super) fn fill(json: &Json) -> Json {
-        if json.as_str() == Some("NaT") { Json::from(NAT) } else { json.clone() }
+        if json.as_str() == Some("NaT") { Times::nat() } else { json.clone() }
+    }
+
+    /// The fill value of arrays that declare none.
+    pub(super) fn nat() -> Json {
+        Json::from(NAT)
     }
 
     /// Says by attributes what the integers are.

@@ -24,6 +24,7 @@ pub(super) fn array(document: &Json, attributes: &Json) -> Result<ArrayMeta> {
     let element = element(dtype, fields.get("filters"))?;
     let times = dtype.as_str().and_then(Times::of_v2);
     let fill = match (&element, fields.get("fill_value")) {
+        (ElementForm::Number(dtype, _), None | Some(Json::Null)) if times.is_some() => number(&Times::nat(), *dtype)?,
         (_, None | Some(Json::Null)) => None,
         (ElementForm::Number(dtype, _), Some(fill)) if times.is_some() => number(&Times::fill(fill), *dtype)?,
         (ElementForm::Number(dtype, _), Some(fill)) => number(fill, *dtype)?,
