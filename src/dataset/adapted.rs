@@ -4,7 +4,7 @@ use super::{Computation, Dataset, LeftOut, TextFrom, Wanted, Why, encoded::can_b
 use crate::{
     array::LazyArray,
     attrs::Value,
-    cf::encoding::Cast,
+    cf::{decoding::reinterpreted, encoding::Cast},
     dtype::DType,
     error::Result,
     formats::OutputFormat,
@@ -97,7 +97,8 @@ impl Computation {
         meta.shape.0.push(length as u64);
         let shape = meta.shape.to_vec();
         self.schema.dims.push(Dimension { name, len: length as u64, unlimited: false });
-        let array = LazyArray::from_slice(&bytes, &shape, &*shape)?;
+        let whole: Vec<u64> = shape.iter().map(|n| (*n).max(1)).collect();
+        let array = LazyArray::from_slice(&bytes, &shape, &*whole)?;
         let (ones, stored) = (vec![false; shape.len()], array.dtype());
         self.wanted.push(Wanted { path, array, ones, stored });
         Ok(())
@@ -106,6 +107,7 @@ impl Computation {
 
 fn without_idle_fills(group: &mut Group) {
     for meta in &mut group.vars {
+        rewrite_reinterpreted(meta);
         let is_idle = |fill: &Value| match &meta.stored {
             StoredType::Number { dtype, .. } => !can_be(fill, *dtype),
             StoredType::Char => fill.text().is_none_or(|text| text.len() > 1),
@@ -116,6 +118,41 @@ fn without_idle_fills(group: &mut Group) {
         }
     }
     group.groups.iter_mut().for_each(without_idle_fills);
+}
+
+/// A fill value among the numbers that integers are read as, and not among those that are stored, as the stored one: 255
+/// where bytes are unsigned, but stored as signed ones, is -1.
+fn rewrite_reinterpreted(meta: &mut VarMeta) {
+    let Some((stored, read_as)) = meta.stored.dtype().and_then(|d| Some((d, reinterpreted(d, &meta.attrs)?))) else {
+        return;
+    };
+    let Some(fill) = meta
+        .attrs
+        .get("_FillValue")
+        .filter(|fill| fill.number().is_some() && !can_be(fill, stored) && can_be(fill, read_as))
+    else {
+        return;
+    };
+    // The same bits, read in the other way.
+    let bits = match fill {
+        Value::U64(all) => all.first().map(|n| *n as i64),
+        Value::I64(all) => all.first().copied(),
+        _ => fill.number().map(|x| x as i64),
+    };
+    meta.attrs.set(
+        "_FillValue",
+        match (bits, stored) {
+            (Some(n), DType::I8) => Value::I8(vec![n as i8]),
+            (Some(n), DType::I16) => Value::I16(vec![n as i16]),
+            (Some(n), DType::I32) => Value::I32(vec![n as i32]),
+            (Some(n), DType::I64) => Value::I64(vec![n]),
+            (Some(n), DType::U8) => Value::U8(vec![n as u8]),
+            (Some(n), DType::U16) => Value::U16(vec![n as u16]),
+            (Some(n), DType::U32) => Value::U32(vec![n as u32]),
+            (Some(n), DType::U64) => Value::U64(vec![n as u64]),
+            _ => return,
+        },
+    );
 }
 
 /// A copy in another type, which holds all of its numbers or is an error.
@@ -193,5 +230,25 @@ mod tests {
         assert!(!is_kept(number(DType::F32), Value::F64(vec![1e300])));
         assert!(!is_kept(number(DType::I32), "-1".into()) && !is_kept(number(DType::I32), Value::I32(vec![])));
         assert!(!is_kept(StoredType::Char, Value::I8(vec![0])) && !is_kept(StoredType::Char, "none".into()));
+    }
+
+    #[test]
+    fn a_fill_value_is_written_as_it_is_stored() {
+        let rewritten = |stored: DType, unsigned: &str, fill: Value| {
+            let mut attrs = Attrs::new();
+            attrs.set("_Unsigned", unsigned);
+            attrs.set("_FillValue", fill);
+            let (path, stored, shape) = ("v".to_string(), StoredType::native(stored), Shape::default());
+            let (dims, storage) = (vec![], Default::default());
+            let mut meta = VarMeta { path, stored, shape, dims, dims_named: true, attrs, fill: None, storage };
+            rewrite_reinterpreted(&mut meta);
+            meta.attrs.remove("_FillValue").unwrap()
+        };
+        assert_eq!(rewritten(DType::I8, "true", Value::I16(vec![255])), Value::I8(vec![-1]));
+        assert_eq!(rewritten(DType::I8, "true", Value::I16(vec![-1])), Value::I16(vec![-1]));
+        assert_eq!(rewritten(DType::U16, "false", Value::I16(vec![-2])), Value::U16(vec![65534]));
+        assert_eq!(rewritten(DType::I64, "true", Value::U64(vec![u64::MAX])), Value::I64(vec![-1]));
+        assert_eq!(rewritten(DType::I8, "false", Value::I16(vec![255])), Value::I16(vec![255]));
+        assert_eq!(rewritten(DType::I8, "true", Value::I16(vec![256])), Value::I16(vec![256]));
     }
 }
