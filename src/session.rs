@@ -176,7 +176,7 @@ impl Session {
         format: OutputFormat,
     ) -> Result<()> {
         inputs.iter().flat_map(Dataset::paths).try_for_each(|input| refuse_same(input, path))?;
-        let computation = computation.adapted(format)?;
+        let computation = computation.adapted(format, inputs)?;
         let sink = formats::create(path, format, &computation.schema)?;
         self.write_into(inputs, &computation, path, sink)
     }
@@ -199,7 +199,7 @@ impl Session {
         request: &str,
     ) -> Result<()> {
         inputs.iter().flat_map(Dataset::paths).try_for_each(|input| refuse_same(input, path))?;
-        let computation = computation.adapted(format)?;
+        let computation = computation.adapted(format, inputs)?;
         let run = computation.identity(inputs, format, request)?;
         let stopped = || match self.stop.load(Ordering::Relaxed) {
             true => Err(Problem::Stopped.into()),

@@ -183,8 +183,12 @@ fn what_a_classic_file_lacks_is_changed_or_refused() {
     assert!(says(dir.path(), &args, 3).contains("a group ('empty_group') in a NetCDF classic file"));
     let vars = "t,p,flags,whole_i1,whole_u2,whole_u4,whole_i8,whole_u8,label,code";
     let said = convert(dir.path(), &["everything.nc", "-o", "out.nc3", "--var", vars]);
-    assert_eq!(said, "aosx: note: variable 'label': left out: the output has no type for it\n");
-    let (code, lines) = diff(dir.path(), &["everything.nc", "out.nc3", "--var", &vars.replace("label,", "")]);
+    assert_eq!(said, "");
+    assert!(header(dir.path(), "out.nc3").contains("char label(lat, label_strlen) ;"));
+    let labels = aosx::dataset::Dataset::open(dir.path().join("out.nc3")).unwrap().texts("label").unwrap();
+    assert_eq!(labels, ["south", "", "nörth"]);
+    let vars = &vars.replace("label,", "");
+    let (code, lines) = diff(dir.path(), &["everything.nc", "out.nc3", "--var", vars]);
     let types: Vec<&str> = lines.iter().filter(|l| l.contains(": type: ")).map(String::as_str).collect();
     let wider = [
         "'flags': type: uint8 | int16",

@@ -266,3 +266,17 @@ proptest! {
         prop_assert_eq!(numbers, wanted);
     }
 }
+
+/// Groups may have dimensions of one name; the other group's is shorter.
+#[test]
+fn dimensions_of_what_is_not_read_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let from = fixtures().join("../formats-hdf5/dims.nc");
+    let args = ["select", from.to_str().unwrap(), "-o", "out.nc", "--isel", "lat=2"];
+    let (code, _, err) = run_in(dir.path(), &args);
+    assert!(code == Some(2) && err.contains("'lat': there is no position 2; it has 2"), "{err}");
+    let (code, _, err) = run_in(dir.path(), &[&args[..], &["--var", "lon"]].concat());
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let out = Dataset::open(dir.path().join("out.nc")).unwrap();
+    assert_eq!(out.variable("lon").unwrap().dims, ["lon"]);
+}

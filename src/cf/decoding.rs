@@ -69,8 +69,8 @@ pub fn is_packed(attrs: &Attrs) -> bool {
     ["scale_factor", "add_offset", "_Unsigned"].iter().any(|name| attrs.get(name).is_some())
 }
 
-/// `_Unsigned = "true"` on signed integers, or `"false"` on unsigned ones.
-fn reinterpreted(stored: DType, attrs: &Attrs) -> Option<DType> {
+/// What integers are read as: `_Unsigned = "true"` on signed ones, or `"false"` on unsigned ones.
+pub fn reinterpreted(stored: DType, attrs: &Attrs) -> Option<DType> {
     match (stored, attrs.text("_Unsigned")?) {
         (DType::I8, "true") => Some(DType::U8),
         (DType::I16, "true") => Some(DType::U16),

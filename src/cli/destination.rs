@@ -37,7 +37,7 @@ pub(super) fn write(
     layout: &Layout,
     (path, format): (&Path, OutputFormat),
 ) -> Result<()> {
-    let computation = &layout::encoded(computation, layout, session)?.adapted(format)?;
+    let computation = &layout::encoded(computation, layout, session)?.adapted(format, inputs)?;
     note_left_out(computation, global);
     let note = |text: String| {
         if !global.quiet {

@@ -128,7 +128,7 @@ impl InputArgs {
     /// # Errors
     /// As [`whole`](InputArgs::whole), and when they have no such part.
     pub fn open<P: AsRef<Path>>(&self, files: &[P], variables: &[String], global: &Global) -> Result<Dataset> {
-        self.whole(files, variables, global)?.select(&self.selection()?)
+        self.whole(files, variables, global)?.select(&self.selection()?.of(variables))
     }
 
     /// Files as one. Names may have `*`, `?` and `[...]` in them; `variables` are

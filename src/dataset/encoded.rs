@@ -265,6 +265,20 @@ fn holds(dtype: DType, x: f64) -> bool {
     x.fract() == 0.0 && range.is_some_and(|(low, high)| x >= low as f64 && x <= high as f64)
 }
 
+/// Whether a value of a type can be any number of an attribute.
+pub(super) fn can_be(value: &Value, dtype: DType) -> bool {
+    let can = |x: &f64| match dtype {
+        DType::F16 | DType::F32 => !x.is_finite() || (*x as f32).is_finite(),
+        DType::F64 => true,
+        DType::Bool => *x == 0.0 || *x == 1.0,
+        _ => holds(dtype, *x),
+    };
+    match value {
+        Value::Bool(_) => dtype == DType::Bool,
+        _ => value.numbers().is_some_and(|numbers| numbers.iter().any(can)),
+    }
+}
+
 /// Numbers as an attribute of another type; `None` where that does not hold them.
 pub(super) fn attribute_as(value: &Value, dtype: DType) -> Option<Value> {
     let numbers = value.numbers()?;

@@ -63,6 +63,7 @@ pub struct Selection {
     wants: Vec<(String, Want)>,
     inexact: Option<Inexact>,
     tolerance: Option<f64>,
+    variables: Vec<String>,
 }
 
 impl Selection {
@@ -86,6 +87,12 @@ impl Selection {
     /// The same with a rule for single labels that are not there, and how far from them it may go.
     pub fn inexact(mut self, how: Inexact, tolerance: Option<f64>) -> Selection {
         (self.inexact, self.tolerance) = (Some(how), tolerance);
+        self
+    }
+
+    /// The same for these variables: where groups have dimensions of one name, those of other variables stay as they are.
+    pub fn of(mut self, variables: &[String]) -> Selection {
+        self.variables = variables.to_vec();
         self
     }
 

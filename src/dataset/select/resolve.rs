@@ -35,7 +35,10 @@ pub(super) struct Resolved {
 /// When there is no such dimension or coordinate, one is named twice, or nothing in it is what is asked for.
 pub(super) fn resolve(of: &Dataset, selection: &Selection) -> Result<Resolved> {
     let near = Near { inexact: selection.inexact, tolerance: selection.tolerance };
-    let mut resolving = Resolving { of, root: of.root(), near, done: Resolved::default(), inside: Vec::new() };
+    let chosen = selection.variables.iter().map(|name| of.variable(name));
+    // A name that is nowhere is said where it is used.
+    let read = scope::with_describing(of.root(), chosen).unwrap_or_default();
+    let mut resolving = Resolving { of, root: of.root(), read, near, done: Resolved::default(), inside: Vec::new() };
     for (name, want) in &selection.wants {
         let resolved = match want {
             Want::Positions(text) => resolving.positions(name, text),
@@ -66,16 +69,25 @@ struct Inside {
 struct Resolving<'a> {
     of: &'a Dataset,
     root: &'a Group,
+    /// The variables that will be read; none means any.
+    read: BTreeSet<String>,
     near: Near,
     done: Resolved,
     inside: Vec<Inside>,
 }
 
 impl<'a> Resolving<'a> {
-    /// Every dimension of the name, with a variable that has it.
+    /// Every dimension of the name, with a variable that has it: those of what will be read, if that has any.
     fn dims(&self, name: &str) -> Vec<(DimKey, &'a VarMeta)> {
+        match self.dims_of(name, |path| self.read.contains(path)) {
+            none if none.is_empty() => self.dims_of(name, |_| true),
+            some => some,
+        }
+    }
+
+    fn dims_of(&self, name: &str, counts: impl Fn(&str) -> bool) -> Vec<(DimKey, &'a VarMeta)> {
         let mut out: Vec<(DimKey, &VarMeta)> = Vec::new();
-        for var in self.root.all_vars() {
+        for var in self.root.all_vars().into_iter().filter(|var| counts(&var.path)) {
             for k in (0..var.dims.len()).filter(|&k| var.dims[k] == name) {
                 let key = key(self.root, var, k);
                 if out.iter().all(|(known, _)| *known != key) {

@@ -69,6 +69,17 @@ pub(super) fn visible(object: &Id, names: &[CString], file_bytes: u64) -> Attrs 
     attrs
 }
 
+/// Says what the numbers of an enum mean, as CF does (3.5), unless the attributes do.
+pub(super) fn set_flags(attrs: &mut Attrs, kind: &Id) {
+    let (Some((values, names)), Ok((_, dtype))) = (types::flags(kind), types::enum_integers(kind)) else { return };
+    if names.is_empty() || attrs.get("flag_values").is_some() || attrs.get("flag_meanings").is_some() {
+        return;
+    }
+    let words: Vec<String> = names.iter().map(|n| n.split_whitespace().collect::<Vec<_>>().join("_")).collect();
+    attrs.set("flag_values", numbers(dtype, &values));
+    attrs.set("flag_meanings", words.join(" "));
+}
+
 /// One attribute by name, `None` for references.
 pub(super) fn read(object: &Id, name: &CStr, file_bytes: u64) -> Result<Option<Value>> {
     let open = Open::new(object, name, file_bytes)?;

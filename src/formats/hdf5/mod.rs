@@ -16,6 +16,7 @@ mod tree;
 mod types;
 
 use crate::{
+    budget::Budget,
     codec::Pipeline,
     dtype::ByteOrder,
     error::{Error, Problem, Result},
@@ -24,6 +25,7 @@ use crate::{
     shape::Shape,
     source::{Container, Dimension, Group, Layout, Source, StoredType, VarMeta},
     store::LocalFile,
+    units::Bytes,
 };
 use direct::{Direct, Fill, Place};
 use hdf5::sync::sync;
@@ -174,6 +176,27 @@ fn build(node: Node, path: &str, numbers: &HashMap<i64, Scale>, datasets: &mut H
     group
 }
 
+impl Dataset {
+    /// Where the bytes of an open contiguous dataset begin, `None` where nothing was written.
+    fn offset(&self, dataset: &Id) -> Option<u64> {
+        // Behind a user block the library adds its length to "nowhere" too: what takes no bytes has no place.
+        let is_written = self.stored.storage.stored_bytes != Some(0);
+        // SAFETY: the dataset is open.
+        Some(unsafe { H5Dget_offset(dataset.get()) }).filter(|&n| is_written && n != HADDR_UNDEF)
+    }
+
+    /// The library undoes its own filters only.
+    fn check_filters(&self) -> Result<()> {
+        match self.stored.filters.iter().find(|f| !matches!(f.id, 1 | 2 | 3 | 5 | 6)) {
+            Some(filter) => {
+                let feature = format!("{} on {} that has to be converted", filter.meta().name, self.typed.stored);
+                Err(Error::unsupported(feature))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl Hdf5 {
     fn find(&self, variable: &str) -> Result<(&VarMeta, &Dataset)> {
         let name = variable.trim_start_matches('/');
@@ -198,6 +221,60 @@ impl Hdf5 {
         let len = unsafe { H5Fget_name(dataset.get(), name.as_mut_ptr().cast(), name.len()) };
         name.truncate(usize::try_from(len).unwrap_or(0));
         Ok(Arc::new(LocalFile::open(&PathBuf::from(OsStr::from_bytes(&name)))?))
+    }
+
+    /// The elements of a dataset of strings as bytes, `width` of them each, which are one more dimension; `None` where only
+    /// the library knows where they lie.
+    fn bytes_of(&self, dataset: &Id, meta: &VarMeta, of: &Dataset, width: usize) -> Result<Option<Direct>> {
+        let wider = |shape: &Shape| Shape(shape.iter().copied().chain([width as u64]).collect());
+        let mut meta = meta.clone();
+        (meta.stored, meta.shape) = (StoredType::Char, wider(&of.extent));
+        let file = self.data_of(dataset, of.key)?;
+        let (place, grid, pipeline) = match (meta.storage.kind, &meta.storage.chunk) {
+            ("chunked", Some(chunk)) => {
+                // One more axis, along which there is one chunk, changes no number of a chunk.
+                let index = Index::read(dataset, &Grid::new(of.extent.clone(), chunk.clone())?, file.len())?;
+                let grid = Grid::new(meta.shape.clone(), wider(chunk))?;
+                let pipeline = pipeline(&of.stored, width, grid.chunk().bytes(1)?)?;
+                (Place::Chunked(index), grid, pipeline)
+            }
+            ("contiguous", _) => {
+                (Place::Contiguous(of.offset(dataset)), Grid::of_contiguous(meta.shape.clone(), 1)?, None)
+            }
+            _ => return Ok(None),
+        };
+        let fill = Fill { extent: meta.shape.clone(), unwritten: vec![0], beyond: vec![0] };
+        let layout = Layout::row_major(ByteOrder::NATIVE, meta.shape.len());
+        let (origin, stored) = (self.data.path().to_path_buf(), of.stored.clone());
+        Ok(Some(Direct { origin, file, meta, grid, layout, place, pipeline, stored, fill }))
+    }
+
+    /// The strings of a dataset, row-major, unless they take more than `bytes_max`.
+    fn strings(&self, meta: &VarMeta, of: &Dataset, bytes_max: u64) -> Result<Vec<String>> {
+        let dataset = self.dataset(of)?;
+        let budget = Budget::new(Bytes(bytes_max.saturating_mul(2)));
+        match (of.check_filters(), &meta.stored) {
+            (Err(_), StoredType::FixedText(width)) => {
+                // SAFETY: the dataset is open.
+                let kind = Id::new(unsafe { H5Dget_type(dataset.get()) }, "type")?;
+                let source = self.bytes_of(&dataset, meta, of, *width)?;
+                let source = source.ok_or_else(|| Error::unsupported(format!("filters of {}", meta.stored)))?;
+                let bytes = whole::read_all(&source, &budget)?;
+                Ok(bytes.bytes().chunks((*width).max(1)).map(|b| text::fixed(&kind, b)).collect())
+            }
+            (Err(e), _) => Err(e),
+            (Ok(()), StoredType::Text) => {
+                // What this look cannot read is left to the library.
+                if let Ok(Some(source)) = self.bytes_of(&dataset, meta, of, text::REFERENCE_BYTES)
+                    && (source.pipeline.is_some() || of.stored.storage.stored_bytes >= source.meta.decoded_bytes())
+                    && let Ok(references) = whole::read_all(&source, &budget)
+                {
+                    text::check_lengths(references.bytes(), source.file.len())?;
+                }
+                text::read_all(&dataset, bytes_max)
+            }
+            (Ok(()), _) => text::read_all(&dataset, bytes_max),
+        }
     }
 
     fn make_source(&self, variable: &str) -> Result<Arc<dyn Source>> {
@@ -228,19 +305,14 @@ impl Hdf5 {
                 Ok(Arc::new(Direct { origin, file, meta, grid, layout, place, pipeline, stored, fill }))
             }
             ("contiguous", _) if of.typed.is_direct && is_whole => {
-                // SAFETY: the dataset is open.
-                let offset = Some(unsafe { H5Dget_offset(dataset.get()) }).filter(|&n| n != HADDR_UNDEF);
+                let offset = of.offset(&dataset);
                 let file = self.data_of(&dataset, of.key)?;
                 let grid = Grid::of_contiguous(meta.shape.clone(), size)?;
                 let (place, stored) = (Place::Contiguous(offset), of.stored.clone());
                 Ok(Arc::new(Direct { origin, file, meta, grid, layout, place, pipeline: None, stored, fill }))
             }
             (_, chunk) => {
-                // The library undoes its own filters only.
-                if let Some(filter) = of.stored.filters.iter().find(|f| !matches!(f.id, 1 | 2 | 3 | 5 | 6)) {
-                    let feature = format!("{} on {} that has to be converted", filter.meta().name, meta.stored);
-                    return Err(Error::unsupported(feature));
-                }
+                of.check_filters()?;
                 let grid = match chunk {
                     Some(chunk) => Grid::new(meta.shape.clone(), chunk.clone())?,
                     None => Grid::of_contiguous(meta.shape.clone(), size)?,
@@ -282,13 +354,13 @@ impl Container for Hdf5 {
     fn texts(&self, variable: &str) -> Result<Vec<String>> {
         let fail = |e: Error| e.in_file(self.data.path()).in_variable(variable);
         let (meta, of) = self.find(variable).map_err(fail)?;
+        // Compressed text may be longer than its file, but not by more than this.
+        let bytes_max = self.data.len().saturating_mul(1024).clamp(16 << 20, 256 << 20);
         match meta.stored {
-            StoredType::Text | StoredType::FixedText(_) => sync(|| text::read_all(&self.dataset(of)?)).map_err(fail),
-            StoredType::Char => {
-                // Compressed text may be longer than its file, but not by more than this.
-                let bytes_max = self.data.len().saturating_mul(1024).min(256 << 20);
-                whole::texts_of_chars(&*self.source(variable)?, bytes_max)
-            }
+            StoredType::Text | StoredType::FixedText(_) => sync(|| self.strings(meta, of, bytes_max))
+                .and_then(|texts| text::grown(texts, &of.extent, &meta.shape, bytes_max))
+                .map_err(fail),
+            StoredType::Char => whole::texts_of_chars(&*self.source(variable)?, bytes_max),
             _ => Err(fail(Error::usage(format!("it holds {}, not text", meta.stored)))),
         }
     }

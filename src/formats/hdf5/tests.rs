@@ -130,7 +130,6 @@ fn odd_numbers_are_converted() {
 fn what_is_no_number_is_shown_and_refused() {
     let c = open(&fixture("types.h5")).unwrap();
     for (name, words) in [
-        ("enum", "enum {blue, green, red}"),
         ("compound", "compound {x: float32, y: int16}"),
         ("ragged", "variable-length int32"),
         ("opaque", "opaque of 5 bytes"),
@@ -144,6 +143,19 @@ fn what_is_no_number_is_shown_and_refused() {
         assert_eq!(e.variable(), Some(name));
     }
     assert!(matches!(c.source("absent").err().unwrap().problem(), Problem::NoSuchVariable { .. }));
+}
+
+#[test]
+fn an_enum_is_its_numbers_and_says_what_they_mean() {
+    let c = open(&fixture("types.h5")).unwrap();
+    assert_eq!(values::<u8>(&*c, "enum"), [0, 1, 2]);
+    let attrs = &c.root().var("enum").unwrap().attrs;
+    let Some(Value::U8(flags)) = attrs.get("flag_values") else { panic!("{attrs:?}") };
+    let meanings: Vec<_> = attrs.text("flag_meanings").unwrap().split(' ').collect();
+    let mut pairs: Vec<_> = flags.iter().zip(meanings).collect();
+    pairs.sort();
+    assert_eq!(pairs, [(&0, "red"), (&1, "green"), (&2, "blue")]);
+    assert_eq!(c.root().var("bool").unwrap().attrs.get("flag_values"), None);
 }
 
 #[test]
@@ -297,6 +309,59 @@ fn edge_chunks_without_filters() {
     });
     let c = open(&path).unwrap();
     assert_eq!(values::<i32>(&*c, "v"), data);
+}
+
+/// Filters that the library does not have are undone without it.
+#[test]
+fn strings_of_a_fixed_length_behind_any_filter() {
+    use hdf5_sys::{h5d, h5f, h5p, h5s, h5t, h5z};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("texts.h5");
+    sync(|| unsafe {
+        let name = c_name(path.as_os_str().as_bytes());
+        let file = h5f::H5Fcreate(name.as_ptr(), h5f::H5F_ACC_TRUNC, 0, 0);
+        let plist = h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE);
+        h5p::H5Pset_chunk(plist, 1, [2].as_ptr());
+        h5p::H5Pset_filter(plist, 32015, h5z::H5Z_FLAG_OPTIONAL, 0, std::ptr::null());
+        let kind = h5t::H5Tcopy(*h5t::H5T_C_S1);
+        h5t::H5Tset_size(kind, 3);
+        let space = h5s::H5Screate_simple(1, [5].as_ptr(), std::ptr::null());
+        let set = h5d::H5Dcreate2(file, c"v".as_ptr(), kind, space, 0, plist, 0);
+        for (at, plain) in [(0u64, b"ab\0def"), (4, b"x\0\0\0\0\0")] {
+            let chunk = zstd::bulk::compress(plain, 1).unwrap();
+            assert!(h5d::H5Dwrite_chunk(set, 0, 0, &at, chunk.len(), chunk.as_ptr().cast()) >= 0);
+        }
+        for id in [set, space, kind, plist, file] {
+            hdf5_sys::h5i::H5Idec_ref(id);
+        }
+    });
+    let c = open(&path).unwrap();
+    assert_eq!(c.root().var("v").unwrap().stored, StoredType::FixedText(3));
+    assert_eq!(c.texts("v").unwrap(), ["ab", "def", "", "", "x"]);
+}
+
+/// Behind a user block, the library says that what was never written begins one byte before the file does.
+#[test]
+fn what_was_never_written_has_no_place_behind_a_user_block() {
+    use hdf5_sys::{h5d, h5f, h5p, h5s, h5t};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("unwritten.h5");
+    let fill = -5i32;
+    sync(|| unsafe {
+        let creation = h5p::H5Pcreate(*h5p::H5P_CLS_FILE_CREATE);
+        h5p::H5Pset_userblock(creation, 512);
+        let name = c_name(path.as_os_str().as_bytes());
+        let file = h5f::H5Fcreate(name.as_ptr(), h5f::H5F_ACC_TRUNC, creation, 0);
+        let plist = h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE);
+        h5p::H5Pset_fill_value(plist, *h5t::H5T_NATIVE_INT32, (&raw const fill).cast());
+        let space = h5s::H5Screate_simple(1, [3].as_ptr(), std::ptr::null());
+        let set = h5d::H5Dcreate2(file, c"v".as_ptr(), *h5t::H5T_NATIVE_INT32, space, 0, plist, 0);
+        assert!(set >= 0);
+        for id in [set, space, plist, file, creation] {
+            hdf5_sys::h5i::H5Idec_ref(id);
+        }
+    });
+    assert_eq!(values::<i32>(&*open(&path).unwrap(), "v"), [fill; 3]);
 }
 
 /// Stored bytes that are missing or broken are an error that says where.

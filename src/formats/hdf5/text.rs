@@ -1,7 +1,10 @@
 //! Strings: of variable length, which the library allocates, and of fixed length with three kinds of padding.
 
 use super::id::{Id, check};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    shape::Shape,
+};
 use hdf5_sys::{
     h5d::{H5Dget_space, H5Dget_type, H5Dread},
     h5p::H5P_DEFAULT,
@@ -9,9 +12,6 @@ use hdf5_sys::{
     h5t::{self, H5T_str_t},
 };
 use std::ffi::{CStr, c_char};
-
-/// No variable of strings is read whole that takes more bytes than this before they are unpacked.
-const BYTES_MAX: usize = 256 << 20;
 
 /// The texts behind an array of the library's pointers, which are given back to it.
 pub(super) fn take_variable(kind: &Id, space: &Id, buffer: &mut [u64], count: usize) -> Vec<String> {
@@ -39,8 +39,23 @@ pub(super) fn fixed(kind: &Id, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
-/// All strings of a dataset, row-major.
-pub(super) fn read_all(dataset: &Id) -> Result<Vec<String>> {
+/// How a string of variable length lies in most files: its length, the address of a heap, and its number there.
+pub(super) const REFERENCE_BYTES: usize = 16;
+
+/// Looks at strings where they are referred to: the library takes as much memory as they say before it looks for them.
+///
+/// # Errors
+/// When one is longer than its file.
+pub(super) fn check_lengths(references: &[u8], file_bytes: u64) -> Result<()> {
+    let length = |r: &[u8]| u64::from(u32::from_le_bytes([r[0], r[1], r[2], r[3]]));
+    match references.chunks_exact(REFERENCE_BYTES).map(length).find(|n| *n > file_bytes) {
+        Some(n) => Err(Error::corrupt("HDF5 string", format!("it has {n} bytes in a file of {file_bytes}"))),
+        None => Ok(()),
+    }
+}
+
+/// All strings of a dataset, row-major, unless they take more than `bytes_max` before they are unpacked.
+pub(super) fn read_all(dataset: &Id, bytes_max: u64) -> Result<Vec<String>> {
     // SAFETY: the handles are ours, and the buffer has room for every element.
     unsafe {
         let kind = Id::new(H5Dget_type(dataset.get()), "type")?;
@@ -51,7 +66,7 @@ pub(super) fn read_all(dataset: &Id) -> Result<Vec<String>> {
         let count = usize::try_from(H5Sget_simple_extent_npoints(space.get())).unwrap_or(usize::MAX);
         let variable = check(h5t::H5Tis_variable_str(kind.get()), "string type")? > 0;
         let width = if variable { size_of::<*mut c_char>() } else { h5t::H5Tget_size(kind.get()) };
-        let bytes = count.checked_mul(width.max(1)).filter(|&n| n <= BYTES_MAX);
+        let bytes = count.checked_mul(width.max(1)).filter(|&n| n as u64 <= bytes_max);
         let bytes = bytes.ok_or_else(|| Error::unsupported(format!("reading {count} strings at once")))?;
         if count == 0 {
             return Ok(Vec::new());
@@ -64,5 +79,54 @@ pub(super) fn read_all(dataset: &Id) -> Result<Vec<String>> {
         }
         let bytes: &[u8] = bytemuck::cast_slice(&buffer);
         Ok(bytes.chunks_exact(width.max(1)).take(count).map(|b| fixed(&kind, b)).collect())
+    }
+}
+
+/// The strings of a variable of `shape`, whose dataset has so many as `extent` says: those behind it are empty.
+pub(super) fn grown(texts: Vec<String>, extent: &Shape, shape: &Shape, bytes_max: u64) -> Result<Vec<String>> {
+    if extent == shape {
+        return Ok(texts);
+    }
+    let bytes = shape.bytes(size_of::<*mut c_char>())?;
+    if bytes as u64 > bytes_max {
+        return Err(Error::unsupported(format!("reading strings of shape {shape} at once")));
+    }
+    let strides = shape.strides();
+    let mut out = vec![String::new(); shape.elements()? as usize];
+    for (n, text) in texts.into_iter().enumerate() {
+        let (mut rest, mut to) = (n as u64, 0);
+        for (length, stride) in extent.iter().zip(&strides).rev() {
+            to += rest % length * stride;
+            rest /= length;
+        }
+        if let Some(slot) = out.get_mut(to as usize) {
+            *slot = text;
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_longer_than_their_file_are_refused() {
+        let mut references = vec![0; 48];
+        references[16] = 100;
+        assert!(check_lengths(&references, 100).is_ok());
+        references[35] = 1;
+        let e = check_lengths(&references, 100).unwrap_err();
+        assert!(e.to_string().contains("16777216 bytes in a file of 100"), "{e}");
+    }
+
+    #[test]
+    fn strings_keep_their_places_where_dimensions_have_grown() {
+        let texts = || ["a", "b", "c", "d"].map(String::from).to_vec();
+        let of = |extent: [u64; 2], shape: [u64; 2]| grown(texts(), &extent[..].into(), &shape[..].into(), 1 << 20);
+        assert_eq!(of([2, 2], [2, 2]).unwrap(), texts());
+        assert_eq!(of([2, 2], [3, 3]).unwrap(), ["a", "b", "", "c", "d", "", "", "", ""]);
+        assert_eq!(grown(vec![], &vec![0, 2].into(), &vec![1, 2].into(), 100).unwrap(), ["", ""]);
+        assert!(of([2, 2], [1 << 40, 2]).is_err());
     }
 }

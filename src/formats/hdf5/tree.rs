@@ -225,11 +225,15 @@ impl Walk {
             typed.stored = StoredType::Other(format!("empty {}", typed.stored));
             typed.in_netcdf = false;
         }
+        let mut attrs = attributes::visible(dataset, &names, self.file_bytes);
+        if typed.stored.dtype().is_some() {
+            attributes::set_flags(&mut attrs, &kind);
+        }
         node.vars.push(Var {
             name: shown.strip_prefix(NON_COORDINATE).filter(|n| !n.is_empty()).unwrap_or(&shown).to_string(),
             link: c_name(path),
             key,
-            attrs: attributes::visible(dataset, &names, self.file_bytes),
+            attrs,
             stored: storage::describe(dataset, &kind, &typed, extent.len())?,
             typed,
             dims: vec![None; extent.len()],

@@ -25,6 +25,8 @@ pub(super) struct Typed {
 
 /// Members shown of an enum or compound.
 const MEMBERS_SHOWN: u32 = 16;
+/// Members of an enum that become flags.
+const FLAGS_MAX: u32 = 4096;
 
 /// Describes a type.
 pub(super) fn describe(t: &Id) -> Result<Typed> {
@@ -53,12 +55,16 @@ pub(super) fn describe(t: &Id) -> Result<Typed> {
         H5T_ENUM if size == 1 && is_bool(t) => {
             Ok(typed(StoredType::Number { dtype: DType::Bool, order: order(t).unwrap_or(ByteOrder::NATIVE) }, true))
         }
+        H5T_ENUM => match base(t).map(|base| (integer(&base, size), order(&base))) {
+            Ok((Some((dtype, true)), Some(order))) => Ok(typed(StoredType::Number { dtype, order }, true)),
+            _ => other(),
+        },
         H5T_STRING => Ok(match (is_variable_text(t), size) {
             (true, _) => typed(StoredType::Text, false),
             (false, 1) => typed(StoredType::Char, true),
             (false, n) => typed(StoredType::FixedText(n), false),
         }),
-        H5T_ENUM | H5T_COMPOUND | H5T_OPAQUE | H5T_VLEN => other(),
+        H5T_COMPOUND | H5T_OPAQUE | H5T_VLEN => other(),
         _ => Ok(Typed { in_netcdf: false, ..other()? }),
     }
 }
@@ -188,6 +194,25 @@ fn is_bool(t: &Id) -> bool {
         let name = member(t, k);
         status >= 0 && (name == "FALSE" && value[0] == 0 || name == "TRUE" && value[0] == 1)
     })
+}
+
+/// What the members of an enum are called, with their values in this machine's order; nothing for another type, or bool.
+pub(super) fn flags(t: &Id) -> Option<(Vec<u8>, Vec<String>)> {
+    if class(t) != H5T_class_t::H5T_ENUM || is_bool(t) {
+        return None;
+    }
+    let (native, dtype) = enum_integers(t).ok()?;
+    let (count, size) = (member_count(t).min(FLAGS_MAX), dtype.size());
+    let mut values = vec![0u8; count as usize * size];
+    let mut names = Vec::new();
+    for (k, value) in (0..count).zip(values.chunks_exact_mut(size)) {
+        // SAFETY: the member is one of the type's, and `value` has the size of the type in memory.
+        if unsafe { h5t::H5Tget_member_value(native.get(), k, value.as_mut_ptr().cast()) } < 0 {
+            return None;
+        }
+        names.push(member(&native, k));
+    }
+    Some((values, names))
 }
 
 fn member_count(t: &Id) -> u32 {

@@ -130,7 +130,7 @@ fn declare(root: &Group, mut meta: VarMeta, format: OutputFormat) -> Result<Decl
     let fill_declared = match (meta.attrs.remove("_FillValue"), dtype) {
         (None, _) => None,
         (Some(value), Some(dtype)) => Some(number_as(&value, dtype).ok_or_else(|| {
-            Error::usage(format!("_FillValue {value:?} does not fit the variable's type, {}", meta.stored))
+            Error::unsupported(format!("a _FillValue in a variable of {} that is not one such number", meta.stored))
         })?),
         (Some(value), None) => Some(text_fill(&value, &meta.stored)?),
     };
@@ -199,7 +199,7 @@ fn type_of(stored: &StoredType, format: OutputFormat) -> Result<(netcdf_sys::nc_
 }
 
 fn text_fill(value: &Value, stored: &StoredType) -> Result<Vec<u8>> {
-    let wrong = || Error::usage(format!("_FillValue {value:?} does not fit the variable's type, {stored}"));
+    let wrong = || Error::unsupported(format!("a _FillValue in a variable of {stored} that is not one such text"));
     let bytes = value.text().ok_or_else(wrong)?.as_bytes();
     match (stored, bytes) {
         (StoredType::Char, []) => Ok(vec![0]),

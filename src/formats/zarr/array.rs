@@ -249,6 +249,11 @@ pub(super) fn fill_bytes(fill: Option<&Value>, form: &ElementForm) -> Vec<u8> {
         (ElementForm::Number(DType::Bool, _), Some(Value::Bool(v))) => v.first().map(|x| vec![u8::from(*x)]),
         (ElementForm::Number(..), Some(value)) => value.bytes().map(<[u8]>::to_vec),
         (ElementForm::Bytes(_), Some(Value::Text(text))) => Some(text.as_bytes().to_vec()),
+        (ElementForm::Utf32(_, order), Some(Value::Text(text))) => {
+            let is_big = *order == ByteOrder::Big;
+            let bytes = |c: char| if is_big { u32::from(c).to_be_bytes() } else { u32::from(c).to_le_bytes() };
+            Some(text.chars().flat_map(bytes).collect())
+        }
         _ => None,
     }
     .unwrap_or_default();
@@ -312,5 +317,10 @@ mod tests {
         let half = ElementForm::Number(DType::F16, ByteOrder::Little);
         assert_eq!(fill_bytes(Some(&Value::F32(vec![1.5])), &half), f16::from_f32(1.5).to_le_bytes());
         assert_eq!(fill_bytes(None, &half), [0, 0]);
+        let text = Value::Text("ab".into());
+        assert_eq!(fill_bytes(Some(&text), &ElementForm::Bytes(3)), *b"ab\0");
+        assert_eq!(fill_bytes(Some(&text), &ElementForm::Utf32(1, ByteOrder::Big)), [0, 0, 0, b'a']);
+        let wide = fill_bytes(Some(&text), &ElementForm::Utf32(3, ByteOrder::Little));
+        assert_eq!(wide, *b"a\0\0\0b\0\0\0\0\0\0\0");
     }
 }

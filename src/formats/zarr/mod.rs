@@ -8,6 +8,7 @@ mod keys;
 mod array;
 mod codecs;
 mod filters;
+mod times;
 mod v2;
 mod v3;
 

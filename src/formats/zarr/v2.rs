@@ -4,6 +4,7 @@ use super::{
     array::{ArrayMeta, ElementForm, KeyStyle, chunk_shape, lengths, number},
     codecs,
     json::{self, Json, Map},
+    times::Times,
 };
 use crate::{
     attrs::{Attrs, Value},
@@ -21,9 +22,13 @@ pub(super) fn array(document: &Json, attributes: &Json) -> Result<ArrayMeta> {
     let chunk = chunk_shape(&shape, lengths(fields.get("chunks"), "chunk shape")?)?;
     let dtype = fields.get("dtype").unwrap_or(&Json::Null);
     let element = element(dtype, fields.get("filters"))?;
+    let times = dtype.as_str().and_then(Times::of_v2);
     let fill = match (&element, fields.get("fill_value")) {
+        (ElementForm::Number(dtype, _), None | Some(Json::Null)) if times.is_some() => number(&Times::nat(), *dtype)?,
         (_, None | Some(Json::Null)) => None,
+        (ElementForm::Number(dtype, _), Some(fill)) if times.is_some() => number(&Times::fill(fill), *dtype)?,
         (ElementForm::Number(dtype, _), Some(fill)) => number(fill, *dtype)?,
+        (ElementForm::Utf32(..), Some(Json::String(text))) => Some(Value::Text(text.clone())),
         (ElementForm::Bytes(_), Some(Json::String(text))) => {
             json::from_base64(text).and_then(|b| String::from_utf8(b).ok()).map(Value::Text)
         }
@@ -42,8 +47,10 @@ pub(super) fn array(document: &Json, attributes: &Json) -> Result<ArrayMeta> {
     let dims = dims(attributes, fields).filter(|names| names.len() == shape.len());
     let mut attrs = attrs(attributes);
     attrs.remove(DIMENSIONS);
-    if dims.is_some() {
-        declare_fill(&mut attrs, &element, fill.as_ref());
+    match times {
+        Some(times) => times.declare(&mut attrs),
+        None if dims.is_some() => declare_fill(&mut attrs, &element, fill.as_ref()),
+        None => {}
     }
     let document = for_library(fields);
     let keys = KeyStyle { c: false, separator };
@@ -133,6 +140,9 @@ pub(super) fn element(dtype: &Json, filters: Option<&Json>) -> Result<ElementFor
     let kind = rest.chars().next().ok_or_else(broken)?;
     let size = || rest[1..].parse::<usize>().ok().filter(|n| (1..=1 << 30).contains(n)).ok_or_else(broken);
     let numeric = |dtype| Ok(ElementForm::Number(dtype, order));
+    if Times::of_v2(name).is_some() {
+        return numeric(DType::I64);
+    }
     match (kind, &rest[kind.len_utf8()..]) {
         ('b', "1") => numeric(DType::Bool),
         ('i', "1") => numeric(DType::I8),

@@ -4,6 +4,7 @@ use super::{
     array::{ArrayMeta, Chain, ElementForm, KeyStyle, chunk_shape, lengths, number, of_float},
     codecs,
     json::{self, Json, Map},
+    times::Times,
     v2::{self, DIMENSIONS},
 };
 use crate::{
@@ -18,9 +19,13 @@ pub(super) fn array(document: &Json) -> Result<ArrayMeta> {
     let fields = document.as_object().ok_or_else(|| Error::corrupt("zarr.json", "it is no JSON object"))?;
     let shape = lengths(fields.get("shape"), "shape")?;
     let (chunk, irregular) = chunks(fields, &shape)?;
-    let mut element = element(fields.get("data_type").unwrap_or(&Json::Null))?;
+    let data_type = fields.get("data_type").unwrap_or(&Json::Null);
+    let mut element = element(data_type)?;
+    let times = data_type.get("name").and_then(Json::as_str).and_then(|name| Times::of_v3(name, config(data_type)));
     let fill = match (&element, fields.get("fill_value")) {
+        (ElementForm::Number(dtype, _), Some(fill)) if times.is_some() => number(&Times::fill(fill), *dtype)?,
         (ElementForm::Number(dtype, _), Some(fill)) => number(fill, *dtype)?,
+        (ElementForm::Utf32(..), Some(Json::String(text))) => Some(Value::Text(text.clone())),
         (ElementForm::Bytes(_), Some(Json::String(text))) => {
             json::from_base64(text).and_then(|b| String::from_utf8(b).ok()).map(Value::Text)
         }
@@ -36,14 +41,45 @@ pub(super) fn array(document: &Json) -> Result<ArrayMeta> {
     if let Some(name) = irregular {
         chain = Chain::Unsupported(format!("the Zarr chunk grid '{name}'"));
     }
+    if let Some(name) = extension(fields) {
+        chain = Chain::Unsupported(format!("the Zarr extension '{name}'"));
+    }
     let attributes = fields.get("attributes").unwrap_or(&Json::Null);
     let dims = dims(fields, attributes).filter(|names| names.len() == shape.len());
     let mut attrs = v2::attrs(attributes);
     attrs.remove(DIMENSIONS);
-    declare_fill(&mut attrs, &element);
+    match times {
+        Some(times) => times.declare(&mut attrs),
+        None => declare_fill(&mut attrs, &element),
+    }
     let keys = key_style(fields)?;
     let document = for_library(fields);
     Ok(ArrayMeta { version: 3, shape, chunk, element, fill, chain, keys, dims, attrs, codecs: shown, document })
+}
+
+/// A field that is none of version 3's, and may not be ignored.
+fn extension(fields: &Map<String, Json>) -> Option<&String> {
+    const KNOWN: [&str; 12] = [
+        "zarr_format",
+        "node_type",
+        "shape",
+        "data_type",
+        "chunk_grid",
+        "chunk_key_encoding",
+        "fill_value",
+        "codecs",
+        "attributes",
+        "dimension_names",
+        "storage_transformers",
+        "consolidated_metadata",
+    ];
+    let may_be_ignored = |field: &Json| field["must_understand"] == false;
+    fields.iter().find(|(name, field)| !KNOWN.contains(&name.as_str()) && !may_be_ignored(field)).map(|(name, _)| name)
+}
+
+/// What a type or another extension is set to.
+fn config(of: &Json) -> &Json {
+    of.get("configuration").unwrap_or(&Json::Null)
 }
 
 fn chunks(fields: &Map<String, Json>, shape: &Shape) -> Result<(Shape, Option<String>)> {
@@ -118,7 +154,10 @@ fn element(data_type: &Json) -> Result<ElementForm> {
     if let Some(dtype) = DType::ALL.into_iter().find(|d| d.name() == name) {
         return Ok(ElementForm::Number(dtype, ByteOrder::NATIVE));
     }
-    let config = data_type.get("configuration").unwrap_or(&Json::Null);
+    let config = config(data_type);
+    if Times::of_v3(name, config).is_some() {
+        return Ok(ElementForm::Number(DType::I64, ByteOrder::NATIVE));
+    }
     let length = || {
         let n = config.get("length_bytes").and_then(Json::as_u64).filter(|n| (1..=1 << 30).contains(n));
         n.map(|n| n as usize).ok_or_else(|| Error::corrupt("zarr.json", format!("data_type {data_type}")))
@@ -159,6 +198,28 @@ mod tests {
         assert_eq!(m.attrs.get("_FillValue"), Some(&Value::I16(vec![-99])));
         let m = array(&document("int16", json!(0), json!({}))).unwrap();
         assert_eq!(m.attrs.get("_FillValue"), None, "the fill value of version 3 marks nothing");
+    }
+
+    #[test]
+    fn extensions_have_to_be_known_unless_they_say_otherwise() {
+        let mut good = document("float32", json!(0), json!({}));
+        good["hint"] = json!({"name": "x", "must_understand": false});
+        assert!(matches!(array(&good).unwrap().chain, Chain::Chunk(_)));
+        for field in [json!({"name": "x"}), json!("x"), json!({"must_understand": true})] {
+            good["hint"] = field;
+            assert_eq!(array(&good).unwrap().chain, Chain::Unsupported("the Zarr extension 'hint'".into()));
+        }
+    }
+
+    #[test]
+    fn dates_are_integers_with_units() {
+        let mut m = document("", json!("NaT"), json!({"units": "old"}));
+        m["data_type"] = json!({"name": "numpy.datetime64", "configuration": {"unit": "s", "scale_factor": 1}});
+        let m = array(&m).unwrap();
+        assert_eq!(m.element, ElementForm::Number(DType::I64, ByteOrder::Little));
+        assert_eq!(m.attrs.text("units"), Some("seconds since 1970-01-01"));
+        let nat = Some(Value::I64(vec![i64::MIN]));
+        assert_eq!((m.attrs.get("_FillValue"), &m.fill), (nat.as_ref(), &nat));
     }
 
     #[test]

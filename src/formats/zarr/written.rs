@@ -25,7 +25,8 @@ const NOT_BYTES: [&str; 11] = [
     "categorize",
 ];
 
-/// The codecs that values of `element` bytes are written with: those of `shown` that can be written, in their order.
+/// The codecs that values of `element` bytes are written with: those of `shown` that can be written, in their order, but
+/// for `shuffle`, which comes first: numcodecs refuses to undo it on anything but whole elements.
 ///
 /// | name | becomes |
 /// |---|---|
@@ -41,7 +42,9 @@ pub(super) fn codecs(shown: &[CodecMeta], element: usize) -> Vec<Codec> {
     let mut instead = Some(Codec::Zstd { level: ZSTD_LEVEL }).filter(|_| !known.iter().flatten().any(is_compressor));
     let chosen = known.into_iter().filter_map(|codec| codec.or_else(|| instead.take()));
     // Single bytes have nothing to gather.
-    chosen.filter(|codec| !matches!(codec, Codec::Shuffle { element: 0 | 1 })).collect()
+    let mut chosen: Vec<Codec> = chosen.filter(|codec| !matches!(codec, Codec::Shuffle { element: 0 | 1 })).collect();
+    chosen.sort_by_key(|codec| !matches!(codec, Codec::Shuffle { .. }));
+    chosen
 }
 
 /// One codec, `None` where it cannot be written.
@@ -149,6 +152,14 @@ mod tests {
         assert_eq!(of(&["bitround", "shuffle", "lzf", "deflate"]), [shuffle, Codec::Deflate { level: 1 }]);
         assert_eq!(of(&["sharding_indexed", "zstd", "crc32c"]), [zstd, Codec::Crc32c]);
         assert_eq!(of(&["transpose"]), []);
+    }
+
+    #[test]
+    fn shuffling_comes_before_what_adds_bytes() {
+        let of = |names: &[&str]| codecs(&names.iter().map(|n| shown(n, Some(1), "")).collect::<Vec<_>>(), 8);
+        let (shuffle, deflate) = (Codec::Shuffle { element: 8 }, Codec::Deflate { level: 1 });
+        assert_eq!(of(&["fletcher32", "shuffle", "deflate"]), [shuffle.clone(), Codec::Fletcher32, deflate.clone()]);
+        assert_eq!(of(&["deflate", "shuffle"]), [shuffle, deflate]);
     }
 
     #[test]
