@@ -183,7 +183,7 @@ fn coords(meta: &VarMeta, results: &Results) -> Vec<(String, Vec<String>)> {
         // A scalar may be called like a dimension of another variable.
         let coordinate = Some(coordinate).filter(|c| c.dims.len() == 1 && c.dims[0] == *dim)?;
         let labels = match coordinate.stored.dtype() {
-            Some(dtype) => values::labels(dtype, &results.values(&coordinate.path)?),
+            Some(dtype) => values::labels(&coordinate.attrs, dtype, &results.values(&coordinate.path)?),
             None => results.texts(&coordinate.path)?,
         };
         Some((dim.clone(), labels))

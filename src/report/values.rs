@@ -6,7 +6,15 @@ use super::{
     numpy::array2string,
     text::{abbreviate, attribute, escape},
 };
-use crate::{attrs::Attrs, dtype::DType, shape::Shape};
+use crate::{
+    attrs::Attrs,
+    cf::{
+        decoding::is_packed,
+        time::{Calendar, TimeUnits},
+    },
+    dtype::DType,
+    shape::Shape,
+};
 use std::io::{Result, Write};
 
 /// A result in memory.
@@ -148,9 +156,23 @@ fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
 }
 
-/// The values of a coordinate as labels, exact.
-pub fn labels(dtype: DType, data: &[u8]) -> Vec<String> {
-    (0..data.len() / dtype.size()).filter_map(|n| Number::at(dtype, data, n)).map(Number::exact).collect()
+/// The values of a coordinate as labels, exact; those of time as dates, where its attributes say which.
+pub fn labels(attrs: &Attrs, dtype: DType, data: &[u8]) -> Vec<String> {
+    let numbers = || (0..data.len() / dtype.size()).filter_map(|n| Number::at(dtype, data, n));
+    dates(attrs, numbers()).unwrap_or_else(|| numbers().map(Number::exact).collect())
+}
+
+fn dates(attrs: &Attrs, numbers: impl Iterator<Item = Number>) -> Option<Vec<String>> {
+    let text = attrs.text("units").filter(|u| u.contains(" since ") && !is_packed(attrs))?;
+    let units = TimeUnits::parse(text, Calendar::named(attrs.text("calendar")).ok()?).ok()?;
+    let date = |number: Number| {
+        let at = match number {
+            Number::Int(n) => Some(units.decode_i64(i64::try_from(n).ok()?).ok()?),
+            other => units.decode(other.float()?).ok()?,
+        };
+        Some(at.map_or_else(|| "NaT".to_string(), |at| units.calendar().date(at).to_string()))
+    };
+    numbers.map(date).collect()
 }
 
 #[cfg(test)]
@@ -196,6 +218,30 @@ mod tests {
             text(csv, &p),
             "lat,\"x,y\",t\n-45.5,0,0.1\n-45.5,1,NaN\n-45.5,2,-2.5\n45.5,0,inf\n45.5,1,10000000000.0\n45.5,2,0.0\n"
         );
+    }
+
+    #[test]
+    fn labels_of_time_are_dates() {
+        let of = |units: &str, calendar: &str, hours: &[f64]| {
+            let mut attrs = Attrs::new();
+            attrs.set("units", units);
+            attrs.set("calendar", calendar);
+            labels(&attrs, DType::F64, bytemuck::cast_slice(hours))
+        };
+        let since = "hours since 2000-02-28";
+        assert_eq!(
+            of(since, "standard", &[24.0, f64::NAN, 48.5]),
+            ["2000-02-29T00:00:00", "NaT", "2000-03-01T00:30:00"]
+        );
+        assert_eq!(of(since, "noleap", &[24.0]), ["2000-03-01T00:00:00"]);
+        assert_eq!(of("hours", "standard", &[24.0]), ["24.0"], "a duration");
+        assert_eq!(of("hours since then", "standard", &[24.0]), ["24.0"]);
+        let mut attrs = Attrs::new();
+        attrs.set("units", "nanoseconds since 1970-01-01");
+        let day = (86_400_000_000_000i64).to_ne_bytes();
+        assert_eq!(labels(&attrs, DType::I64, &day), ["1970-01-02T00:00:00"]);
+        attrs.set("scale_factor", crate::attrs::Value::F64(vec![0.5]));
+        assert_eq!(labels(&attrs, DType::I64, &day), ["86400000000000"], "what is packed is no time yet");
     }
 
     #[test]
