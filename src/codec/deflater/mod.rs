@@ -47,7 +47,7 @@ const SHORT: u64 = 2;
 /// In those the window may do worse on trial by this part: it is better once it has seen more of such bytes.
 const DOUBT: u64 = 24;
 /// What runs shorten by less than this part is not searched.
-const NOISE: u64 = 160;
+const NOISE: u64 = 64;
 /// Literals that are copied at once, whether there are so many or not.
 const AT_ONCE: usize = 16;
 
