@@ -63,6 +63,37 @@ impl Value {
         })
     }
 
+    /// Numbers of a type in this machine's byte order; halves become single.
+    pub fn of_bytes(dtype: DType, bytes: &[u8]) -> Value {
+        macro_rules! collect {
+            ($t:ty) => {
+                bytes
+                    .chunks_exact(size_of::<$t>())
+                    .map(|b| <$t>::from_ne_bytes(b.try_into().unwrap_or_default()))
+                    .collect()
+            };
+        }
+        match dtype {
+            DType::Bool => Value::Bool(bytes.iter().map(|&b| b != 0).collect()),
+            DType::I8 => Value::I8(collect!(i8)),
+            DType::I16 => Value::I16(collect!(i16)),
+            DType::I32 => Value::I32(collect!(i32)),
+            DType::I64 => Value::I64(collect!(i64)),
+            DType::U8 => Value::U8(bytes.to_vec()),
+            DType::U16 => Value::U16(collect!(u16)),
+            DType::U32 => Value::U32(collect!(u32)),
+            DType::U64 => Value::U64(collect!(u64)),
+            DType::F16 => Value::F32(
+                bytes
+                    .chunks_exact(2)
+                    .map(|b| half::f16::from_ne_bytes(b.try_into().unwrap_or_default()).to_f32())
+                    .collect(),
+            ),
+            DType::F32 => Value::F32(collect!(f32)),
+            DType::F64 => Value::F64(collect!(f64)),
+        }
+    }
+
     /// Numbers of a type; half precision, which attributes lack, becomes single.
     pub fn of_numbers(dtype: DType, numbers: &[f64]) -> Value {
         macro_rules! list {

@@ -9,6 +9,7 @@ use super::{
     units::UnitsArgs,
 };
 use crate::{
+    cf::time::is_time,
     dataset::{Computation, Dataset, Derived},
     error::{Error, Result},
     expr::{self, Input, functions},
@@ -130,22 +131,26 @@ fn differing(output: &Derived, inputs: &[Input]) -> Vec<String> {
     let is_cut = |dim: &String| output.taken.iter().any(|(taken, _)| taken == dim);
     let mut notes = Vec::new();
     for dim in output.array.dims().unwrap_or_default().iter().filter(|dim| !is_cut(dim)) {
-        let mut first: Option<(usize, Vec<f64>)> = None;
+        let mut own: Vec<(usize, &VarMeta)> = Vec::new();
         for used in &output.from {
             let dataset = &inputs[used.input].dataset;
             let Ok(meta) = dataset.variable(&used.path) else { continue };
-            let own = dataset.coordinate(meta.group(), dim).filter(|_| meta.dims.contains(dim));
-            let is_time = |c: &&VarMeta| c.attrs.text("units").is_some_and(|units| units.contains(" since "));
-            let Some(Ok(numbers)) = own.filter(|c| !is_time(c)).map(|c| dataset.numbers(&c.path)) else { continue };
-            let Some((input, values)) = &first else {
-                first = Some((used.input, numbers));
-                continue;
-            };
+            let found = dataset.coordinate(meta.group(), dim).filter(|_| meta.dims.contains(dim));
+            let is_new = |c: &&VarMeta| own.iter().all(|(input, known)| (*input, &known.path) != (used.input, &c.path));
+            own.extend(found.filter(|c| !is_time(&c.attrs) && is_new(c)).map(|c| (used.input, c)));
+        }
+        if own.len() < 2 {
+            continue;
+        }
+        let numbers = |(input, c): (usize, &VarMeta)| Some((input, inputs[input].dataset.numbers(&c.path).ok()?));
+        let mut all = own.into_iter().filter_map(numbers);
+        let Some((input, values)) = all.next() else { continue };
+        for (other, numbers) in all {
             // Single precision is near enough.
             let is_far = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-5 * a.abs().max(1.0);
             let at = values.iter().zip(&numbers).position(is_far);
             if let Some(at) = at.filter(|_| values.len() == numbers.len()) {
-                let [a, b] = [*input, used.input].map(|k| inputs[k].dataset.path().display().to_string());
+                let [a, b] = [input, other].map(|k| inputs[k].dataset.path().display().to_string());
                 let (x, y) = (values[at], numbers[at]);
                 notes.push(format!("'{dim}' of {b} has {y} where {a} has {x}; values meet by position"));
             }

@@ -12,7 +12,7 @@ use crate::{
     array::{Anchor, Rolling},
     cf::{
         decoding::ValidRange,
-        time::{BinOptions, Calendar, Frequency, Origin, Side},
+        time::{BinOptions, Calendar, Frequency, Origin, Side, is_time},
     },
     dataset::{Axes, By, Dataset, KeepDims, Reduction, Statistic, Weights},
     error::{Error, Result, closest},
@@ -202,8 +202,7 @@ fn every_time(args: &ReduceArgs, every: &str, dataset: &Dataset) -> Result<By> {
         false => args.var.iter().map(|path| dataset.variable(path.trim())).collect::<Result<_>>()?,
     };
     let coordinates = reduced.iter().flat_map(|v| v.dims.iter().filter_map(|dim| dataset.coordinate(v.group(), dim)));
-    let is_time = |c: &&VarMeta| c.attrs.text("units").is_some_and(|units| units.contains(" since "));
-    let mut found: Vec<&VarMeta> = coordinates.filter(is_time).collect();
+    let mut found: Vec<&VarMeta> = coordinates.filter(|c| is_time(&c.attrs)).collect();
     found.sort_by_key(|c| (c.name(), &c.path));
     // Groups of a file may have times of one name, which are taken to be one where no variable is named.
     found.dedup_by(|a, b| a.path == b.path || args.var.is_empty() && a.name() == b.name());

@@ -1,6 +1,9 @@
 //! A computation as a format can hold it.
 
-use super::{Computation, Dataset, LeftOut, TextFrom, Wanted, Why, encoded::can_be};
+use super::{
+    Computation, Dataset, LeftOut, TextFrom, Wanted, Why,
+    encoded::{attribute_as, can_be},
+};
 use crate::{
     array::LazyArray,
     attrs::Value,
@@ -133,26 +136,12 @@ fn rewrite_reinterpreted(meta: &mut VarMeta) {
     else {
         return;
     };
+    let is_so = fill.dtype() == Some(read_as);
+    let read = if is_so { Some(fill.clone()) } else { attribute_as(fill, read_as) };
     // The same bits, read in the other way.
-    let bits = match fill {
-        Value::U64(all) => all.first().map(|n| *n as i64),
-        Value::I64(all) => all.first().copied(),
-        _ => fill.number().map(|x| x as i64),
-    };
-    meta.attrs.set(
-        "_FillValue",
-        match (bits, stored) {
-            (Some(n), DType::I8) => Value::I8(vec![n as i8]),
-            (Some(n), DType::I16) => Value::I16(vec![n as i16]),
-            (Some(n), DType::I32) => Value::I32(vec![n as i32]),
-            (Some(n), DType::I64) => Value::I64(vec![n]),
-            (Some(n), DType::U8) => Value::U8(vec![n as u8]),
-            (Some(n), DType::U16) => Value::U16(vec![n as u16]),
-            (Some(n), DType::U32) => Value::U32(vec![n as u32]),
-            (Some(n), DType::U64) => Value::U64(vec![n as u64]),
-            _ => return,
-        },
-    );
+    if let Some(bits) = read.as_ref().and_then(Value::bytes) {
+        meta.attrs.set("_FillValue", Value::of_bytes(stored, bits));
+    }
 }
 
 /// A copy in another type, which holds all of its numbers or is an error.

@@ -18,6 +18,7 @@ use crate::{
         decoding,
         names::{self, Conventions},
         references,
+        time::is_time,
     },
     dtype::DType,
     error::{Error, Result},
@@ -318,7 +319,7 @@ impl<'a> Builder<'a> {
     fn is_over_time(&self, one: &Chosen) -> bool {
         one.axes.iter().all(|&k| {
             let coordinate = scope::coordinate(self.root(), one.meta.group(), &one.meta.dims[k]);
-            coordinate.and_then(|c| c.attrs.text("units")).is_some_and(|units| units.contains(" since "))
+            coordinate.is_some_and(|c| is_time(&c.attrs))
         })
     }
 

@@ -1,6 +1,6 @@
 //! Blocks of a stage's input on their way to reductions: how they are read or computed, and how their elements lie.
 
-use super::{Evaluator, Run, located};
+use super::{Evaluator, Run, located, of_source};
 use crate::{
     codec::Scratch,
     error::{Error, Result},
@@ -131,10 +131,7 @@ impl<'a> Blocks<'a> {
     /// An error of what is computed of the blocks, with where they come from.
     pub fn located(&self, error: Error) -> Error {
         match self.input {
-            Input::Stored(source) => {
-                let origin = source.origin();
-                error.in_variable(&origin.variable).in_file(origin.file)
-            }
+            Input::Stored(source) => of_source(source.as_ref(), error),
             Input::Computed(_) => error,
         }
     }

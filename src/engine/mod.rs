@@ -209,8 +209,11 @@ fn read(
 
 /// Puts file, variable and chunk into an error.
 fn located(source: &dyn Source, chunk: &crate::shape::ChunkIndex) -> impl FnOnce(Error) -> Error {
-    move |e| {
-        let origin = source.origin();
-        e.in_chunk(chunk).in_variable(&origin.variable).in_file(origin.file)
-    }
+    move |e| of_source(source, e.in_chunk(chunk))
+}
+
+/// Puts file and variable into an error.
+fn of_source(source: &dyn Source, error: Error) -> Error {
+    let origin = source.origin();
+    error.in_variable(&origin.variable).in_file(origin.file)
 }

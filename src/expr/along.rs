@@ -96,6 +96,7 @@ impl Binder<'_> {
         Ok(out)
     }
 
+    /// A reduction of windows; those of fewer values than `min_count` are missing, and without it, those not full.
     fn rolling(&mut self, call: &Call, x: &Quantity) -> Bound<Quantity> {
         let at = axis(call.required("axis")?, x)?;
         let positive = |expr: &Expr, what: &str, least: i64| match u64::try_from(integer(expr, what)?) {
@@ -172,7 +173,6 @@ impl Binder<'_> {
     }
 }
 
-/// A reduction of windows; those of fewer values than `min_count` are missing, and without it, those not full.
 /// A sort leaves no place where it was.
 fn unordered(x: &Quantity, axis: i64, mut out: Quantity) -> Quantity {
     if let Some(dim) = x.dims().get(axis as usize) {

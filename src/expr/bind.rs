@@ -16,7 +16,7 @@ use crate::{
     cf::{
         decoding::{ENCODING, ValidRange},
         measure, names,
-        time::Part,
+        time::{Part, is_time},
     },
     dataset::{Dataset, Derived, OfGroups, Used},
     dtype::Scalar,
@@ -390,8 +390,7 @@ fn kept(op: Binary, x: &Val, y: &Val) -> (Kept, bool) {
             }
         }
         (Binary::Add | Binary::Hypot, Val::Array(a), Val::Array(b)) if same(&a.attrs, &b.attrs) => {
-            let is_time = a.attrs.text("units").is_some_and(|u| u.contains(" since "));
-            (if is_time { Kept::Links } else { Kept::Units }, false)
+            (if is_time(&a.attrs) { Kept::Links } else { Kept::Units }, false)
         }
         (Binary::Maximum | Binary::Minimum | Binary::Fmax | Binary::Fmin, ..) => (Kept::All, false),
         (Binary::Nextafter, Val::Array(_), Val::Number(_)) => (Kept::All, false),

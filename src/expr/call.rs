@@ -192,12 +192,9 @@ fn convert_units(call: &Call, x: &Quantity) -> Bound<Quantity> {
     if measure::is_difference(&x.attrs) {
         (from, to) = (from.span(), to.span());
     }
-    let mut attrs = x.attrs.clone();
-    let conversion = measure::conversion(&mut attrs, &from, &to).at(expr.span)?;
+    let mut x = x.clone();
+    let conversion = measure::conversion(&mut x.attrs, &from, &to).at(expr.span)?;
     let mut out = x.with(conversion.of_array(&x.array).at(call.span)?, Kept::All);
-    if let Some(name) = attrs.text("standard_name").filter(|name| x.attrs.text("standard_name") != Some(name)) {
-        out.attrs.set("standard_name", name);
-    }
     out.attrs.set("units", wanted.trim());
     Ok(out)
 }

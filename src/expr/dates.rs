@@ -10,7 +10,7 @@ use super::{
 use crate::{
     array::LazyArray,
     attrs::{Attrs, Value},
-    cf::time::{Calendar, Instant, Part, PartialDate, Season, TimeUnits},
+    cf::time::{Instant, Part, PartialDate, Season, TimeUnits},
     dtype::Scalar,
     kernels::elementwise::Binary,
 };
@@ -23,9 +23,7 @@ enum Side<'a> {
 
 /// The units of a quantity, where it is a time.
 fn time_units(attrs: &Attrs) -> Option<TimeUnits> {
-    let text = attrs.text("units").filter(|u| u.contains(" since "))?;
-    let calendar = Calendar::named(attrs.text("calendar")).ok()?;
-    TimeUnits::parse(text, calendar).ok()
+    TimeUnits::of(attrs).ok()?
 }
 
 impl Binder<'_> {

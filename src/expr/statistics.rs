@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     array::{LazyArray, Spacing},
-    cf::measure,
+    cf::{measure, time::is_time},
     dataset::{Cells, Statistic},
     dtype::DType,
     kernels::fold::{FoldOptions, Op, Spell},
@@ -174,7 +174,7 @@ fn without(x: &Quantity, axes: &[i64], mut out: Quantity) -> Quantity {
 /// Units of a change with a coordinate; those of the values for one with a step.
 fn rate(x: &Quantity, coordinate: Option<&Coordinate>) -> Option<String> {
     match coordinate {
-        None => x.attrs.text("units").filter(|u| !u.contains(" since ")).map(str::to_string),
+        None => x.attrs.text("units").filter(|_| !is_time(&x.attrs)).map(str::to_string),
         Some(c) => units::of_change(&x.attrs, &c.attrs),
     }
 }

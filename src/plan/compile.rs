@@ -170,10 +170,10 @@ impl<'a> Compiler<'a> {
             Folding::Op { op, options } => Reducers::Folds(Folds::new(&[op], &decode, options)),
             Folding::Own(reducer) => Reducers::Custom(reducer),
         };
-        let blocks = Columns::new(&grid, reduced)?.kept().clone();
-        self.folded.push(blocks.chunk().bytes(size)? as u64);
+        let columns = Columns::new(&grid, reduced)?;
+        self.folded.push(columns.kept().chunk().bytes(size)? as u64);
         let at = self.folded.len() - 1;
-        Ok(Reduced { values, decode, grid, reduced: reduced.to_vec(), reducer, op, blocks, at })
+        Ok(Reduced { values, decode, grid, columns, reducer, op, at })
     }
 
     fn program(&mut self, array: &LazyArray) -> Result<Form> {

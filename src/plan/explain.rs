@@ -179,15 +179,15 @@ fn write_held(out: &mut String, plan: &Plan, slot: usize) -> std::fmt::Result {
 }
 
 fn write_map(out: &mut String, plan: &Plan, map: &Map) -> std::fmt::Result {
-    if let (Input::Stored(source), [Output { destination, .. }]) = (&map.input, &*map.outputs) {
-        match destination {
-            Destination::Held(slot) => write_held(out, plan, *slot)?,
-            Destination::Spill(spilled) => write_spill(out, plan, spilled)?,
-            Destination::Sink { variable, .. } => writeln!(out, "copy {variable} as stored")?,
+    for output in &map.outputs {
+        match (&map.input, &output.destination) {
+            (Input::Stored(_), Destination::Sink { variable, .. }) => writeln!(out, "copy {variable} as stored")?,
+            _ => write_output(out, plan, output)?,
         }
+    }
+    if let Input::Stored(source) = &map.input {
         return writeln!(out, "└─ {}", read_line(source.as_ref()));
     }
-    map.outputs.iter().try_for_each(|output| write_output(out, plan, output))?;
     let along = map.stream.map_or_else(String::new, |s| format!(", one after the other along axis {}", s.axis));
     writeln!(out, "└─ map: {} tiles of {}{along}", map.tiles.chunks(), map.tiles.chunk())?;
     write_computed(out, plan, &map.input, "   ")
@@ -244,9 +244,10 @@ fn describe(form: &Form) -> String {
         }
         Form::Cumulative { op, axis, .. } => format!("{} along axis {axis}, carried on", op.name()),
         Form::Reduce(within) => {
-            let axes = (0..within.reduced.len()).filter(|&k| within.reduced[k]).map(|k| k.to_string());
+            let columns = &within.columns;
+            let axes = (0..columns.reduced().len()).filter(|&k| columns.reduced()[k]).map(|k| k.to_string());
             let (op, axes) = (ops(&within.reducer).join(", "), axes.collect::<Vec<_>>().join(", "));
-            format!("{op} over axis {axes}, within each of {} blocks", within.blocks.chunks())
+            format!("{op} over axis {axes}, within each of {} blocks", columns.kept().chunks())
         }
         Form::MatMul { tiles, panel, .. } => {
             format!("matmul in {} tiles of {}, panels of {panel}", tiles.chunks(), tiles.chunk())

@@ -1,4 +1,4 @@
-use super::Reducers;
+use super::{Columns, Reducers};
 use crate::{
     array::{Along, BlockFunction, Creation, Picks, View, reshape},
     dtype::DType,
@@ -154,14 +154,12 @@ pub struct Reduced {
     pub decode: Decode,
     /// Its whole shape, and the length of its blocks.
     pub grid: Grid,
-    /// For each of its axes, whether it is reduced; blocks are as long as those.
-    pub reduced: Vec<bool>,
+    /// The axes that are reduced, and the blocks of the result: each column is one block.
+    pub columns: Columns,
     /// How.
     pub reducer: Reducers,
     /// The operation, but for a user's fold.
     pub op: Option<Op>,
-    /// The blocks of the result.
-    pub blocks: Grid,
     /// Its place in [`Computed::folded`].
     pub at: usize,
 }
@@ -180,10 +178,11 @@ impl Reduced {
         let (mut start, mut shape) = (Vec::new(), Vec::new());
         let mut kept = 0;
         for (axis, &n) in self.grid.shape().iter().enumerate() {
-            let (from, to) = if self.reduced[axis] {
+            let (from, to) = if self.columns.reduced()[axis] {
                 (0, n)
             } else {
-                let (from, length, block) = (region.start[kept], region.shape[kept], self.blocks.chunk()[kept]);
+                let block = self.columns.kept().chunk()[kept];
+                let (from, length) = (region.start[kept], region.shape[kept]);
                 kept += 1;
                 (from / block * block, (from + length).next_multiple_of(block).min(n))
             };
@@ -193,15 +192,9 @@ impl Reduced {
         Region { start, shape: shape.into() }
     }
 
-    /// How many values one cell of the result is made of.
-    pub fn per_cell(&self) -> u64 {
-        self.grid.shape().iter().zip(&self.reduced).filter(|(_, r)| **r).map(|(n, _)| *n).product()
-    }
-
     /// Bytes of workspace for one block: its state, and its values where they are computed.
     fn work_bytes(&self, tails: &mut [u64]) -> u64 {
-        let cells = Extent::of(self.blocks.chunk()).elements;
-        let state = padded(self.reducer.state_bytes(cells as usize) as u64);
+        let state = padded(self.reducer.state_bytes(self.columns.cells()) as u64);
         let values = match &self.values {
             Values::Stored(_) => 0,
             Values::Computed(input) => {

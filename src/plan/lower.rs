@@ -56,7 +56,7 @@ pub fn lower(targets: Vec<Target>, limit: Bytes) -> Result<Plan> {
     if candidates.is_empty() {
         return Ok(best);
     }
-    let mut within = candidates.clone();
+    let (mut least, mut within) = (best.reading(), candidates.clone());
     // Often it is all of them together that save a pass; then without each.
     for without in std::iter::once(None).chain(candidates.iter().map(Some).take(TRIALS)) {
         let trial: BTreeSet<usize> = within.iter().copied().filter(|id| Some(id) != without).collect();
@@ -66,8 +66,9 @@ pub fn lower(targets: Vec<Target>, limit: Bytes) -> Result<Plan> {
         let plan = Lowering::new(&mut ids, limit, trial.clone(), &targets).plan(targets.clone());
         // What is too deep for one expression may not be for two.
         let Ok(plan) = plan else { continue };
-        if plan.reading() < LESS * best.reading() && plan.fits(limit)? {
-            (best, within) = (plan, trial);
+        let reading = plan.reading();
+        if reading < LESS * least && plan.fits(limit)? {
+            (best, least, within) = (plan, reading, trial);
         }
     }
     Ok(best)

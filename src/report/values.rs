@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     attrs::Attrs,
-    cf::{
-        decoding::is_packed,
-        time::{Calendar, TimeUnits},
-    },
+    cf::{decoding::is_packed, time::TimeUnits},
     dtype::DType,
     shape::Shape,
 };
@@ -163,8 +160,7 @@ pub fn labels(attrs: &Attrs, dtype: DType, data: &[u8]) -> Vec<String> {
 }
 
 fn dates(attrs: &Attrs, numbers: impl Iterator<Item = Number>) -> Option<Vec<String>> {
-    let text = attrs.text("units").filter(|u| u.contains(" since ") && !is_packed(attrs))?;
-    let units = TimeUnits::parse(text, Calendar::named(attrs.text("calendar")).ok()?).ok()?;
+    let units = TimeUnits::of(attrs).ok()?.filter(|_| !is_packed(attrs))?;
     let date = |number: Number| {
         let at = match number {
             Number::Int(n) => Some(units.decode_i64(i64::try_from(n).ok()?).ok()?),

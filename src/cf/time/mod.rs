@@ -21,7 +21,7 @@ pub use frequency::{Edge, Frequency, Step};
 pub use part::Part;
 pub use partial::{PartialDate, TimeRange};
 pub use season::{Season, Seasons};
-pub use units::{TimeUnits, Unit};
+pub use units::{TimeUnits, Unit, is_time};
 
 #[cfg(test)]
 mod golden;

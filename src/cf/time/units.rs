@@ -5,7 +5,7 @@ use super::{
     date::{DAY, Date, HOUR, Instant, MINUTE},
     float, text,
 };
-use crate::error::Result;
+use crate::{attrs::Attrs, error::Result};
 use std::fmt;
 
 /// What times are counted in.
@@ -95,7 +95,23 @@ pub struct TimeUnits {
     calendar: Calendar,
 }
 
+/// Whether attributes say that numbers are times: `units` that count since a date.
+pub fn is_time(attrs: &Attrs) -> bool {
+    attrs.text("units").is_some_and(|units| units.contains(" since "))
+}
+
 impl TimeUnits {
+    /// Those that attributes say; `None` where they say no time.
+    ///
+    /// # Errors
+    /// As [`parse`](TimeUnits::parse), and when there is no such calendar.
+    pub fn of(attrs: &Attrs) -> Result<Option<TimeUnits>> {
+        match attrs.text("units").filter(|_| is_time(attrs)) {
+            Some(text) => TimeUnits::parse(text, Calendar::named(attrs.text("calendar"))?).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Units that count from an instant.
     pub fn new(unit: Unit, reference: Instant, calendar: Calendar) -> TimeUnits {
         TimeUnits { unit, reference, calendar }

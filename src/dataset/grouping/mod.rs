@@ -9,7 +9,7 @@ pub use keys::{Key, Labels};
 use super::{Dataset, scope};
 use crate::{
     array::Groups,
-    cf::time::{BinOptions, Calendar, Frequency, Instant, Part, Seasons, TimeUnits},
+    cf::time::{BinOptions, Frequency, Instant, Part, Seasons, TimeUnits},
     error::{Error, Result},
     source::VarMeta,
 };
@@ -247,11 +247,9 @@ impl Time {
         if meta.dims.len() != 1 {
             return Err(what(Error::usage("dates are those of a coordinate with one dimension")));
         }
-        let Some(text) = meta.attrs.text("units").filter(|u| u.contains(" since ")) else {
+        let Some(units) = TimeUnits::of(&meta.attrs).map_err(what)? else {
             return Err(what(Error::usage("it has no units of time, as 'days since 1990-01-01', and so no dates")));
         };
-        let calendar = Calendar::named(meta.attrs.text("calendar")).map_err(what)?;
-        let units = TimeUnits::parse(text, calendar).map_err(what)?;
         let numbers = dataset.numbers(&meta.path)?;
         let instants = numbers.iter().map(|&x| units.decode(x)).collect::<Result<_>>().map_err(what)?;
         Ok(Time { units, instants })

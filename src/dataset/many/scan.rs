@@ -9,7 +9,7 @@ use crate::{
     cf::{
         decoding::{ENCODING, ValidRange, decoding},
         measure::{self, Conversion},
-        time::{Calendar, TimeUnits},
+        time::{TimeUnits, is_time},
     },
     dataset::{numbers::numbers, scope},
     dtype::{ByteOrder, DType},
@@ -189,7 +189,7 @@ impl Reference {
         let had = self.root.var(&coordinate.path);
         let mut is_alike = had.is_some_and(|h| h.stored.dtype() == meta.stored.dtype() && encoded_alike(h, meta));
         if let Some(first) = &coordinate.units {
-            let own = units_of(&meta.attrs)
+            let own = TimeUnits::of(&meta.attrs)
                 .and_then(|u| u.ok_or_else(|| Error::usage("it has no units of time")))
                 .map_err(|e| e.in_variable(&coordinate.path))?;
             if own.calendar() != first.calendar() {
@@ -242,15 +242,6 @@ impl Reference {
 /// Attributes that are expected to differ.
 const UNTOLD: [&str; 6] = ["history", "units", "_FillValue", "scale_factor", "add_offset", "_NCProperties"];
 
-/// The units of an axis of time; `None` where it is none.
-///
-/// # Errors
-/// When they say time and cannot be read.
-pub(super) fn units_of(attrs: &Attrs) -> Result<Option<TimeUnits>> {
-    let Some(text) = attrs.text("units").filter(|u| u.contains(" since ")) else { return Ok(None) };
-    TimeUnits::parse(text, Calendar::named(attrs.text("calendar"))?).map(Some)
-}
-
 /// How values of a file become those of the first; `None` where they are in its units.
 fn conversion(meta: &VarMeta, first: &VarMeta) -> Result<Option<Conversion>> {
     let of = |v: &VarMeta| v.attrs.text("units").map(str::trim).unwrap_or_default().to_string();
@@ -299,10 +290,8 @@ pub(super) fn grid(container: &dyn Container, but: Option<&str>) -> Result<Vec<(
 pub(super) fn time_dimension(root: &Group) -> Result<String> {
     let is_unlimited = |name: &str| root.dims.iter().any(|d| d.name == name && d.unlimited);
     let all = root.all_vars();
-    let is_time = |v: &&&VarMeta| {
-        v.dims.len() == 1 && v.dims[0] == v.name() && v.attrs.text("units").is_some_and(|u| u.contains(" since "))
-    };
-    let mut times: Vec<&str> = all.iter().filter(is_time).map(|v| v.name()).collect();
+    let is_axis = |v: &&&VarMeta| v.dims.len() == 1 && v.dims[0] == v.name() && is_time(&v.attrs);
+    let mut times: Vec<&str> = all.iter().filter(is_axis).map(|v| v.name()).collect();
     times.sort_by_key(|name| (!is_unlimited(name), *name != "time"));
     let unlimited = || root.dims.iter().find(|d| d.unlimited).map(|d| d.name.as_str());
     times.first().copied().or_else(unlimited).map(str::to_string).ok_or_else(|| {
@@ -324,7 +313,7 @@ pub(super) fn coordinate(root: &Group, dim: &str) -> Result<Option<Coordinate>> 
     }
     let named = ["bounds", "climatology"].iter().find_map(|a| scope::variable(root, meta.group(), meta.attrs.text(a)?));
     let bounds = named.filter(|b| b.stored.dtype().is_some() && b.dims.first().is_some_and(|d| d == dim));
-    let units = units_of(&meta.attrs).map_err(|e| e.in_variable(&meta.path))?;
+    let units = TimeUnits::of(&meta.attrs).map_err(|e| e.in_variable(&meta.path))?;
     Ok(Some(Coordinate { path: meta.path.clone(), units, bounds: bounds.map(|b| b.path.clone()) }))
 }
 

@@ -3,7 +3,7 @@
 use super::label::{Found, Near, Numbers};
 use crate::{
     attrs::Attrs,
-    cf::time::{Calendar, Instant, PartialDate, TimeRange, TimeUnits},
+    cf::time::{Instant, PartialDate, TimeRange, TimeUnits},
     error::{Error, Result},
 };
 
@@ -20,9 +20,7 @@ const DAY_MICROSECONDS: i64 = 86_400_000_000;
 impl Times {
     /// Numbers as times, where their units say that they are, and in a way that can be read.
     pub fn of(attrs: &Attrs, values: &[f64]) -> Option<Times> {
-        let text = attrs.text("units").filter(|u| u.contains(" since "))?;
-        let calendar = Calendar::named(attrs.text("calendar")).ok()?;
-        let units = TimeUnits::parse(text, calendar).ok()?;
+        let units = TimeUnits::of(attrs).ok()??;
         let instants = values.iter().map(|&x| units.decode(x)).collect::<Result<_>>().ok()?;
         Some(Times { units, values: values.to_vec(), instants })
     }

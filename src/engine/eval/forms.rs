@@ -3,7 +3,7 @@ use crate::{
     array::{BlockFunction, BlockInfo, BlockInput, reshape::Group},
     codec::Scratch,
     dtype::DType,
-    engine::blocks::Lie,
+    engine::{blocks::Lie, of_source},
     error::{Error, Result},
     grid::Grid,
     kernels::{
@@ -202,8 +202,9 @@ impl Evaluator<'_> {
         work: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<()> {
-        for index in within.blocks.overlapping(region) {
-            let block = within.blocks.region(&index);
+        let blocks = within.columns.kept();
+        for index in blocks.overlapping(region) {
+            let block = blocks.region(&index);
             if self.folded[within.at].block.as_ref() != Some(&index) {
                 self.folded[within.at].block = None;
                 let cells = block.shape.elements()? as usize;
@@ -211,7 +212,7 @@ impl Evaluator<'_> {
                 self.fold(within, &block, state, rest, scratch)?;
                 let folded = &mut self.folded[within.at];
                 let result = &mut folded.data.bytes_mut()[..cells * size];
-                let done = within.reducer.finish(within.op, state, cells, within.per_cell(), result);
+                let done = within.reducer.finish(within.op, state, cells, within.columns.per_cell(), result);
                 done.map_err(|e| self.located(&within.values, e))?;
                 self.folded[within.at].block = Some(index);
             }
@@ -229,7 +230,8 @@ impl Evaluator<'_> {
         work: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let Reduced { decode, grid, reduced, reducer, .. } = within;
+        let Reduced { decode, grid, reducer, .. } = within;
+        let reduced = within.columns.reduced();
         let (place, cells) = (within.around(block), block.shape.elements()? as usize);
         reducer.init(state, cells);
         let (elements, lie) = match &within.values {
@@ -253,8 +255,7 @@ impl Evaluator<'_> {
     /// An error of a reduction, with where its values come from.
     fn located(&self, values: &Values, error: Error) -> Error {
         let Values::Stored(at) = values else { return error };
-        let origin = self.computed.sources[*at].source.origin();
-        error.in_variable(&origin.variable).in_file(origin.file)
+        of_source(self.computed.sources[*at].source.as_ref(), error)
     }
 
     /// Tile by tile: each the sum over panels of the common axis, in order.

@@ -76,7 +76,7 @@ pub(super) fn set_flags(attrs: &mut Attrs, kind: &Id) {
         return;
     }
     let words: Vec<String> = names.iter().map(|n| n.split_whitespace().collect::<Vec<_>>().join("_")).collect();
-    attrs.set("flag_values", numbers(dtype, &values));
+    attrs.set("flag_values", Value::of_bytes(dtype, &values));
     attrs.set("flag_meanings", words.join(" "));
 }
 
@@ -96,12 +96,12 @@ pub(super) fn read(object: &Id, name: &CStr, file_bytes: u64) -> Result<Option<V
             let (native, dtype) = types::enum_integers(&open.kind)?;
             let is_bool = types::describe(&open.kind)?.stored.dtype() == Some(DType::Bool);
             let bytes = open.read(native.get(), dtype.size())?;
-            Ok(Some(numbers(if is_bool { DType::Bool } else { dtype }, &bytes)))
+            Ok(Some(Value::of_bytes(if is_bool { DType::Bool } else { dtype }, &bytes)))
         }
         H5T_class_t::H5T_INTEGER | H5T_class_t::H5T_FLOAT => match types::describe(&open.kind)?.stored.dtype() {
             Some(dtype) => {
                 let dtype = if dtype == DType::F16 { DType::F32 } else { dtype };
-                Ok(Some(numbers(dtype, &open.read(types::native(dtype), dtype.size())?)))
+                Ok(Some(Value::of_bytes(dtype, &open.read(types::native(dtype), dtype.size())?)))
             }
             None => Ok(Some(open.in_words())),
         },
@@ -112,7 +112,7 @@ pub(super) fn read(object: &Id, name: &CStr, file_bytes: u64) -> Result<Option<V
                 if order != ByteOrder::NATIVE {
                     swap_in_place(&mut bytes, dtype.size());
                 }
-                Ok(Some(numbers(dtype, &bytes)))
+                Ok(Some(Value::of_bytes(dtype, &bytes)))
             }
             _ => Ok(Some(open.in_words())),
         },
@@ -180,33 +180,5 @@ impl Open {
 
     fn in_words(&self) -> Value {
         Value::Json(format!("\"{} x {}\"", self.count, types::words(&self.kind, 0).replace(['"', '\\'], "'")))
-    }
-}
-
-/// Numbers from bytes in this machine's order.
-pub(super) fn numbers(dtype: DType, bytes: &[u8]) -> Value {
-    macro_rules! collect {
-        ($t:ty) => {
-            bytes.chunks_exact(size_of::<$t>()).map(|b| <$t>::from_ne_bytes(b.try_into().unwrap_or_default())).collect()
-        };
-    }
-    match dtype {
-        DType::Bool => Value::Bool(bytes.iter().map(|&b| b != 0).collect()),
-        DType::I8 => Value::I8(collect!(i8)),
-        DType::I16 => Value::I16(collect!(i16)),
-        DType::I32 => Value::I32(collect!(i32)),
-        DType::I64 => Value::I64(collect!(i64)),
-        DType::U8 => Value::U8(bytes.to_vec()),
-        DType::U16 => Value::U16(collect!(u16)),
-        DType::U32 => Value::U32(collect!(u32)),
-        DType::U64 => Value::U64(collect!(u64)),
-        DType::F16 => Value::F32(
-            bytes
-                .chunks_exact(2)
-                .map(|b| half::f16::from_ne_bytes(b.try_into().unwrap_or_default()).to_f32())
-                .collect(),
-        ),
-        DType::F32 => Value::F32(collect!(f32)),
-        DType::F64 => Value::F64(collect!(f64)),
     }
 }

@@ -100,7 +100,7 @@ fn fill(plist: &Id, kind: &Id, typed: &Typed) -> (Vec<u8>, Option<Value>) {
             if order != ByteOrder::NATIVE {
                 swap_in_place(&mut native, size);
             }
-            Some(super::attributes::numbers(dtype, &native))
+            Some(crate::attrs::Value::of_bytes(dtype, &native))
         }
         _ => None,
     };
