@@ -2,18 +2,18 @@
 //!
 //! Level 3, which is the default, looks everything up twice: for long repetitions, and for short ones. For numbers that is
 //! often of no use. So a sample of large data is compressed in this way and in quicker ones, and all of it in the first of
-//! those that makes the sample hardly larger: looking up once, in a table that the first cache holds ([`NEAR`]), or as level
-//! 2 does ([`ONCE`]). Measured on one core, without shuffle, MB a second and ratio:
+//! those that makes the sample hardly larger: by a search of ours among [`elements`], or by the library's in a table that
+//! the first cache holds ([`NEAR`]) or as level 2 does ([`ONCE`]). Measured on one core, without shuffle, MB a second and
+//! ratio:
 //!
-//! | | level 3 | `NEAR` | level 2 |
-//! |---|---|---|---|
-//! | `float32`, time series of a reanalysis | 196 2.75 | **353 2.65** | 297 2.69 |
-//! | the same with noise, in steps of 1/64 | 203 2.41 | **362 2.41** | 313 2.52 |
-//! | the same with noise, in steps of 0.01 | 193 2.08 | 331 1.91 | **303 2.11** |
-//! | differences from a mean | 221 1.34 | **611 1.29** | 426 1.32 |
-//! | packed in `int16` | **200 1.48** | 479 1.36 | 583 1.33 |
+//! | | level 3 | elements | `NEAR` | `ONCE` |
+//! |---|---|---|---|---|
+//! TABLE
+
+mod elements;
 
 use crate::error::{Error, Result};
+use elements::Element;
 use zstd::{
     bulk::{Compressor, Decompressor},
     zstd_safe::{CParameter, Strategy},
@@ -26,8 +26,9 @@ const NAME: &str = "zstd";
 pub(super) struct Contexts {
     decompressor: Option<Decompressor<'static>>,
     compressor: Option<(i32, Compressor<'static>)>,
-    /// Those of [`WAYS`].
-    prepared: [Option<Compressor<'static>>; WAYS.len()],
+    elements: Option<elements::Context>,
+    /// Those of [`LIBRARY`].
+    prepared: [Option<Compressor<'static>>; LIBRARY.len()],
 }
 
 /// Bytes of the library's decompression context (measured with 1.5.7: 97 KiB).
@@ -41,8 +42,8 @@ pub(super) fn encode_state_bytes(level: i32, bytes: usize) -> usize {
     let most: usize = match level {
         ..0 | 1 => 640 << 10,
         2 => 832 << 10,
-        // All three ways.
-        0 | 3 => (1344 + 832 + 576) << 10,
+        // All ways.
+        0 | 3 => elements::STATE_BYTES + ((1344 + 832 + 576) << 10),
         4..=5 => 3 << 20,
         6..=7 => 6 << 20,
         8..=9 => 11 << 20,
@@ -70,7 +71,7 @@ pub(super) fn decode(contexts: &mut Contexts, input: &[u8], out: &mut [u8]) -> R
 /// Compresses `input` into one frame and says how many bytes it became.
 pub(super) fn encode(contexts: &mut Contexts, level: i32, input: &[u8], out: &mut [u8]) -> Result<usize> {
     if matches!(level, 0 | 3) && input.len() >= LARGE {
-        return encode_large(contexts, input, out).map_err(said);
+        return encode_large(contexts, input, out);
     }
     let compressor = match &mut contexts.compressor {
         Some((at, compressor)) if *at == level => compressor,
@@ -87,8 +88,15 @@ const SAMPLE: usize = 64 << 10;
 /// was measured.
 const LARGER: usize = 2;
 
-/// A way to search for repetitions.
-struct Way {
+/// A way to search for repetitions: ours, or one of the library's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Elements(Element),
+    Library(usize),
+}
+
+/// Parameters of the library's search.
+struct Parameters {
     strategy: Strategy,
     /// Bits of the window and of the tables.
     window: u32,
@@ -98,36 +106,55 @@ struct Way {
     shortest: u32,
 }
 
-const NEAR: Way = Way { strategy: Strategy::ZSTD_fast, window: 20, chain: 15, hash: 13, shortest: 5 };
-/// The library's parameters for data of more than 256 KiB, as those of [`TWICE`].
-const ONCE: Way = Way { strategy: Strategy::ZSTD_fast, window: 20, chain: 15, hash: 16, shortest: 6 };
-const TWICE: Way = Way { strategy: Strategy::ZSTD_dfast, window: 21, chain: 16, hash: 17, shortest: 5 };
-/// The quickest first.
-const WAYS: [Way; 3] = [NEAR, ONCE, TWICE];
+const NEAR: usize = 0;
+const ONCE: usize = 1;
+const TWICE: usize = 2;
+/// The last two are the library's for data of more than 256 KiB.
+const LIBRARY: [Parameters; 3] = [
+    Parameters { strategy: Strategy::ZSTD_fast, window: 20, chain: 15, hash: 13, shortest: 5 },
+    Parameters { strategy: Strategy::ZSTD_fast, window: 20, chain: 15, hash: 16, shortest: 6 },
+    Parameters { strategy: Strategy::ZSTD_dfast, window: 21, chain: 16, hash: 17, shortest: 5 },
+];
 
-fn encode_large(contexts: &mut Contexts, input: &[u8], out: &mut [u8]) -> std::io::Result<usize> {
+/// Those that are quicker than the last one, which is level 3.
+const QUICKER: [Way; 4] =
+    [Way::Elements(Element::Four), Way::Library(NEAR), Way::Library(ONCE), Way::Elements(Element::Two)];
+const LEVEL_3: Way = Way::Library(TWICE);
+
+fn encode_large(contexts: &mut Contexts, input: &[u8], out: &mut [u8]) -> Result<usize> {
     let sample = &input[(input.len() - SAMPLE) / 2..][..SAMPLE];
-    let mut compress = |way: usize, data: &[u8], out: &mut [u8]| {
-        let compressor = match &mut contexts.prepared[way] {
-            Some(compressor) => compressor,
-            none => none.insert(WAYS[way].prepared()?),
-        };
-        compressor.compress_to_buffer(data, out)
-    };
-    let last = WAYS.len() - 1;
-    let most = compress(last, sample, out)?;
-    let mut chosen = last;
-    for way in 0..last {
-        if compress(way, sample, out)? * 100 <= most * (100 + LARGER) {
-            chosen = way;
-            break;
+    let most = contexts.compress(LEVEL_3, sample, out)? * (100 + LARGER);
+    for way in QUICKER {
+        if contexts.compress(way, sample, out)? * 100 <= most {
+            return contexts.compress(way, input, out);
         }
     }
-    compress(chosen, input, out)
+    contexts.compress(LEVEL_3, input, out)
 }
 
-impl Way {
-    fn prepared(&self) -> std::io::Result<Compressor<'static>> {
+impl Contexts {
+    fn compress(&mut self, way: Way, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        match way {
+            Way::Elements(element) => {
+                let context = match &mut self.elements {
+                    Some(context) => context,
+                    none => none.insert(elements::Context::new()?),
+                };
+                context.compress(element, input, out)
+            }
+            Way::Library(k) => {
+                let compressor = match &mut self.prepared[k] {
+                    Some(compressor) => compressor,
+                    none => none.insert(LIBRARY[k].compressor().map_err(said)?),
+                };
+                compressor.compress_to_buffer(input, out).map_err(said)
+            }
+        }
+    }
+}
+
+impl Parameters {
+    fn compressor(&self) -> std::io::Result<Compressor<'static>> {
         let mut compressor = Compressor::new(3)?;
         for parameter in [
             CParameter::WindowLog(self.window),
@@ -179,15 +206,19 @@ mod tests {
         values.collect()
     }
 
+    fn size_of_way(way: Way, data: &[u8]) -> usize {
+        Contexts::default().compress(way, data, &mut vec![0; data.len() * 2]).unwrap()
+    }
+
     #[test]
     fn large_data_is_searched_in_the_way_that_a_sample_asks_for() {
         let rounded = waves(600_000);
-        assert_eq!(size(&rounded), size_by(NEAR.prepared().unwrap(), &rounded), "numbers that come back");
-        assert!(size(&rounded) * 100 <= size_by(level_3(), &rounded) * 105);
+        assert_eq!(size(&rounded), size_of_way(Way::Elements(Element::Four), &rounded), "numbers that come back");
+        assert!(size(&rounded) * 100 <= size_by(level_3(), &rounded) * 104);
         let packed = |x: &[u8; 4]| (((f32::from_le_bytes(*x) - 280.0) * 4.0).round() as i16).to_le_bytes();
         let packed: Vec<u8> = waves(1_200_000).as_chunks().0.iter().flat_map(packed).collect();
-        assert_eq!(size(&packed), size_by(TWICE.prepared().unwrap(), &packed));
-        assert!(size(&packed) < size_by(ONCE.prepared().unwrap(), &packed));
+        assert_eq!(size(&packed), size_of_way(Way::Elements(Element::Two), &packed));
+        assert!(size(&packed) < size_by(level_3(), &packed));
     }
 
     #[test]
