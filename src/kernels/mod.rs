@@ -1,7 +1,7 @@
 //! Loops over numbers: no files, no threads, no names.
 
 #[macro_use]
-mod simd;
+pub(crate) mod simd;
 pub mod cast;
 pub mod decode;
 pub mod elementwise;

@@ -38,3 +38,4 @@ macro_rules! vectorised {
         }
     };
 }
+pub(crate) use vectorised;

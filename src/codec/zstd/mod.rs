@@ -3,14 +3,19 @@
 //! Level 3, which is the default, looks everything up twice: for long repetitions, and for short ones. For numbers that is
 //! often of no use. So a sample of large data is compressed in this way and in quicker ones, and all of it in the first of
 //! those that makes the sample hardly larger: by a search of ours among [`elements`], or by the library's in a table that
-//! the first cache holds ([`NEAR`]) or as level 2 does ([`ONCE`]). Measured on one core, without shuffle, MB a second and
-//! ratio:
+//! the first cache holds ([`NEAR`]) or as level 2 does ([`ONCE`]). Data that repeats what lies [`far`] back is left to level
+//! 3. Measured without shuffle on one core of one machine, MB a second and ratio; what the sample asks for stands out:
 //!
 //! | | level 3 | elements | `NEAR` | `ONCE` |
 //! |---|---|---|---|---|
-//! TABLE
+//! | `float32`, time series in steps of 1/64 | 242 2.74 | **506 2.89** | 377 2.64 | 356 2.72 |
+//! | the same in steps of 0.01 | 211 2.32 | **481 2.24** | 329 2.11 | 322 2.35 |
+//! | the same less its mean | 211 1.35 | **699 1.30** | 614 1.31 | 446 1.34 |
+//! | the same in `float64` | 417 4.02 | 510 4.08 | **544 4.82** | 548 4.82 |
+//! | packed in `int16` | 200 1.53 | **285 1.56** | 505 1.41 | 795 1.38 |
 
 mod elements;
+mod far;
 
 use crate::error::{Error, Result};
 use elements::Element;
@@ -116,23 +121,36 @@ const LIBRARY: [Parameters; 3] = [
     Parameters { strategy: Strategy::ZSTD_dfast, window: 21, chain: 16, hash: 17, shortest: 5 },
 ];
 
-/// Those that are quicker than the last one, which is level 3.
-const QUICKER: [Way; 4] =
-    [Way::Elements(Element::Four), Way::Library(NEAR), Way::Library(ONCE), Way::Elements(Element::Two)];
+/// Ways that are quicker than [`LEVEL_3`], the quickest first; those that are about as quick together.
+const QUICKER: [&[Way]; 3] =
+    [&[Way::Elements(Element::Four), Way::Library(NEAR)], &[Way::Library(ONCE)], &[Way::Elements(Element::Two)]];
 const LEVEL_3: Way = Way::Library(TWICE);
 
 fn encode_large(contexts: &mut Contexts, input: &[u8], out: &mut [u8]) -> Result<usize> {
-    let sample = &input[(input.len() - SAMPLE) / 2..][..SAMPLE];
-    let most = contexts.compress(LEVEL_3, sample, out)? * (100 + LARGER);
-    for way in QUICKER {
-        if contexts.compress(way, sample, out)? * 100 <= most {
-            return contexts.compress(way, input, out);
-        }
-    }
-    contexts.compress(LEVEL_3, input, out)
+    let way = if far::repeats(input) { LEVEL_3 } else { contexts.way_for(input, out)? };
+    contexts.compress(way, input, out)
 }
 
 impl Contexts {
+    /// What a sample asks for. Writes to `out` for its own use.
+    fn way_for(&mut self, input: &[u8], out: &mut [u8]) -> Result<Way> {
+        let sample = &input[(input.len() - SAMPLE) / 2..][..SAMPLE];
+        let most = self.compress(LEVEL_3, sample, out)? * (100 + LARGER) / 100;
+        for ways in QUICKER {
+            let mut smallest = (most, LEVEL_3);
+            for &way in ways {
+                let size = self.compress(way, sample, out)?;
+                if size <= smallest.0 {
+                    smallest = (size, way);
+                }
+            }
+            if smallest.1 != LEVEL_3 {
+                return Ok(smallest.1);
+            }
+        }
+        Ok(LEVEL_3)
+    }
+
     fn compress(&mut self, way: Way, input: &[u8], out: &mut [u8]) -> Result<usize> {
         match way {
             Way::Elements(element) => {
@@ -219,6 +237,12 @@ mod tests {
         let packed: Vec<u8> = waves(1_200_000).as_chunks().0.iter().flat_map(packed).collect();
         assert_eq!(size(&packed), size_of_way(Way::Elements(Element::Two), &packed));
         assert!(size(&packed) < size_by(level_3(), &packed));
+    }
+
+    #[test]
+    fn maps_that_are_the_same_are_stored_once() {
+        let map = waves(260_000);
+        assert!(size(&map.repeat(4)) * 3 < size(&map) * 4);
     }
 
     #[test]
