@@ -274,6 +274,31 @@ pub trait Source: Send + Sync {
         self.read(chunk, scratch, out).map(|()| false)
     }
 
+    /// The most bytes that a chunk is stored in, where several are faster [read together](Source::read_together) than one
+    /// by one; `as_planes` says that their elements may be left gathered.
+    fn stored_together(&self, _as_planes: bool) -> Option<usize> {
+        None
+    }
+
+    /// As [`read_planes`](Source::read_planes), or as [`read`](Source::read), of several chunks, each into its own output.
+    /// `scratch` has room for what all of them are stored in.
+    ///
+    /// # Errors
+    /// As [`read`](Source::read), of the first chunk that cannot be read.
+    fn read_together(
+        &self,
+        as_planes: bool,
+        chunks: &[ChunkIndex],
+        scratch: &mut Scratch,
+        outs: &mut [&mut [u8]],
+    ) -> Result<Vec<bool>> {
+        let each = |(chunk, out): (&ChunkIndex, &mut &mut [u8])| match as_planes {
+            true => self.read_planes(chunk, scratch, out),
+            false => self.read(chunk, scratch, out).map(|()| false),
+        };
+        chunks.iter().zip(outs).map(each).collect()
+    }
+
     /// Bytes of one whole chunk.
     fn chunk_bytes(&self) -> usize {
         let element = self.meta().stored.element_bytes().unwrap_or(0);

@@ -15,6 +15,7 @@ mod bzip2;
 mod checksum;
 mod deflate;
 mod deflater;
+mod inflate;
 mod lz4;
 mod lzf;
 mod nbit;
@@ -23,6 +24,7 @@ mod szip;
 mod zstd;
 
 pub use checksum::crc32c;
+pub use inflate::AT_ONCE;
 pub use pipeline::Pipeline;
 pub use scratch::{Scratch, ScratchSize};
 

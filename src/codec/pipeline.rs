@@ -3,6 +3,7 @@
 use super::{
     Codec, Scratch, ScratchSize,
     checksum::{self, Checksum},
+    inflate,
     step::{Length, bound},
 };
 use crate::error::{Error, Problem, Result};
@@ -40,12 +41,17 @@ impl Pipeline {
     pub fn scratch(&self, stored_max: Option<usize>) -> ScratchSize {
         let stored_max = stored_max.unwrap_or_else(|| bound(self.length_before(self.codecs.len(), 0).max()));
         let (steps, between) = self.between();
-        let state = self.lengths_before().map(|(codec, n)| codec.undo_state_bytes(n)).sum();
+        let element = match self.codecs.first() {
+            Some(Codec::Shuffle { element }) => Some(*element),
+            _ => None,
+        };
+        let together = if self.is_faster_together(element) { inflate::STATE_BYTES } else { 0 };
+        let state: usize = self.lengths_before().map(|(codec, n)| codec.undo_state_bytes(n)).sum();
         // The second step writes where the stored bytes were.
         ScratchSize {
             stored: if steps > 1 { stored_max.max(between) } else { stored_max },
             work: between,
-            state,
+            state: state + together,
             piece: 0,
         }
     }
@@ -166,10 +172,30 @@ impl Pipeline {
         scratch: &mut Scratch,
         out: &mut [u8],
     ) -> Result<bool> {
-        let comes_first = matches!(self.codecs.first(), Some(Codec::Shuffle { element: e }) if *e == element);
-        let is_left = comes_first && applied(0, skip) && element > 1;
+        let is_left = self.gathers(element) && applied(0, skip);
         // It changes no lengths, so that it can be taken for one that was not applied.
         self.decode(stored_len, skip | u32::from(is_left), scratch, out).map(|()| is_left)
+    }
+
+    /// Whether the first codec gathers the bytes of elements of this size by their significance.
+    pub fn gathers(&self, element: usize) -> bool {
+        element > 1 && matches!(self.codecs.first(), Some(Codec::Shuffle { element: e }) if *e == element)
+    }
+
+    /// Whether several chunks are decoded faster together than one by one: nothing is to be undone but deflate, or a shuffle
+    /// of elements of so many bytes that may be left.
+    pub fn is_faster_together(&self, left: Option<usize>) -> bool {
+        let from = usize::from(left.is_some_and(|element| self.gathers(element)));
+        inflate::is_worth_it() && matches!(self.codecs[from..], [Codec::Deflate { .. } | Codec::DeflateFast])
+    }
+
+    /// Decodes what lies in those parts of `scratch.stored`, and says whether that went well; else it has to be decoded one
+    /// by one, to know why. For pipelines that are [faster so](Pipeline::is_faster_together), at most [`AT_ONCE`] chunks.
+    pub fn decode_together(&self, parts: &[Range<usize>], scratch: &mut Scratch, outs: &mut [&mut [u8]]) -> bool {
+        let Scratch { stored, contexts, .. } = scratch;
+        let stored = stored.bytes();
+        let streams = parts.iter().zip(outs).map(|(part, out)| (&stored[part.clone()], &mut **out));
+        inflate::inflate(&mut contexts.inflate, streams)
     }
 
     /// Encodes `data` into `scratch.stored` and says how many bytes it became.

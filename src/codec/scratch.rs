@@ -1,6 +1,6 @@
 //! [`Scratch`]: what one worker decodes and encodes in.
 
-use super::{deflate, deflater, zstd};
+use super::{deflate, deflater, inflate, zstd};
 use crate::{block::Block, budget::Lease};
 
 /// The space that one worker's decoding or encoding needs beside the data itself.
@@ -64,6 +64,7 @@ impl Scratch {
 #[derive(Default)]
 pub(super) struct Contexts {
     pub deflate: deflate::Contexts,
+    pub inflate: inflate::Contexts,
     pub zstd: zstd::Contexts,
     pub deflater: deflater::Context,
     /// One block of bitshuffle between its two steps.

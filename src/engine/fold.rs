@@ -2,7 +2,7 @@ mod push;
 
 use super::{
     Outcome, Run,
-    blocks::{Blocks, Filled},
+    blocks::Blocks,
     eval::Evaluator,
     lock,
     pieces::{Finished, is_written},
@@ -32,7 +32,7 @@ pub fn run(fold: &Fold, run: &Run<'_>) -> Result<()> {
     let job = Job {
         fold,
         run,
-        blocks: Blocks { input: &fold.input, run, are_read_once: fold.parts.len() == 1 },
+        blocks: Blocks { input: &fold.input, run, are_read_once: fold.reads_once() },
         order: Mutex::new(Order::default()),
         columns: Mutex::default(),
         tiles: Mutex::default(),
@@ -127,7 +127,8 @@ impl<'a> Job<'a> {
         let need = &self.run.crew.need;
         let batch = self.run.crew.batch as u64;
         let mut lease = self.run.executor.budget.lease(need.per_worker(batch), "a worker")?;
-        let scratch = Scratch::new(need.worker, lease.split(need.worker.bytes()));
+        let scratch = need.scratch(batch);
+        let scratch = Scratch::new(scratch, lease.split(scratch.bytes()));
         let evaluator = self.run.evaluator(&self.fold.input, self.fold.input.grid().chunk(), &mut lease);
         let chunks = Block::new((need.chunk * batch) as usize, lease.split(need.chunk * batch));
         let result = Block::new(need.result as usize, lease);
@@ -219,17 +220,14 @@ impl<'a> Job<'a> {
         worker: &mut Worker<'a>,
     ) -> Result<()> {
         let chunk_bytes = self.run.crew.need.chunk as usize;
-        let mut batch: Vec<Filled> = Vec::with_capacity(self.run.crew.batch);
         loop {
-            batch.clear();
-            for out in worker.chunks.bytes_mut().chunks_exact_mut(chunk_bytes.max(1)).take(self.run.crew.batch) {
-                let Some(chunk) = chunks.next() else { break };
-                self.outcome.check()?;
-                batch.push(self.blocks.fill(&chunk, out, &mut worker.evaluator, &mut worker.scratch)?);
-            }
-            if batch.is_empty() {
+            let next: Vec<ChunkIndex> = chunks.by_ref().take(self.run.crew.batch).collect();
+            if next.is_empty() {
                 return Ok(());
             }
+            self.outcome.check()?;
+            let outs = worker.chunks.bytes_mut().chunks_exact_mut(chunk_bytes.max(1));
+            let batch = self.blocks.fill_each(&next, outs, &mut worker.evaluator, &mut worker.scratch)?;
             let chunks = Chunks { filled: &batch, data: worker.chunks.bytes(), each: chunk_bytes };
             self.push(&chunks, slots, cells, &mut worker.segment).map_err(|e| self.blocks.located(e))?;
         }

@@ -21,6 +21,7 @@ pub use values::Values;
 use crate::{
     block::Block,
     budget::{Budget, Lease},
+    codec::AT_ONCE,
     error::{Error, Problem, Result},
     events::{Event, Observer},
     plan::{Input, Need, Plan, Spill, Stage},
@@ -137,8 +138,12 @@ impl<'a> Run<'a> {
 const BATCH_BYTES: u64 = 4 << 20;
 const BATCH_CHUNKS: u64 = 8;
 
+/// Chunks as large as this are read together too, where they can be.
+const LARGE_CHUNK: u64 = 8 << 20;
+
 fn most_in_hand(need: &Need) -> u64 {
-    (BATCH_BYTES / need.chunk.max(1)).clamp(1, BATCH_CHUNKS)
+    let least = if need.beside > 0 && need.chunk <= LARGE_CHUNK { AT_ONCE as u64 } else { 1 };
+    (BATCH_BYTES / need.chunk.max(1)).clamp(least, BATCH_CHUNKS)
 }
 
 /// Less idle memory than this is left to the system, which keeps the file's pages in it.

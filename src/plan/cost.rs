@@ -29,6 +29,8 @@ pub struct Need {
     pub work: u64,
     /// Bytes of one decoded chunk or computed block, which each worker holds too.
     pub chunk: u64,
+    /// Bytes of scratch that each chunk in hand but the first takes as well, where chunks are read together.
+    pub beside: u64,
     /// Bytes beside the decoded chunk that each worker holds.
     pub result: u64,
     /// Held by each run: the states of the groups that it has values of; without groups, one state.
@@ -43,8 +45,14 @@ impl Need {
     /// What each worker holds while it has `batch` chunks in hand.
     pub fn per_worker(&self, batch: u64) -> u64 {
         // Saturating: a broken file can declare chunks of any size, and must then be told that they do not fit.
-        let own = self.worker.bytes().saturating_add(self.work).saturating_add(self.result);
+        let own = self.scratch(batch).bytes().saturating_add(self.work).saturating_add(self.result);
         self.chunk.saturating_mul(batch).saturating_add(own)
+    }
+
+    /// The scratch of each worker then.
+    pub fn scratch(&self, batch: u64) -> ScratchSize {
+        let beside = self.beside.saturating_mul(batch.saturating_sub(1)) as usize;
+        ScratchSize { stored: self.worker.stored.saturating_add(beside), ..self.worker }
     }
 
     /// The least in which the stage can run: one worker, one chunk at a time.
@@ -81,6 +89,14 @@ impl Input {
                 let each = computed.roots.iter().map(|r| super::padded(cells.saturating_mul(r.dtype.size() as u64)));
                 each.fold(0, u64::saturating_add)
             }
+        }
+    }
+
+    /// Bytes that a chunk is stored in at most, where several are read together.
+    fn stored_together(&self, as_planes: bool) -> u64 {
+        match self {
+            Input::Stored(source) => source.stored_together(as_planes).unwrap_or(0) as u64,
+            Input::Computed(_) => 0,
         }
     }
 
@@ -159,6 +175,11 @@ impl Fold {
         sunk.map(|o| cells.saturating_mul(o.stored.size() as u64)).sum()
     }
 
+    /// Whether each element is read once, so that putting shuffled ones together is left to that.
+    pub fn reads_once(&self) -> bool {
+        self.parts.len() == 1
+    }
+
     /// Bytes of the states of all parts for one group of a column of so many cells.
     pub fn state_bytes(&self, cells: usize) -> usize {
         self.parts.iter().map(|p| super::padded(p.reducer.state_bytes(cells) as u64) as usize).sum()
@@ -185,6 +206,7 @@ impl Fold {
             worker: self.input.scratch().max(sink),
             work: self.input.work_bytes(self.input.grid().chunk()),
             chunk: self.input.block_bytes(),
+            beside: self.input.stored_together(self.reads_once()),
             result: result.saturating_add(SEGMENT_BYTES),
             state: state.saturating_mul(slots.run),
             column: state.saturating_mul(slots.column),
@@ -258,6 +280,7 @@ impl Map {
             worker: self.input.scratch().max(sink),
             work: self.input.work_bytes(&region),
             chunk: raw,
+            beside: 0,
             result: [block, tiles, converted, cut].into_iter().fold(0, u64::saturating_add),
             state: 0,
             column: 0,
@@ -297,6 +320,7 @@ impl Narrowing {
             worker: self.input.scratch(),
             work: self.input.work_bytes(self.input.grid().chunk()),
             chunk: self.input.block_bytes(),
+            beside: 0,
             result: counts.saturating_add(SEGMENT_BYTES + Staged::BYTES as u64),
             state: 0,
             column: 0,

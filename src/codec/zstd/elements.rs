@@ -238,7 +238,8 @@ mod tests {
     fn data_of_every_length_comes_back() {
         let long = noisy(7, 100_000);
         for n in (0..200).chain([4096, 4101, 131_071, 131_072, 131_073, 131_090, 262_144, 399_999]) {
-            for data in [&long[..n], &vec![0; n], &vec![9; n], &(0..n).map(|k| ((k * k) >> 3) as u8).collect::<Vec<_>>()]
+            for data in
+                [&long[..n], &vec![0; n], &vec![9; n], &(0..n).map(|k| ((k * k) >> 3) as u8).collect::<Vec<_>>()]
             {
                 there_and_back(data);
             }

@@ -9,7 +9,7 @@ use crate::{
     source::{Layout, Origin, Source, VarMeta},
     store::LocalFile,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 /// Where the bytes are.
 pub(super) enum Place {
@@ -149,6 +149,27 @@ impl Direct {
         Ok(are_planes)
     }
 
+    /// Reads chunks together, unless one of them is not as most are or cannot be read. Says whether it did.
+    fn read_alike(&self, chunks: &[ChunkIndex], scratch: &mut Scratch, outs: &mut [&mut [u8]]) -> bool {
+        let (Some(pipeline), Place::Chunked(index)) = (&self.pipeline, &self.place) else { return false };
+        let mut parts: Vec<Range<usize>> = Vec::with_capacity(chunks.len());
+        for chunk in chunks {
+            let is_other =
+                self.fill.reaches_beyond(&self.grid.region(chunk)) || self.stored.is_edge_raw && self.is_partial(chunk);
+            let Some(slot) = index.get(self.grid.number(chunk)).filter(|slot| slot.mask == 0 && !is_other) else {
+                return false;
+            };
+            let from = parts.last().map_or(0, |part| part.end);
+            let part = from..from + slot.bytes as usize;
+            let stored = scratch.stored.bytes_mut().get_mut(part.clone());
+            if !stored.is_some_and(|stored| self.file.read_at(slot.offset, stored, "stored chunk").is_ok()) {
+                return false;
+            }
+            parts.push(part);
+        }
+        pipeline.decode_together(&parts, scratch, outs)
+    }
+
     /// A filter mask in terms of the pipeline's codecs, and what it is when all are skipped.
     fn skipped(&self, mask: u32) -> (u32, u32) {
         let (mut skip, mut all) = (0, 0);
@@ -210,5 +231,28 @@ impl Source for Direct {
 
     fn read_planes(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<bool> {
         self.read_as(true, chunk, scratch, out)
+    }
+
+    fn stored_together(&self, as_planes: bool) -> Option<usize> {
+        let left = as_planes.then_some(self.fill.unwritten.len());
+        let pipeline = self.pipeline.as_ref().filter(|_| matches!(self.place, Place::Chunked(_)));
+        pipeline.filter(|p| p.is_faster_together(left)).map(|_| self.scratch().stored)
+    }
+
+    fn read_together(
+        &self,
+        as_planes: bool,
+        chunks: &[ChunkIndex],
+        scratch: &mut Scratch,
+        outs: &mut [&mut [u8]],
+    ) -> Result<Vec<bool>> {
+        if self.read_alike(chunks, scratch, outs) {
+            let size = self.fill.unwritten.len();
+            let are_planes = as_planes && self.pipeline.as_ref().is_some_and(|p| p.gathers(size));
+            return Ok(vec![are_planes; chunks.len()]);
+        }
+        // What is wrong with one of them, or different, shows when they are read one by one.
+        let one = |(chunk, out): (&ChunkIndex, &mut &mut [u8])| self.read_as(as_planes, chunk, scratch, out);
+        chunks.iter().zip(outs).map(one).collect()
     }
 }
