@@ -292,9 +292,12 @@ pub trait Source: Send + Sync {
         scratch: &mut Scratch,
         outs: &mut [&mut [u8]],
     ) -> Result<Vec<bool>> {
-        let each = |(chunk, out): (&ChunkIndex, &mut &mut [u8])| match as_planes {
-            true => self.read_planes(chunk, scratch, out),
-            false => self.read(chunk, scratch, out).map(|()| false),
+        let each = |(chunk, out): (&ChunkIndex, &mut &mut [u8])| {
+            let read = match as_planes {
+                true => self.read_planes(chunk, scratch, out),
+                false => self.read(chunk, scratch, out).map(|()| false),
+            };
+            read.map_err(|e| e.in_chunk(chunk))
         };
         chunks.iter().zip(outs).map(each).collect()
     }

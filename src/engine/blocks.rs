@@ -1,6 +1,6 @@
 //! Blocks of a stage's input on their way to reductions: how they are read or computed, and how their elements lie.
 
-use super::{Evaluator, Run, located, of_source};
+use super::{Evaluator, Run, of_source};
 use crate::{
     codec::{AT_ONCE, Scratch},
     error::{Error, Result},
@@ -43,68 +43,42 @@ pub struct Lie {
 }
 
 impl<'a> Blocks<'a> {
-    /// Reads a chunk, or computes a block. `evaluator` is that of the input, where it is computed.
+    /// Reads chunks, or computes blocks, each into its own output. `evaluator` is that of the input, where it is computed.
     ///
     /// # Errors
     /// When a chunk cannot be read, or a user's function fails.
-    pub fn fill(
-        &self,
-        block: &ChunkIndex,
-        out: &mut [u8],
-        evaluator: &mut Option<Evaluator<'a>>,
-        scratch: &mut Scratch,
-    ) -> Result<Filled> {
-        let place = self.input.grid().region(block);
-        let mut are_planes = false;
-        match (self.input, evaluator) {
-            (Input::Stored(source), _) => {
-                let (source, all) = (source.as_ref(), &mut out[..source.chunk_bytes()]);
-                let read = match self.are_read_once {
-                    true => source.read_planes(block, scratch, all),
-                    false => source.read(block, scratch, all).map(|()| false),
-                };
-                are_planes = read.map_err(located(source, block))?;
-                self.tell(out.len());
-            }
-            (Input::Computed(_), Some(evaluator)) => {
-                for (root, part) in self.roots(&place).enumerate() {
-                    evaluator.evaluate(root, &place, &mut out[part], scratch)?;
-                }
-            }
-            (Input::Computed(_), None) => unreachable!("workers on expressions have an evaluator"),
-        }
-        Ok(Filled { place, are_planes })
-    }
-
-    /// As [`fill`](Blocks::fill), of several blocks, together where that is faster.
-    ///
-    /// # Errors
-    /// As [`fill`](Blocks::fill).
-    pub fn fill_each<'o>(
+    pub fn fill<'o>(
         &self,
         blocks: &[ChunkIndex],
         outs: impl Iterator<Item = &'o mut [u8]>,
         evaluator: &mut Option<Evaluator<'a>>,
         scratch: &mut Scratch,
     ) -> Result<Vec<Filled>> {
-        let together = match self.input {
-            Input::Stored(source) => source.stored_together(self.are_read_once).map(|_| source.as_ref()),
-            Input::Computed(_) => None,
-        };
-        let Some(source) = together else {
-            return blocks.iter().zip(outs).map(|(block, out)| self.fill(block, out, evaluator, scratch)).collect();
-        };
-        let mut outs: Vec<&mut [u8]> = outs.map(|out| &mut out[..source.chunk_bytes()]).collect();
-        let mut filled = Vec::with_capacity(blocks.len());
-        for (some, outs) in blocks.chunks(AT_ONCE).zip(outs.chunks_mut(AT_ONCE)) {
-            let are_planes = source.read_together(self.are_read_once, some, scratch, outs)?;
-            let place = |block| source.grid().region(block);
-            let each =
-                some.iter().zip(are_planes).map(|(block, are_planes)| Filled { place: place(block), are_planes });
-            filled.extend(each);
-            some.iter().for_each(|_| self.tell(source.chunk_bytes()));
+        let filled = |block: &ChunkIndex, are_planes| Filled { place: self.input.grid().region(block), are_planes };
+        match (self.input, evaluator) {
+            (Input::Stored(source), _) => {
+                let mut outs: Vec<&mut [u8]> = outs.map(|out| &mut out[..source.chunk_bytes()]).collect();
+                let mut all = Vec::with_capacity(blocks.len());
+                for (some, outs) in blocks.chunks(AT_ONCE).zip(outs.chunks_mut(AT_ONCE)) {
+                    let read = source.read_together(self.are_read_once, some, scratch, outs);
+                    let are_planes = read.map_err(|e| of_source(source.as_ref(), e))?;
+                    some.iter().for_each(|_| self.tell(source.chunk_bytes()));
+                    all.extend(some.iter().zip(are_planes).map(|(block, are_planes)| filled(block, are_planes)));
+                }
+                Ok(all)
+            }
+            (Input::Computed(_), Some(evaluator)) => {
+                let mut each = |(block, out): (&ChunkIndex, &mut [u8])| {
+                    let filled = filled(block, false);
+                    for (root, part) in self.roots(&filled.place).enumerate() {
+                        evaluator.evaluate(root, &filled.place, &mut out[part], scratch)?;
+                    }
+                    Ok(filled)
+                };
+                blocks.iter().zip(outs).map(&mut each).collect()
+            }
+            (Input::Computed(_), None) => unreachable!("workers on expressions have an evaluator"),
         }
-        Ok(filled)
     }
 
     fn tell(&self, chunk_bytes: usize) {

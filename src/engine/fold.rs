@@ -227,7 +227,7 @@ impl<'a> Job<'a> {
             }
             self.outcome.check()?;
             let outs = worker.chunks.bytes_mut().chunks_exact_mut(chunk_bytes.max(1));
-            let batch = self.blocks.fill_each(&next, outs, &mut worker.evaluator, &mut worker.scratch)?;
+            let batch = self.blocks.fill(&next, outs, &mut worker.evaluator, &mut worker.scratch)?;
             let chunks = Chunks { filled: &batch, data: worker.chunks.bytes(), each: chunk_bytes };
             self.push(&chunks, slots, cells, &mut worker.segment).map_err(|e| self.blocks.located(e))?;
         }

@@ -14,7 +14,7 @@ use crate::{
     spill::Spilled,
     sync::{Mutex, PoisonError},
 };
-use std::ops::Range;
+use std::{iter, ops::Range, slice};
 
 /// Goes through the input until the values that decide are known, and holds what follows from them.
 ///
@@ -169,9 +169,11 @@ impl<'a> Job<'a, '_> {
             return Ok(());
         }
         let data = worker.block.bytes_mut();
-        let filled = self.blocks.fill(&index, data, &mut worker.evaluator, &mut worker.scratch)?;
+        let Worker { evaluator, scratch, .. } = worker;
+        let filled = self.blocks.fill(slice::from_ref(&index), iter::once(&mut *data), evaluator, scratch)?;
+        let [filled] = &filled[..] else { unreachable!("one block was asked for") };
         let lie = self.blocks.lie(columns.reduced(), &filled.place);
-        let elements = self.blocks.elements(0, &filled, data, 0, self.narrowing.decode.stored.size());
+        let elements = self.blocks.elements(0, filled, data, 0, self.narrowing.decode.stored.size());
         let view = ChunkView { elements, dims: &lie.dims, first_index: lie.first_index };
         let mut tally = Tally {
             counts: worker.counts.elements_mut(),

@@ -149,9 +149,22 @@ impl Direct {
         Ok(are_planes)
     }
 
+    /// What several chunks are read with, where that is faster.
+    fn faster_together(&self, as_planes: bool) -> Option<(&Pipeline, &Index)> {
+        let (Some(pipeline), Place::Chunked(index)) = (&self.pipeline, &self.place) else { return None };
+        let left = as_planes.then_some(self.fill.unwritten.len());
+        pipeline.is_faster_together(left).then_some((pipeline, index))
+    }
+
     /// Reads chunks together, unless one of them is not as most are or cannot be read. Says whether it did.
-    fn read_alike(&self, chunks: &[ChunkIndex], scratch: &mut Scratch, outs: &mut [&mut [u8]]) -> bool {
-        let (Some(pipeline), Place::Chunked(index)) = (&self.pipeline, &self.place) else { return false };
+    fn read_alike(
+        &self,
+        as_planes: bool,
+        chunks: &[ChunkIndex],
+        scratch: &mut Scratch,
+        outs: &mut [&mut [u8]],
+    ) -> bool {
+        let Some((pipeline, index)) = self.faster_together(as_planes) else { return false };
         let mut parts: Vec<Range<usize>> = Vec::with_capacity(chunks.len());
         for chunk in chunks {
             let is_other =
@@ -234,9 +247,7 @@ impl Source for Direct {
     }
 
     fn stored_together(&self, as_planes: bool) -> Option<usize> {
-        let left = as_planes.then_some(self.fill.unwritten.len());
-        let pipeline = self.pipeline.as_ref().filter(|_| matches!(self.place, Place::Chunked(_)));
-        pipeline.filter(|p| p.is_faster_together(left)).map(|_| self.scratch().stored)
+        self.faster_together(as_planes).map(|_| self.scratch().stored)
     }
 
     fn read_together(
@@ -246,7 +257,7 @@ impl Source for Direct {
         scratch: &mut Scratch,
         outs: &mut [&mut [u8]],
     ) -> Result<Vec<bool>> {
-        if self.read_alike(chunks, scratch, outs) {
+        if self.read_alike(as_planes, chunks, scratch, outs) {
             let size = self.fill.unwritten.len();
             let are_planes = as_planes && self.pipeline.as_ref().is_some_and(|p| p.gathers(size));
             return Ok(vec![are_planes; chunks.len()]);
