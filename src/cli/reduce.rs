@@ -49,7 +49,7 @@ pub struct ReduceArgs {
     pub method: String,
     /// What each value counts: cos-lat; area (cell_measures, bounds, or the cells of a regular or Gaussian grid);
     /// cell_measures; or a variable of the file. For sum, mean, var, std, count (the sum of weights), quantile, median,
-    /// iqr; with --rolling for sum, mean, count
+    /// iqr, mad, mode; with --rolling for sum, mean, count
     #[arg(long, value_name = "W")]
     pub weights: Option<String>,
     /// Windows of N values along the one dimension, which stays

@@ -137,7 +137,7 @@ fn what_has_no_meaning_is_refused() {
         assert!(text.contains(words), "{text}");
     };
     says(request(Op::Max, "t", "level", &[], Some("w_time")), "no max with weights");
-    says(request(OrderStatistic::Mode, "t", "level", &[], Some("w_time")), "no mode with weights");
+    says(request(OrderStatistic::NUnique, "t", "level", &[], Some("w_time")), "no nunique with weights");
     says(request(OrderStatistic::Median, "t", "level", &[], Some("w_map")), "along the reduced dimensions alone");
     says(request(Op::Mean, "t", "level", &[], Some("w_tme")), "w_time");
     let mut one = request(Op::Std, "t", "level", &[], Some("w_time"));
