@@ -272,7 +272,9 @@ proptest! {
 #[test]
 fn overlaps_are_kept_when_told() {
     let many = Many { overlap: Overlap::Keep, ..Many::default() };
-    let (all, _) = open_many(&files(&["c.nc", "g.nc"]), &many).unwrap();
+    let (all, findings) = open_many(&files(&["c.nc", "g.nc"]), &many).unwrap();
+    let [overlap] = &findings.overlaps[..] else { panic!("{findings:?}") };
+    assert!(overlap.contains("g.nc begins at 2000-01-1") && overlap.contains("c.nc goes on to"), "{overlap}");
     assert_eq!(all.root().dims.iter().find(|d| d.name == "time").unwrap().len, 15);
 }
 

@@ -3,10 +3,7 @@
 use super::{AxisWeights, Groups, LazyArray};
 use crate::{
     error::Result,
-    kernels::{
-        fold::FoldOptions,
-        lanes::OrderStatistic,
-    },
+    kernels::{fold::FoldOptions, lanes::OrderStatistic},
 };
 
 /// An array whose groups run along one axis.

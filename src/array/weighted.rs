@@ -140,7 +140,9 @@ impl AxisWeights {
             Values::Known(values) if self.axes.iter().all(|k| reduced.contains(k)) => {
                 Ok(spread(values, &self.axes, &self.lengths, reduced, |k| shape[reduced[k]]))
             }
-            Values::Known(_) => Err(Error::usage("weights of quantiles and their like lie along the reduced dimensions alone")),
+            Values::Known(_) => {
+                Err(Error::usage("weights of quantiles and their like lie along the reduced dimensions alone"))
+            }
             Values::Lazy(_) => Err(of_quantile()),
         }
     }

@@ -192,6 +192,14 @@ fn tell(findings: &Findings, global: &Global) {
     for gap in &findings.gaps {
         eprintln!("aosx: note: {gap}");
     }
+    // Files of a month of many years overlap all.
+    if let Some(overlap) = findings.overlaps.first() {
+        let more = match findings.overlaps.len() - 1 {
+            0 => String::new(),
+            n => format!("; {n} more overlap"),
+        };
+        eprintln!("aosx: note: {overlap}{more}");
+    }
     for difference in findings.differences.iter().filter(|_| global.verbose > 0) {
         eprintln!("aosx: note: {difference}");
     }

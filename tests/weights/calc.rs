@@ -233,7 +233,10 @@ fn mistakes_are_shown() {
         ("x = mean(w_time, weights=w_map)", "the weights lie along 'lat', which this does not have"),
         ("x = mean(t, weights=t)", "missing; weights cannot be"),
         ("x = mean(sort(t, lat), lat, weights='cos-lat')", "leaves none of its places known"),
-        ("x = median(t, lat, weights=w_map)", "weights of quantiles and their like lie along the reduced dimensions alone"),
+        (
+            "x = median(t, lat, weights=w_map)",
+            "weights of quantiles and their like lie along the reduced dimensions alone",
+        ),
         ("x = mode(n, time, weights=w_time * 0)", "a mode of 0 values of int16, where 1 are needed"),
         ("x = nunique(t, lat, weights='cos-lat')", "no argument of nunique is named 'weights'"),
         ("x = slope(t, time, weights=t)", "missing; weights cannot be"),

@@ -61,15 +61,15 @@ pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Re
     let paths = scanned.iter().map(|one| one.door.path.clone()).collect();
     let order = match (&reference.coordinate, &reference.dim) {
         (Some(coordinate), Some(dim)) if how.overlap == Overlap::Sort => {
-            step_by_step(&scanned, coordinate)?.map(|order| (dim.clone(), order))
+            step_by_step(&scanned, coordinate, findings)?.map(|order| (dim.clone(), order))
         }
         _ => None,
     };
     Ok(Joined { files: together(first, reference, scanned, how)?, paths, order })
 }
 
-/// The order of the labels of all files; `None` where they stand in it.
-fn step_by_step(scanned: &[Scanned], coordinate: &Coordinate) -> Result<Option<Vec<usize>>> {
+/// The order of the labels of all files; `None` where they stand in it. Looks for what no file has.
+fn step_by_step(scanned: &[Scanned], coordinate: &Coordinate, findings: &mut Findings) -> Result<Option<Vec<usize>>> {
     let labels = scanned.iter().enumerate().flat_map(|(file, one)| one.values.iter().map(move |&x| (x, file)));
     let labels: Vec<(f64, usize)> = labels.collect();
     let mut order: Vec<usize> = (0..labels.len()).collect();
@@ -80,6 +80,15 @@ fn step_by_step(scanned: &[Scanned], coordinate: &Coordinate) -> Result<Option<V
         let label = shown(coordinate.units.as_ref(), label);
         let text = format!("{label} is in {} too; leave one out, or give --overlap keep", a.display());
         return Err(Error::usage(text).in_variable(&coordinate.path).in_file(b));
+    }
+    // Inside files steps may be longer than between them, as years where each has a month.
+    let apart = |pair: &[usize]| labels[pair[1]].0 - labels[pair[0]].0;
+    let step = median(order.windows(2).map(apart).collect());
+    for pair in order.windows(2).filter(|pair| step.is_some_and(|step| apart(pair) > GAP * step)) {
+        let [(end, a), (begin, b)] = [labels[pair[0]], labels[pair[1]]];
+        if a != b {
+            findings.gaps.push(gap(coordinate, (end, &scanned[a]), (begin, &scanned[b])));
+        }
     }
     let is_there = order.is_sorted() || order.is_sorted_by(|a, b| a > b);
     Ok((!is_there).then_some(order))
@@ -208,22 +217,17 @@ fn put_in_order(scanned: &mut [Scanned], coordinate: &Coordinate, how: &Many, fi
         let apart = if is_down { end - begin } else { begin - end };
         let shown = |x: f64| shown(coordinate.units.as_ref(), x);
         let [a, b] = [&pair[0], &pair[1]].map(|one| one.door.path.display());
-        if apart <= 0.0 && how.overlap == Overlap::Refuse {
-            let text = format!(
-                "it begins at {}, and {a} goes on to {}; leave one out, or give --overlap keep, or sort",
-                shown(begin),
-                shown(end)
-            );
-            return Err(Error::usage(text).in_variable(&coordinate.path).in_file(&pair[1].door.path));
+        if apart <= 0.0 {
+            let text = format!("begins at {}, and {a} goes on to {}", shown(begin), shown(end));
+            if how.overlap == Overlap::Refuse {
+                let text = format!("it {text}; leave one out, or give --overlap keep, or sort");
+                return Err(Error::usage(text).in_variable(&coordinate.path).in_file(&pair[1].door.path));
+            }
+            findings.overlaps.push(format!("{}: {b} {text}", coordinate.path));
         }
         // In order of steps, another file may have what lies between.
         if how.overlap != Overlap::Sort && step.is_some_and(|step| apart > GAP * step) {
-            findings.gaps.push(format!(
-                "{}: a gap between {} ({a}) and {} ({b})",
-                coordinate.path,
-                shown(end),
-                shown(begin)
-            ));
+            findings.gaps.push(gap(coordinate, (end, &pair[0]), (begin, &pair[1])));
         }
     }
     Ok(())
@@ -240,9 +244,20 @@ fn usual_step(scanned: &[Scanned]) -> Option<f64> {
         let firsts: Vec<f64> = scanned.iter().filter_map(|one| one.values.first().copied()).collect();
         steps = firsts.windows(2).map(apart).collect();
     }
+    median(steps)
+}
+
+fn median(mut steps: Vec<f64>) -> Option<f64> {
     steps.retain(|x| x.is_finite());
     steps.sort_by(f64::total_cmp);
     steps.get(steps.len() / 2).copied()
+}
+
+/// Two labels with nothing between them, and the files that have them, in words.
+fn gap(coordinate: &Coordinate, (end, a): (f64, &Scanned), (begin, b): (f64, &Scanned)) -> String {
+    let shown = |x: f64| shown(coordinate.units.as_ref(), x);
+    let (end, begin, [a, b]) = (shown(end), shown(begin), [a, b].map(|one| one.door.path.display()));
+    format!("{}: a gap between {end} ({a}) and {begin} ({b})", coordinate.path)
 }
 
 fn shown(units: Option<&TimeUnits>, x: f64) -> String {

@@ -234,7 +234,7 @@ pub const TABLE: &[Function] = &[
         "mode",
         &[],
         WEIGHTED,
-        "The most frequent value, or that of the largest weight; the smallest of several."
+        "The most frequent value, or that of the largest weight; the smallest of several.",
     ),
     row(Reduction, "nunique", &[], REDUCED, "How many different values there are."),
     row(Reduction, "percentile", &["nanpercentile"], QUANTILE, "As quantile, with q from 0 to 100."),

@@ -79,9 +79,7 @@ impl OrderStatistic {
             OrderStatistic::Quantile { method, .. } if *method != Method::Linear => {
                 Err(Error::usage(format!("no quantile by the method '{method}' with weights; there is 'linear'")))
             }
-            OrderStatistic::NUnique => {
-                Err(Error::usage("no nunique with weights: a value is one, whatever it counts"))
-            }
+            OrderStatistic::NUnique => Err(Error::usage("no nunique with weights: a value is one, whatever it counts")),
             _ => Ok(()),
         }
     }
