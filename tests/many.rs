@@ -278,6 +278,73 @@ fn overlaps_are_kept_when_told() {
     assert_eq!(all.root().dims.iter().find(|d| d.name == "time").unwrap().len, 15);
 }
 
+/// A day of a file: whether its time has bounds, and what its latitudes are stored as, which lie at `third` and so on.
+fn day(path: &Path, from: f64, has_bounds: bool, lat: DType, third: f64) {
+    let dims = [("time", 1), ("nv", 2), ("lat", 3)].map(|(name, len)| common::dim(name, len));
+    let of = |name: &str, dtype, dims: &[Dimension]| common::var(name, dtype, dims, None);
+    let doubles = |values: &[f64]| bytemuck::cast_slice(values).to_vec();
+    let mut time = of("time", DType::F64, &dims[..1]);
+    time.attrs.set("units", "days since 2001-01-01");
+    let mut lats = of("lat", lat, &dims[2..]);
+    lats.attrs.set("units", "degrees_north");
+    let at = [third, third + 0.1, third + 0.2];
+    let lat_bytes = match lat {
+        DType::F32 => bytemuck::cast_slice(&at.map(|x| x as f32)).to_vec(),
+        _ => doubles(&at),
+    };
+    let mut vars = vec![
+        (lats, lat_bytes),
+        (of("v", DType::F64, &[dims[0].clone(), dims[2].clone()]), doubles(&[from, from + 1.0, from + 2.0])),
+    ];
+    if has_bounds {
+        time.attrs.set("bounds", "time_bnds");
+        vars.push((of("time_bnds", DType::F64, &dims[..2]), doubles(&[from, from + 1.0])));
+    }
+    vars.push((time, doubles(&[from + 0.5])));
+    common::create(path, OutputFormat::NetCdf4, &dims, &vars);
+}
+
+#[test]
+fn bounds_that_not_all_files_have_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..3).map(|k| dir.path().join(format!("{k}.nc"))).collect();
+    for (k, path) in paths.iter().enumerate() {
+        day(path, k as f64, k != 1, DType::F64, 10.0);
+    }
+    let (all, findings) = open_many(&paths, &Many::default()).unwrap();
+    assert!(findings.lacking[0].starts_with("variable 'time_bnds' is left out: ") && findings.lacking.len() == 1);
+    assert!(findings.lacking[0].ends_with("1.nc has none"), "{findings:?}");
+    assert!(all.root().var("time_bnds").is_none() && all.variable("time").unwrap().attrs.get("bounds").is_none());
+    assert_eq!(all.numbers("v").unwrap(), [0.0, 1.0, 2.0, 1.0, 2.0, 3.0, 2.0, 3.0, 4.0]);
+    let (both, findings) = open_many(&[paths[0].clone(), paths[2].clone()], &Many::default()).unwrap();
+    assert!(findings.lacking.is_empty());
+    assert_eq!(both.numbers("time_bnds").unwrap(), [0.0, 1.0, 2.0, 3.0]);
+}
+
+/// The same numbers in single precision, or added up in another order, are the same grid.
+#[test]
+fn grids_may_be_rounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let cases = [
+        ("a.nc", DType::F64, 75.1),
+        ("b.nc", DType::F32, 75.1),
+        ("c.nc", DType::F64, 75.1 + 1e-12),
+        ("d.nc", DType::F64, 75.1 + 1e-6),
+        ("e.nc", DType::F32, 75.101),
+    ];
+    for (k, (name, dtype, lat)) in cases.into_iter().enumerate() {
+        day(&path(name), k as f64, false, dtype, lat);
+    }
+    let (all, findings) = open_many(&["a.nc", "b.nc", "c.nc"].map(path), &Many::default()).unwrap();
+    assert_eq!(all.numbers("lat").unwrap(), [75.1, 75.1 + 0.1, 75.1 + 0.2], "those of the first");
+    assert_eq!(findings.differences.iter().filter(|d| d.ends_with("variable 'lat' is rounded otherwise")).count(), 2);
+    for other in ["d.nc", "e.nc"] {
+        let e = open_many(&["a.nc", other].map(path), &Many::default()).map(|_| ()).unwrap_err().to_string();
+        assert!(e.contains(other) && e.contains("variable 'lat': another grid than"), "{e}");
+    }
+}
+
 /// More files than may be open: they are opened again as they are read, with the same bits.
 #[test]
 fn few_descriptors_are_enough() {

@@ -186,8 +186,8 @@ fn tell(findings: &Findings, global: &Global) {
     if global.quiet {
         return;
     }
-    for converted in &findings.converted {
-        eprintln!("aosx: note: {converted}");
+    for note in findings.lacking.iter().chain(&findings.converted) {
+        eprintln!("aosx: note: {note}");
     }
     for gap in &findings.gaps {
         eprintln!("aosx: note: {gap}");

@@ -130,7 +130,7 @@ impl Dataset {
         match &self.0 {
             Held::Stored { container, .. } => container.format(),
             Held::Selected(selected) => selected.of().format(),
-            Held::Merged(merged) => merged.having("").format(),
+            Held::Merged(merged) => merged.format(),
         }
     }
 
@@ -186,7 +186,7 @@ impl Dataset {
         let array = match &self.0 {
             Held::Stored { container, .. } => container.source(&meta.path).and_then(LazyArray::from_source),
             Held::Selected(selected) => selected.array(meta),
-            Held::Merged(merged) => merged.having(&meta.path).array(&meta.path),
+            Held::Merged(merged) => merged.read(&meta.path, Dataset::array),
         };
         array.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
@@ -211,7 +211,7 @@ impl Dataset {
         let source = match &self.0 {
             Held::Stored { container, .. } => container.source(&meta.path),
             Held::Selected(_) => Err(Error::usage("a selection has arrays, and no chunks of its own")),
-            Held::Merged(merged) => merged.having(&meta.path).source(&meta.path),
+            Held::Merged(merged) => merged.read(&meta.path, Dataset::source),
         };
         source.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
@@ -225,7 +225,7 @@ impl Dataset {
         let numbers = match &self.0 {
             Held::Stored { container, .. } => container.source(&meta.path).and_then(|s| numbers::numbers(s.as_ref())),
             Held::Selected(selected) => selected.numbers(meta),
-            Held::Merged(merged) => merged.having(&meta.path).numbers(&meta.path),
+            Held::Merged(merged) => merged.read(&meta.path, Dataset::numbers),
         };
         numbers.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
@@ -239,7 +239,7 @@ impl Dataset {
         let texts = match &self.0 {
             Held::Stored { container, .. } => container.texts(&meta.path),
             Held::Selected(selected) => selected.texts(meta),
-            Held::Merged(merged) => merged.having(&meta.path).texts(&meta.path),
+            Held::Merged(merged) => merged.read(&meta.path, Dataset::texts),
         };
         texts.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }

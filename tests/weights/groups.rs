@@ -88,7 +88,7 @@ fn results_say_what_they_are() {
         let attrs = &done.schema.var("t").unwrap().attrs;
         ["cell_methods", "units"].map(|name| attrs.text(name).unwrap_or("-").to_string())
     };
-    let both = "area: mean time: mean within years time: mean over years (weighted by cells)";
+    let both = "area: mean (weighted by cells) time: mean within years time: mean over years";
     assert_eq!(attrs(Op::Mean, "time.month", &["lat", "lon"], "area"), [both, "K"]);
     assert_eq!(attrs(Op::Sum, "region", &[], "cells"), ["lat: lon: sum (weighted by cells)", "K km2"]);
     assert_eq!(attrs(Op::Sum, "region", &[], "area"), ["area: sum (weighted by cells)", "K km2"]);

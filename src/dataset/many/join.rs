@@ -58,6 +58,11 @@ pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Re
     if let Some(coordinate) = &reference.coordinate {
         put_in_order(&mut scanned, coordinate, how, findings)?;
     }
+    let lacking = lacking(&reference, &scanned);
+    if let Some((path, file)) = lacking {
+        findings.lacking.push(format!("variable '{path}' is left out: {} has none", file.display()));
+    }
+    let lacking = lacking.map(|(path, _)| path.to_string());
     let paths = scanned.iter().map(|one| one.door.path.clone()).collect();
     let order = match (&reference.coordinate, &reference.dim) {
         (Some(coordinate), Some(dim)) if how.overlap == Overlap::Sort => {
@@ -65,7 +70,13 @@ pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Re
         }
         _ => None,
     };
-    Ok(Joined { files: together(first, reference, scanned, how)?, paths, order })
+    Ok(Joined { files: together(first, reference, scanned, how, lacking.as_deref())?, paths, order })
+}
+
+/// The bounds of the joined coordinate, where a file has none.
+fn lacking<'a>(reference: &'a Reference, scanned: &'a [Scanned]) -> Option<(&'a str, &'a Path)> {
+    let bounds = reference.coordinate.as_ref()?.bounds.as_deref()?;
+    scanned.iter().find(|one| one.bounds.is_empty()).map(|one| (bounds, one.door.path.as_path()))
 }
 
 /// The order of the labels of all files; `None` where they stand in it. Looks for what no file has.
@@ -268,13 +279,25 @@ fn shown(units: Option<&TimeUnits>, x: f64) -> String {
 }
 
 /// What files are together.
-fn together(first: Arc<dyn Container>, reference: Reference, scanned: Vec<Scanned>, how: &Many) -> Result<JoinedFiles> {
+fn together(
+    first: Arc<dyn Container>,
+    reference: Reference,
+    scanned: Vec<Scanned>,
+    how: &Many,
+    lacking: Option<&str>,
+) -> Result<JoinedFiles> {
     let length = scanned.iter().try_fold(0u64, |all, one| all.checked_add(one.length));
     let length = length.ok_or_else(|| Error::corrupt("dimension", "files are longer together than can be counted"))?;
     let mut root = reference.root.clone();
     let mut joined = HashMap::new();
     let new = if let Combine::New(name) = &how.combine { Some(name.as_str()) } else { None };
     for (n, member) in reference.members.iter().enumerate() {
+        if lacking == Some(&member.meta.path) {
+            remove(&mut root, &member.meta.path);
+            let labels = reference.coordinate.as_ref().and_then(|c| var_mut(&mut root, &c.path));
+            labels.into_iter().for_each(|labels| drop(labels.attrs.remove("bounds")));
+            continue;
+        }
         let others =
             scanned.iter().flat_map(|one| one.otherwise.iter().filter(|(k, _)| *k == n).map(|(_, result)| *result));
         let decoded = decoded_type(member, &others.collect::<Vec<_>>());
@@ -366,6 +389,11 @@ fn labels(root: &mut Group, reference: &Reference, scanned: &[Scanned]) -> HashM
 
 fn var_mut<'a>(group: &'a mut Group, path: &str) -> Option<&'a mut VarMeta> {
     crate::dataset::adapted::var_mut(group, path)
+}
+
+fn remove(group: &mut Group, path: &str) {
+    group.vars.retain(|v| v.path != path);
+    group.groups.iter_mut().for_each(|inner| remove(inner, path));
 }
 
 fn lengthen(group: &mut Group, dim: &str, length: u64) {
