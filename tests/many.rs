@@ -321,6 +321,32 @@ fn bounds_that_not_all_files_have_are_left_out() {
     assert_eq!(both.numbers("time_bnds").unwrap(), [0.0, 1.0, 2.0, 3.0]);
 }
 
+/// Files of one time each, which is a number without a dimension.
+#[test]
+fn files_of_one_time_are_joined_along_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| run_in(dir.path(), args);
+    // One of them counts from another day, and in days.
+    for (name, at) in [("b.nc", "0"), ("a.nc", "-1"), ("b.nc", "1")] {
+        let (input, part, out) = (fixtures().join(name), format!("time={at}"), format!("{name}{at}.nc"));
+        assert_eq!(run(&["select", input.to_str().unwrap(), "--isel", &part, "-o", &out]).0, Some(0));
+    }
+    let paths: Vec<PathBuf> = ["b.nc1.nc", "b.nc0.nc", "a.nc-1.nc"].iter().map(|name| dir.path().join(name)).collect();
+    let many = Many { combine: Combine::New("time".into()), ..Many::default() };
+    let (all, findings) = open_many(&paths, &many).unwrap();
+    assert!(findings.gaps.is_empty(), "{findings:?}");
+    let (both, _) = open_many(&files(&["b.nc", "a.nc"]), &Many::default()).unwrap();
+    let first = both.numbers("time").unwrap().iter().position(|x| *x == 0.0).unwrap() - 1;
+    let part = format!("{first}:{}", first + 3);
+    let wanted = both.select(&aosx::dataset::Selection::new().isel("time", &part)).unwrap();
+    for name in ["time", "time_bnds", "t", "p"] {
+        assert_eq!(all.variable(name).unwrap().dims[0], "time");
+        near(&all.numbers(name).unwrap(), &Value::from(wanted.numbers(name).unwrap()), name);
+    }
+    let e = open_many(&[paths[0].clone(), paths[0].clone()], &many).map(|_| ()).unwrap_err().to_string();
+    assert!(e.contains("variable 'time': it begins at 2000-"), "{e}");
+}
+
 /// The same numbers in single precision, or added up in another order, are the same grid.
 #[test]
 fn grids_may_be_rounded() {

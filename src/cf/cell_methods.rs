@@ -121,6 +121,7 @@ pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, we
         }
         _ => follow(attrs, op, dims),
     }
+    reread(attrs, false);
 }
 
 /// As [`reduced`] by a statistic of order, of weighted values where it is said `how`.
@@ -136,6 +137,22 @@ pub fn ordered(attrs: &mut Attrs, statistic: &OrderStatistic, dims: &[String], h
     }
     if *statistic != OrderStatistic::Mode {
         FLAGS.iter().for_each(|name| drop(attrs.remove(name)));
+    }
+    reread(attrs, *statistic == OrderStatistic::Mode);
+}
+
+/// What xarray makes of numbers as it reads them (its attribute `dtype`) holds for such numbers alone: true and false for
+/// what is `chosen` among them, lengths of time for what has their units.
+fn reread(attrs: &mut Attrs, is_chosen: bool) {
+    let is_time =
+        || measure::of(attrs).is_some_and(|unit| Unit::parse("s").is_ok_and(|s| unit.conversion_to(&s).is_ok()));
+    let holds = match attrs.text("dtype") {
+        Some("bool") => is_chosen,
+        Some(text) if text.starts_with("timedelta64") => is_time(),
+        _ => true,
+    };
+    if !holds {
+        attrs.remove("dtype");
     }
 }
 
@@ -192,6 +209,7 @@ fn follow(attrs: &mut Attrs, op: Op, dims: &[String]) {
         }
         _ => {}
     }
+    reread(attrs, matches!(op, Op::Min | Op::Max | Op::First | Op::Last | Op::Any | Op::All));
 }
 
 /// What a result is that is another quantity than what it was made of.
@@ -292,6 +310,21 @@ mod tests {
         assert_eq!(told(&area), "area: mean (weighted by area) time: mean within years time: mean over years");
         let last = "area: mean time: mean within years time: mean over years (weighted by area)";
         assert_eq!([told(&dims[..1]), told(&[])], [last, last]);
+    }
+
+    #[test]
+    fn what_xarray_reads_as_something_else_is_that_still() {
+        let after = |op, units: &str, dtype: &str| {
+            let a = after(op, &["time"], &[("dtype", dtype), ("units", units)]);
+            a.text("dtype").is_some()
+        };
+        assert_eq!(
+            [Op::Mean, Op::Sum, Op::Count, Op::Max, Op::Any].map(|op| after(op, "1", "bool")),
+            [false, false, false, true, true]
+        );
+        let days = |op| after(op, "days", "timedelta64[s]");
+        assert_eq!([Op::Mean, Op::Std, Op::Var, Op::Count, Op::ArgMax].map(days), [true, true, false, false, false]);
+        assert!(after(Op::Mean, "1", "float32"), "somebody else's");
     }
 
     #[test]

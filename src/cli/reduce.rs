@@ -12,7 +12,7 @@ use crate::{
     array::{Anchor, Rolling},
     cf::{
         decoding::ValidRange,
-        time::{BinOptions, Calendar, Frequency, Origin, Side, is_time},
+        time::{BinOptions, Calendar, Frequency, Origin, Side},
     },
     dataset::{Axes, By, Dataset, KeepDims, Reduction, Statistic, Weights},
     error::{Error, Result, closest},
@@ -201,8 +201,7 @@ fn every_time(args: &ReduceArgs, every: &str, dataset: &Dataset) -> Result<By> {
         true => dataset.root().all_vars(),
         false => args.var.iter().map(|path| dataset.variable(path.trim())).collect::<Result<_>>()?,
     };
-    let coordinates = reduced.iter().flat_map(|v| v.dims.iter().filter_map(|dim| dataset.coordinate(v.group(), dim)));
-    let mut found: Vec<&VarMeta> = coordinates.filter(|c| is_time(&c.attrs)).collect();
+    let mut found: Vec<&VarMeta> = reduced.iter().flat_map(|v| dataset.times_of(v)).collect();
     found.sort_by_key(|c| (c.name(), &c.path));
     // Groups of a file may have times of one name, which are taken to be one where no variable is named.
     found.dedup_by(|a, b| a.path == b.path || args.var.is_empty() && a.name() == b.name());

@@ -42,7 +42,11 @@ pub(crate) use weights::{Found, KNOWN_MAX};
 
 use crate::{
     array::LazyArray,
-    cf::decoding::{ValidRange, decoding},
+    cf::{
+        decoding::{ValidRange, decoding},
+        references,
+        time::is_time,
+    },
     dtype::ByteOrder,
     error::{Error, Problem, Result, closest},
     formats,
@@ -175,6 +179,19 @@ impl Dataset {
     /// When there is none of that name.
     pub fn coordinates_of(&self, path: &str) -> Result<Vec<&VarMeta>> {
         Ok(scope::coordinates_of(self.root(), self.variable(path)?))
+    }
+
+    /// The coordinates of time of a variable's dimensions; where those have none of their own name, others that lie along one
+    /// of them, as XTIME along Time.
+    pub(crate) fn times_of(&self, v: &VarMeta) -> Vec<&VarMeta> {
+        let own = v.dims.iter().filter_map(|dim| self.coordinate(v.group(), dim));
+        let own: Vec<&VarMeta> = own.filter(|c| is_time(&c.attrs)).collect();
+        if !own.is_empty() {
+            return own;
+        }
+        let others = references::named(&v.attrs, "coordinates").into_iter();
+        let others = others.filter_map(|name| scope::variable(self.root(), v.group(), &name));
+        others.filter(|c| c.dims.len() == 1 && v.dims.contains(&c.dims[0]) && is_time(&c.attrs)).collect()
     }
 
     /// The values of a variable as they are stored. Single characters are bytes.

@@ -153,11 +153,13 @@ fn reference(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Result<(
         (Combine::ByCoords, None) => Some(scan::time_dimension(root).map_err(|e| e.in_file(path))?),
         (Combine::ByCoords, Some((_, second))) => Some(scan::differing(first.as_ref(), second.as_ref())?),
     };
-    let coordinate = match &dim {
-        Some(dim) => scan::coordinate(root, dim).map_err(|e| e.in_file(path))?,
-        None => None,
+    let coordinate = match (&dim, &how.combine) {
+        (Some(dim), _) => scan::coordinate(root, dim),
+        (None, Combine::New(name)) => scan::label(root, name),
+        (None, _) => Ok(None),
     };
-    let members = members(root, dim.as_deref(), how);
+    let coordinate = coordinate.map_err(|e| e.in_file(path))?;
+    let members = members(root, dim.as_deref(), coordinate.as_ref(), how);
     if members.is_empty() {
         return Err(Error::usage("it has no variable to join").in_file(path));
     }
@@ -184,8 +186,8 @@ fn ahead(members: &[Member], coordinate: Option<&Coordinate>, how: &Many) -> Vec
 /// More variables than these are not all likely to be read.
 const AHEAD_MAX: usize = 4;
 
-/// The variables that are joined: those with the dimension, or all data where it is new.
-fn members(root: &Group, dim: Option<&str>, how: &Many) -> Vec<Member> {
+/// The variables that are joined: those with the dimension, or all data where it is new, and what labels it.
+fn members(root: &Group, dim: Option<&str>, coordinate: Option<&Coordinate>, how: &Many) -> Vec<Member> {
     let coordinates = scope::coordinates(root);
     let member = |v: &VarMeta, axis: Option<usize>| Member { meta: v.clone(), axis, result: scan::result_type(v) };
     let all = root.all_vars().into_iter();
@@ -195,7 +197,9 @@ fn members(root: &Group, dim: Option<&str>, how: &Many) -> Vec<Member> {
             .filter_map(|v| Some(member(v, Some(v.dims.iter().position(|d| d == dim)?))))
             .collect(),
         None => {
-            let is_data = |v: &&VarMeta| v.stored.dtype().is_some() && !coordinates.contains(&v.path);
+            let is_label =
+                |v: &VarMeta| coordinate.is_some_and(|c| c.path == v.path || c.bounds.as_ref() == Some(&v.path));
+            let is_data = |v: &&VarMeta| v.stored.dtype().is_some() && (!coordinates.contains(&v.path) || is_label(v));
             debug_assert!(matches!(how.combine, Combine::New(_)));
             all.filter(is_data).map(|v| member(v, None)).collect()
         }
@@ -402,7 +406,8 @@ fn lengthen(group: &mut Group, dim: &str, length: u64) {
 }
 
 fn declare(root: &mut Group, name: &str, length: u64) -> Result<()> {
-    if root.all_vars().iter().any(|v| v.name() == name) || root.dims.iter().any(|d| d.name == name) {
+    if root.all_vars().iter().any(|v| v.name() == name && v.dims != [name]) || root.dims.iter().any(|d| d.name == name)
+    {
         return Err(Error::usage(format!("--combine new:{name}: the files have a '{name}' already")));
     }
     root.dims.insert(0, Dimension { name: name.to_string(), len: length, unlimited: false });

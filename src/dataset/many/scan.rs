@@ -337,6 +337,19 @@ pub(super) fn coordinate(root: &Group, dim: &str) -> Result<Option<Coordinate>> 
     Ok(Some(Coordinate { path: meta.path.clone(), units, bounds: bounds.map(|b| b.path.clone()) }))
 }
 
+/// The number without dimensions that says where a file belongs along a new dimension of its name, with its bounds.
+///
+/// # Errors
+/// When its units of time cannot be read.
+pub(super) fn label(root: &Group, name: &str) -> Result<Option<Coordinate>> {
+    let is_label = |v: &&VarMeta| v.name() == name && v.dims.is_empty() && v.stored.dtype().is_some();
+    let Some(meta) = root.all_vars().into_iter().find(is_label) else { return Ok(None) };
+    let bounds = meta.attrs.text("bounds").and_then(|name| scope::variable(root, meta.group(), name));
+    let bounds = bounds.filter(|b| b.stored.dtype().is_some() && b.dims.len() == 1);
+    let units = TimeUnits::of(&meta.attrs).map_err(|e| e.in_variable(&meta.path))?;
+    Ok(Some(Coordinate { path: meta.path.clone(), units, bounds: bounds.map(|b| b.path.clone()) }))
+}
+
 /// The one dimension whose coordinates differ between two files.
 ///
 /// # Errors
