@@ -189,14 +189,14 @@ fn places_that_differ_have_names_of_their_own() {
     calc(dir.path(), &["a = air[time=3]; d = air", "air.nc", "-o", "out.nc"]);
     assert_eq!(places("out.nc", &["a"]), [Some(time[3])], "beside all times");
     // Of two files, as heights of 2 m and 10 m.
-    for (at, name) in [("0", "t"), ("5", "u"), ("0", "w")] {
+    for (at, name) in [("0", "t"), ("5", "u"), ("0", "w"), ("5", "v")] {
         calc(dir.path(), &[&format!("{name} = air[time={at}]"), "air.nc", "-o", &format!("{name}.nc")]);
     }
     calc(dir.path(), &["s = t.t + u.u; t = t.t; u = u.u; w = t.t + w.w", "t.nc", "u.nc", "w.nc", "-o", "out.nc"]);
     let wanted = [None, Some(time[0]), Some(time[5]), Some(time[0])];
     assert_eq!(places("out.nc", &["s", "t", "u", "w"]), wanted);
-    assert_eq!(run_in(dir.path(), &["merge", "t.nc", "u.nc", "w.nc", "-o", "all.nc"]).0, Some(0));
-    assert_eq!(places("all.nc", &["t", "u", "w"]), [time[0], time[5], time[0]].map(Some));
+    assert_eq!(run_in(dir.path(), &["merge", "t.nc", "u.nc", "w.nc", "v.nc", "-o", "all.nc"]).0, Some(0));
+    assert_eq!(places("all.nc", &["t", "u", "w", "v"]), [time[0], time[5], time[0], time[5]].map(Some));
     assert_eq!(open("all.nc").root().vars.iter().filter(|v| v.name().starts_with("time")).count(), 2);
     // What is along dimensions has the coordinates of its own file.
     assert_eq!(run_in(dir.path(), &["select", "air.nc", "--isel", "lat=::-1", "-o", "flipped.nc"]).0, Some(0));

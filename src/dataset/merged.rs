@@ -31,19 +31,22 @@ impl Merged {
         for (n, dataset) in datasets.iter().enumerate().skip(1) {
             let mut own = Own { root: dataset.root(), paths: HashMap::new() };
             for var in dataset.root().all_vars() {
-                let Some((known, _)) = from.get(&var.path) else {
-                    from.insert(var.path.clone(), (n, var.path.clone()));
-                    own.paths.insert(var.path.clone(), var.path.clone());
-                    continue;
-                };
-                if let Err(differs) = same(&datasets[*known], dataset, var) {
-                    let is_free = |path: &String| !from.contains_key(path) && dataset.root().var(path).is_none();
-                    let found = (1..).map(|n| format!("{}_{n}", var.path)).find(is_free);
-                    let Some(path) = found.filter(|_| own.is_place(var)) else {
-                        return Err(differs.in_file(dataset.path()));
+                let others = (1..).map(|k| format!("{}_{k}", var.path));
+                for path in std::iter::once(var.path.clone()).chain(others) {
+                    let compared = match from.get(&path) {
+                        Some((known, there)) if *there == var.path => Some(same(&datasets[*known], dataset, var)),
+                        Some(_) => continue,
+                        None => None,
                     };
-                    from.insert(path.clone(), (n, var.path.clone()));
-                    own.paths.insert(var.path.clone(), path);
+                    match compared {
+                        Some(Err(_)) if own.is_place(var) => continue,
+                        Some(Err(differs)) => return Err(differs.in_file(dataset.path())),
+                        None if path != var.path && own.root.var(&path).is_some() => continue,
+                        None => drop(from.insert(path.clone(), (n, var.path.clone()))),
+                        Some(Ok(())) => {}
+                    }
+                    own.paths.insert(var.path.clone(), (path, compared.is_none()));
+                    break;
                 }
             }
             add(&mut root, dataset.root(), "", &own).map_err(|e| e.in_file(dataset.path()))?;
@@ -79,8 +82,8 @@ impl Merged {
 /// What a dataset gives to others.
 struct Own<'a> {
     root: &'a Group,
-    /// The paths of its variables that are new, and what those become.
-    paths: HashMap<String, String>,
+    /// What the paths of its variables become, and whether those are new.
+    paths: HashMap<String, (String, bool)>,
 }
 
 impl Own<'_> {
@@ -102,9 +105,10 @@ impl Own<'_> {
 
     /// A variable as it becomes, if it is new.
     fn now(&self, var: &VarMeta) -> Option<VarMeta> {
-        let mut meta = VarMeta { path: self.paths.get(&var.path)?.clone(), ..var.clone() };
+        let (path, _) = self.paths.get(&var.path).filter(|(_, is_new)| *is_new)?;
+        let mut meta = VarMeta { path: path.clone(), ..var.clone() };
         references::rename(&mut meta.attrs, |name| {
-            let now = self.paths.get(&scope::variable(self.root, var.group(), name)?.path)?;
+            let (now, _) = self.paths.get(&scope::variable(self.root, var.group(), name)?.path)?;
             now.rsplit('/').next().map(str::to_string)
         });
         Some(meta)
