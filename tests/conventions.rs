@@ -198,6 +198,7 @@ fn dates_need_not_be_called_like_their_dimension() {
         assert_eq!(days.numbers("t").unwrap(), [3.0, 4.0, 11.0, 12.0], "{command}");
         assert_eq!(days.numbers("XTIME").unwrap(), [0.0, 24.0], "{command}");
         assert_eq!(days.variable("t").unwrap().dims, ["XTIME", "x"], "{command}");
+        assert_eq!(days.variable("t").unwrap().attrs.text("cell_methods"), Some("XTIME: mean"), "{command}");
         let bounds = days.variable("XTIME").unwrap().attrs.text("bounds").unwrap();
         assert_eq!(days.numbers(bounds).unwrap(), [0.0, 24.0, 24.0, 48.0], "{command}");
     }

@@ -343,6 +343,8 @@ fn files_of_one_time_are_joined_along_it() {
         assert_eq!(all.variable(name).unwrap().dims[0], "time");
         near(&all.numbers(name).unwrap(), &Value::from(wanted.numbers(name).unwrap()), name);
     }
+    let named = all.variable("t").unwrap().attrs.text("coordinates").unwrap_or_default();
+    assert!(named.split(' ').all(|name| name != "time"), "it is no scalar any more: {named}");
     let e = open_many(&[paths[0].clone(), paths[0].clone()], &many).map(|_| ()).unwrap_err().to_string();
     assert!(e.contains("variable 'time': it begins at 2000-"), "{e}");
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     attrs::{Attrs, Value},
-    cf::{decoding::ENCODING, time::TimeUnits},
+    cf::{decoding::ENCODING, references, time::TimeUnits},
     dataset::{output::lossless, scope},
     dtype::DType,
     error::{Error, Result},
@@ -344,6 +344,8 @@ fn become_joined(meta: &mut VarMeta, member: &Member, length: u64, new: Option<&
         (None, Some(name)) => {
             meta.shape.0.insert(0, length);
             meta.dims.insert(0, name.to_string());
+            // What was one place is the coordinate of the dimension.
+            references::retain(&mut meta.attrs, |attribute, named| attribute == "coordinates" && named == name);
             if let Some(chunk) = &mut meta.storage.chunk {
                 chunk.0.insert(0, 1);
             }
