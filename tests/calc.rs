@@ -166,6 +166,44 @@ fn coordinates_that_differ_are_told() {
     // Times are often of other years, and what goes by labels meets nothing by position.
     let others = "d = late.air - early.air; a = late.air - clim(early.air, time.hour)";
     assert_eq!(run(&["calc", others, "late.nc", "early.nc", "-o", "d.nc"]), "");
+    // But days of other calendars are others.
+    run(&["calc", "air = air; time = time; time.calendar = '360_day'", "early.nc", "-o", "model.nc"]);
+    let note = run(&["calc", "d = early.air - model.air", "early.nc", "model.nc", "-o", "d.nc"]);
+    assert!(note.contains("'time' of model.nc is of the calendar 360_day, and standard in early.nc"), "{note}");
+}
+
+/// Coordinates of one place are those of what they are of.
+#[test]
+fn places_that_differ_have_names_of_their_own() {
+    let dir = folder();
+    let open = |name: &str| aosx::dataset::Dataset::open(dir.path().join(name)).unwrap();
+    let places = |file: &str, variables: &[&str]| -> Vec<Option<f64>> {
+        let dataset = open(file);
+        let named = |name: &&str| dataset.root().var(name).unwrap().attrs.text("coordinates").map(str::to_string);
+        variables.iter().map(|name| named(name).map(|at| dataset.numbers(&at).unwrap()[0])).collect()
+    };
+    let time = open("air.nc").numbers("time").unwrap();
+    let program = "a = air[time=0]; b = air[time=5]; c = air[time=5] - air[time=0]; d = b * 2";
+    calc(dir.path(), &[program, "air.nc", "-o", "out.nc"]);
+    assert_eq!(places("out.nc", &["a", "b", "c", "d"]), [Some(time[0]), Some(time[5]), None, Some(time[5])]);
+    calc(dir.path(), &["a = air[time=3]; d = air", "air.nc", "-o", "out.nc"]);
+    assert_eq!(places("out.nc", &["a"]), [Some(time[3])], "beside all times");
+    // Of two files, as heights of 2 m and 10 m.
+    for (at, name) in [("0", "t"), ("5", "u"), ("0", "w"), ("5", "v")] {
+        calc(dir.path(), &[&format!("{name} = air[time={at}]"), "air.nc", "-o", &format!("{name}.nc")]);
+    }
+    calc(dir.path(), &["s = t.t + u.u; t = t.t; u = u.u; w = t.t + w.w", "t.nc", "u.nc", "w.nc", "-o", "out.nc"]);
+    let wanted = [None, Some(time[0]), Some(time[5]), Some(time[0])];
+    assert_eq!(places("out.nc", &["s", "t", "u", "w"]), wanted);
+    assert_eq!(run_in(dir.path(), &["merge", "t.nc", "u.nc", "w.nc", "v.nc", "-o", "all.nc"]).0, Some(0));
+    assert_eq!(places("all.nc", &["t", "u", "w", "v"]), [time[0], time[5], time[0], time[5]].map(Some));
+    assert_eq!(open("all.nc").root().vars.iter().filter(|v| v.name().starts_with("time")).count(), 2);
+    // What is along dimensions has the coordinates of its own file.
+    assert_eq!(run_in(dir.path(), &["select", "air.nc", "--isel", "lat=::-1", "-o", "flipped.nc"]).0, Some(0));
+    calc(dir.path(), &["a = air.air; f = flipped.air", "air.nc", "flipped.nc", "-o", "out.nc"]);
+    let out = open("out.nc");
+    assert_eq!(out.root().var("f").unwrap().dims, ["time", "lat_1", "lon"]);
+    assert_eq!(out.numbers("lat_1").unwrap(), open("flipped.nc").numbers("lat").unwrap());
 }
 
 #[test]

@@ -170,3 +170,36 @@ fn labels_keep_the_cells_that_they_have() {
     let bounds = rows.numbers("lat_bnds").unwrap();
     assert!(bounds.chunks(2).zip(wanted).all(|(cell, [a, b])| cell == [a, b] || cell == [b, a]), "{bounds:?}");
 }
+
+/// As WRF has it: dates that are called otherwise than the dimension that they lie along.
+#[test]
+fn dates_need_not_be_called_like_their_dimension() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wrf.nc");
+    let dims = [common::dim("Time", 8), common::dim("x", 2)];
+    let doubles = |values: &mut dyn Iterator<Item = f64>| bytemuck::cast_slice(&values.collect::<Vec<_>>()).to_vec();
+    let mut dates = common::var("XTIME", DType::F64, &dims[..1], None);
+    said(&mut dates, &[("units", "hours since 2001-01-01")]);
+    let mut t = common::var("t", DType::F64, &dims, None);
+    said(&mut t, &[("coordinates", "XTIME")]);
+    let hours = doubles(&mut (0..8).map(|k| f64::from(k * 6)));
+    let vars = [(dates, hours), (t, doubles(&mut (0..16).map(f64::from)))];
+    common::create(&path, OutputFormat::NetCdf4, &dims, &vars);
+    for (command, words) in [
+        ("reduce", &["--var", "t", "--op", "mean", "--resample", "1d"][..]),
+        ("calc", &["t = mean(t, Time, every='1d')"]),
+    ] {
+        let out = folder.path().join("out.nc");
+        let first: &[&str] = if command == "calc" { &words[..1] } else { &[] };
+        let files = [path.to_str().unwrap(), "-o", out.to_str().unwrap()];
+        let all = [&[command, "--quiet"], first, &files, &words[first.len()..]].concat();
+        Command::cargo_bin("aosx").unwrap().args(all).assert().success();
+        let days = Dataset::open(&out).unwrap();
+        assert_eq!(days.numbers("t").unwrap(), [3.0, 4.0, 11.0, 12.0], "{command}");
+        assert_eq!(days.numbers("XTIME").unwrap(), [0.0, 24.0], "{command}");
+        assert_eq!(days.variable("t").unwrap().dims, ["XTIME", "x"], "{command}");
+        assert_eq!(days.variable("t").unwrap().attrs.text("cell_methods"), Some("XTIME: mean"), "{command}");
+        let bounds = days.variable("XTIME").unwrap().attrs.text("bounds").unwrap();
+        assert_eq!(days.numbers(bounds).unwrap(), [0.0, 24.0, 24.0, 48.0], "{command}");
+    }
+}

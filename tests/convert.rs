@@ -339,6 +339,11 @@ fn differences_are_listed_with_how_large_they_are() {
     let line = lines.iter().find(|l| l.starts_with("'single': values: ")).unwrap();
     assert!(line.starts_with("'single': values: 1 of 46 differ (2.174%), by 2.0 at most; first [x=0]: "), "{line}");
     assert_eq!(diff(dir.path(), &["values.nc", "b.nc", "--var", "single", "--values", "--atol", "3"]).0, 0);
+    // Of what is packed, in units of the variable; what marks missing values is no number.
+    let program = "p = where(p == max(p), nan, p + 1)";
+    assert_eq!(run_in(dir.path(), &["calc", program, "everything.nc", "-o", "p.nc"]).0, Some(0));
+    let (_, lines) = diff(dir.path(), &["everything.nc", "p.nc", "--var", "p", "--values"]);
+    assert!(lines[0].contains(" missing in one file, by 1.0 at most; first [time=0, lat=0]: "), "{lines:?}");
     let (_, lines) = diff(dir.path(), &["values.nc", "b.nc", "--var", "whole", "--metadata"]);
     assert!(lines.iter().all(|l| !l.contains("values: ")), "{lines:?}");
     assert!(says(dir.path(), &["diff", "values.nc", "b.nc", "--var", "tt"], 2).contains("no variable 'tt'"));

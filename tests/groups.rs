@@ -312,7 +312,8 @@ fn files_of_months_are_put_in_order_step_by_step() {
         let out = path(&format!("{overlap}.nc"));
         let files: Vec<String> = files.iter().map(|name| path(name)).collect();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        let done = aosx(&[&["select"], &files[..], &["--overlap", overlap, "-o", &out]].concat()).assert();
+        let words = [&["select"], &files[..], &["--overlap", overlap, "-o", &out]].concat();
+        let done = Command::cargo_bin("aosx").unwrap().args(words).current_dir(folder.path()).assert();
         (done.get_output().status.code(), String::from_utf8(done.get_output().stderr.clone()).unwrap(), out)
     };
     let (code, error, _) = join(&["m_*.nc"], "error");
@@ -320,6 +321,15 @@ fn files_of_months_are_put_in_order_step_by_step() {
     let (code, error, all) = join(&["m_*.nc"], "sort");
     assert_eq!(code, Some(0), "{error}");
     aosx(&["diff", file.to_str().unwrap(), &all, "--values"]).assert().success();
+    assert!(
+        !error.contains("a gap") && error.contains("m_12.nc begins at") && error.contains("more overlap"),
+        "{error}"
+    );
+    // Without their Mays, years have a gap each.
+    let months: Vec<String> = (1..=12).filter(|m| *m != 5).map(|m| format!("m_{m:02}.nc")).collect();
+    let (_, error, _) = join(&months.iter().map(String::as_str).collect::<Vec<_>>(), "sort");
+    assert_eq!(error.matches("a gap between").count(), 2, "{error}");
+    assert!(error.contains("m_04.nc) and ") && error.contains("m_06.nc)"), "{error}");
     let (code, error, _) = join(&["m_01.nc", "m_02.nc", "m_01.nc"], "sort");
     assert!(code == Some(2) && error.contains("m_01.nc too; leave one out, or give --overlap keep"), "{error}");
     // A part of them, and what is made of them, are those of the file.

@@ -272,8 +272,105 @@ proptest! {
 #[test]
 fn overlaps_are_kept_when_told() {
     let many = Many { overlap: Overlap::Keep, ..Many::default() };
-    let (all, _) = open_many(&files(&["c.nc", "g.nc"]), &many).unwrap();
+    let (all, findings) = open_many(&files(&["c.nc", "g.nc"]), &many).unwrap();
+    let [overlap] = &findings.overlaps[..] else { panic!("{findings:?}") };
+    assert!(overlap.contains("g.nc begins at 2000-01-1") && overlap.contains("c.nc goes on to"), "{overlap}");
     assert_eq!(all.root().dims.iter().find(|d| d.name == "time").unwrap().len, 15);
+}
+
+/// A day of a file: whether its time has bounds, and what its latitudes are stored as, which lie at `third` and so on.
+fn day(path: &Path, from: f64, has_bounds: bool, lat: DType, third: f64) {
+    let dims = [("time", 1), ("nv", 2), ("lat", 3)].map(|(name, len)| common::dim(name, len));
+    let of = |name: &str, dtype, dims: &[Dimension]| common::var(name, dtype, dims, None);
+    let doubles = |values: &[f64]| bytemuck::cast_slice(values).to_vec();
+    let mut time = of("time", DType::F64, &dims[..1]);
+    time.attrs.set("units", "days since 2001-01-01");
+    let mut lats = of("lat", lat, &dims[2..]);
+    lats.attrs.set("units", "degrees_north");
+    let at = [third, third + 0.1, third + 0.2];
+    let lat_bytes = match lat {
+        DType::F32 => bytemuck::cast_slice(&at.map(|x| x as f32)).to_vec(),
+        _ => doubles(&at),
+    };
+    let mut vars = vec![
+        (lats, lat_bytes),
+        (of("v", DType::F64, &[dims[0].clone(), dims[2].clone()]), doubles(&[from, from + 1.0, from + 2.0])),
+    ];
+    if has_bounds {
+        time.attrs.set("bounds", "time_bnds");
+        vars.push((of("time_bnds", DType::F64, &dims[..2]), doubles(&[from, from + 1.0])));
+    }
+    vars.push((time, doubles(&[from + 0.5])));
+    common::create(path, OutputFormat::NetCdf4, &dims, &vars);
+}
+
+#[test]
+fn bounds_that_not_all_files_have_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..3).map(|k| dir.path().join(format!("{k}.nc"))).collect();
+    for (k, path) in paths.iter().enumerate() {
+        day(path, k as f64, k != 1, DType::F64, 10.0);
+    }
+    let (all, findings) = open_many(&paths, &Many::default()).unwrap();
+    assert!(findings.lacking[0].starts_with("variable 'time_bnds' is left out: ") && findings.lacking.len() == 1);
+    assert!(findings.lacking[0].ends_with("1.nc has none"), "{findings:?}");
+    assert!(all.root().var("time_bnds").is_none() && all.variable("time").unwrap().attrs.get("bounds").is_none());
+    assert_eq!(all.numbers("v").unwrap(), [0.0, 1.0, 2.0, 1.0, 2.0, 3.0, 2.0, 3.0, 4.0]);
+    let (both, findings) = open_many(&[paths[0].clone(), paths[2].clone()], &Many::default()).unwrap();
+    assert!(findings.lacking.is_empty());
+    assert_eq!(both.numbers("time_bnds").unwrap(), [0.0, 1.0, 2.0, 3.0]);
+}
+
+/// Files of one time each, which is a number without a dimension.
+#[test]
+fn files_of_one_time_are_joined_along_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| run_in(dir.path(), args);
+    // One of them counts from another day, and in days.
+    for (name, at) in [("b.nc", "0"), ("a.nc", "-1"), ("b.nc", "1")] {
+        let (input, part, out) = (fixtures().join(name), format!("time={at}"), format!("{name}{at}.nc"));
+        assert_eq!(run(&["select", input.to_str().unwrap(), "--isel", &part, "-o", &out]).0, Some(0));
+    }
+    let paths: Vec<PathBuf> = ["b.nc1.nc", "b.nc0.nc", "a.nc-1.nc"].iter().map(|name| dir.path().join(name)).collect();
+    let many = Many { combine: Combine::New("time".into()), ..Many::default() };
+    let (all, findings) = open_many(&paths, &many).unwrap();
+    assert!(findings.gaps.is_empty(), "{findings:?}");
+    let (both, _) = open_many(&files(&["b.nc", "a.nc"]), &Many::default()).unwrap();
+    let first = both.numbers("time").unwrap().iter().position(|x| *x == 0.0).unwrap() - 1;
+    let part = format!("{first}:{}", first + 3);
+    let wanted = both.select(&aosx::dataset::Selection::new().isel("time", &part)).unwrap();
+    for name in ["time", "time_bnds", "t", "p"] {
+        assert_eq!(all.variable(name).unwrap().dims[0], "time");
+        near(&all.numbers(name).unwrap(), &Value::from(wanted.numbers(name).unwrap()), name);
+    }
+    let named = all.variable("t").unwrap().attrs.text("coordinates").unwrap_or_default();
+    assert!(named.split(' ').all(|name| name != "time"), "it is no scalar any more: {named}");
+    let e = open_many(&[paths[0].clone(), paths[0].clone()], &many).map(|_| ()).unwrap_err().to_string();
+    assert!(e.contains("variable 'time': it begins at 2000-"), "{e}");
+}
+
+/// The same numbers in single precision, or added up in another order, are the same grid.
+#[test]
+fn grids_may_be_rounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let cases = [
+        ("a.nc", DType::F64, 75.1),
+        ("b.nc", DType::F32, 75.1),
+        ("c.nc", DType::F64, 75.1 + 1e-12),
+        ("d.nc", DType::F64, 75.1 + 1e-6),
+        ("e.nc", DType::F32, 75.101),
+    ];
+    for (k, (name, dtype, lat)) in cases.into_iter().enumerate() {
+        day(&path(name), k as f64, false, dtype, lat);
+    }
+    let (all, findings) = open_many(&["a.nc", "b.nc", "c.nc"].map(path), &Many::default()).unwrap();
+    assert_eq!(all.numbers("lat").unwrap(), [75.1, 75.1 + 0.1, 75.1 + 0.2], "those of the first");
+    assert_eq!(findings.differences.iter().filter(|d| d.ends_with("variable 'lat' is rounded otherwise")).count(), 2);
+    for other in ["d.nc", "e.nc"] {
+        let e = open_many(&["a.nc", other].map(path), &Many::default()).map(|_| ()).unwrap_err().to_string();
+        assert!(e.contains(other) && e.contains("variable 'lat': another grid than"), "{e}");
+    }
 }
 
 /// More files than may be open: they are opened again as they are read, with the same bits.

@@ -216,7 +216,7 @@ fn what_has_no_meaning_is_refused() {
     };
     let of = |op: Statistic, weights: &str| request(op, "t", &["lat", "lon"], weights);
     says(&regular, of(Op::Max.into(), "cos-lat"), "no max with weights");
-    says(&regular, of(OrderStatistic::Mode.into(), "cos-lat"), "no mode with weights");
+    says(&regular, of(OrderStatistic::NUnique.into(), "cos-lat"), "no nunique with weights");
     let hazen = OrderStatistic::Quantile { at: Quantiles::new(0.5).unwrap(), method: Method::Hazen };
     says(&regular, of(hazen.into(), "cos-lat"), "'hazen'");
     says(&regular, of(Op::Mean.into(), "gappy"), "weight 15 is missing");
@@ -353,7 +353,7 @@ proptest! {
         }
     }
 
-    /// With equal weights a quantile is that of no weights.
+    /// With equal weights a statistic is that of no weights.
     #[test]
     fn equal_weights_change_nothing(case in case(), weight in 0.1f64..10.0, q in 0f64..=1.0) {
         let x = LazyArray::from_slice(&case.x, &case.shape, &*case.chunk).unwrap();
@@ -361,12 +361,15 @@ proptest! {
         let n = case.reduced.iter().map(|&k| case.shape[k]).product::<u64>() as usize;
         let options = FoldOptions { keep_missing: case.keep_missing, min_count: case.min_count, ddof: 0.0 };
         let at = Quantiles::new(q).unwrap();
-        let weighted = x.weighted_quantile(at.clone(), vec![weight; n], &axes, options).unwrap();
-        let plain = x.quantile(&axes, q, Method::Linear, options).unwrap();
-        let session = Session::new().threads(2);
-        let [a, b]: [Vec<f64>; 2] = [weighted, plain].map(|x| session.compute(&x).unwrap().to_vec().unwrap());
-        for (a, b) in a.iter().zip(&b) {
-            prop_assert!(a.is_nan() && b.is_nan() || (a - b).abs() < 1e-9, "{} {}", a, b);
+        let quantile = OrderStatistic::Quantile { at, method: Method::Linear };
+        for statistic in [quantile, OrderStatistic::Iqr, OrderStatistic::Mad, OrderStatistic::Mode] {
+            let weighted = x.weighted_order(statistic.clone(), vec![weight; n], &axes, options).unwrap();
+            let plain = x.order_statistic(statistic.clone(), &axes, options).unwrap();
+            let session = Session::new().threads(2);
+            let [a, b]: [Vec<f64>; 2] = [weighted, plain].map(|x| session.compute(&x).unwrap().to_vec().unwrap());
+            for (a, b) in a.iter().zip(&b) {
+                prop_assert!(a.is_nan() && b.is_nan() || (a - b).abs() < 1e-9, "{} {} {}", statistic, a, b);
+            }
         }
     }
 }

@@ -3,10 +3,7 @@
 use super::{AxisWeights, Groups, LazyArray};
 use crate::{
     error::Result,
-    kernels::{
-        fold::FoldOptions,
-        lanes::{OrderStatistic, Quantiles},
-    },
+    kernels::{fold::FoldOptions, lanes::OrderStatistic},
 };
 
 /// An array whose groups run along one axis.
@@ -40,37 +37,42 @@ impl LazyArray {
         also: &[i64],
         options: FoldOptions,
     ) -> Result<LazyArray> {
-        if statistic == OrderStatistic::Mode
-            && !self.dtype().is_float()
-            && let Some(empty) = groups.first_empty()
-        {
-            return self.with_nan("mode", empty)?.grouped_order(statistic, axes, groups, also, options);
+        if let Some(wider) = self.for_mode(&statistic, groups)? {
+            return wider.grouped_order(statistic, axes, groups, also, options);
         }
         let flat = self.flat(axes, groups, also)?;
-        let leads = matches!(&statistic, OrderStatistic::Quantile { at, .. } if !at.is_scalar());
-        flat.each(self, leads, |lanes, _| lanes.order_statistic(statistic.clone(), &flat.reduced, options))
+        flat.each(self, leads(&statistic), |lanes, _| lanes.order_statistic(statistic.clone(), &flat.reduced, options))
     }
 
-    /// As [`quantile_by`](LazyArray::quantile_by) for each of the `groups` of positions along `axes`, with the axes `also`
+    /// As [`order_by`](LazyArray::order_by) for each of the `groups` of positions along `axes`, with the axes `also`
     /// reduced too.
     ///
     /// # Errors
-    /// As those of [`quantile_by`](LazyArray::quantile_by) and [`grouped_by`](LazyArray::grouped_by).
-    pub fn grouped_quantile_by(
+    /// As those of [`order_by`](LazyArray::order_by) and [`grouped_by`](LazyArray::grouped_by).
+    pub fn grouped_order_by(
         &self,
-        at: Quantiles,
+        statistic: OrderStatistic,
         weights: &AxisWeights,
         axes: &[i64],
         groups: &Groups,
         also: &[i64],
         options: FoldOptions,
     ) -> Result<LazyArray> {
+        if let Some(wider) = self.for_mode(&statistic, groups)? {
+            return wider.grouped_order_by(statistic, weights, axes, groups, also, options);
+        }
         let flat = self.flat(axes, groups, also)?;
         let along: Vec<usize> = (0..self.ndim()).filter(|&k| flat.axes[k] == flat.along).collect();
         let weights = weights.flattened(self.shape(), &along, &flat.axes)?;
-        flat.each(self, !at.is_scalar(), |lanes, positions| {
-            lanes.quantile_by(at.clone(), &weights.taken(flat.along, positions)?, &flat.reduced, options)
+        flat.each(self, leads(&statistic), |lanes, positions| {
+            lanes.order_by(statistic.clone(), &weights.taken(flat.along, positions)?, &flat.reduced, options)
         })
+    }
+
+    /// As floats, where there is to be a mode of integers and a group has nothing that it could be.
+    fn for_mode(&self, statistic: &OrderStatistic, groups: &Groups) -> Result<Option<LazyArray>> {
+        let is_choice = *statistic == OrderStatistic::Mode && !self.dtype().is_float();
+        groups.first_empty().filter(|_| is_choice).map(|empty| self.with_nan("mode", empty)).transpose()
     }
 
     /// Axes that groups run along become one, in the place of the first.
@@ -103,6 +105,11 @@ impl LazyArray {
         reduced.dedup();
         Ok(Flat { array, axes, reduced, along, place, groups })
     }
+}
+
+/// Whether results make a first dimension.
+fn leads(statistic: &OrderStatistic) -> bool {
+    matches!(statistic, OrderStatistic::Quantile { at, .. } if !at.is_scalar())
 }
 
 impl Flat {

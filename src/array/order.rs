@@ -85,6 +85,26 @@ impl LazyArray {
         axes: &[i64],
         options: impl Into<LaneOptions>,
     ) -> Result<LazyArray> {
+        self.weighted_order(OrderStatistic::Quantile { at, method: Method::Linear }, weights, axes, options)
+    }
+
+    /// As [`order_statistic`](LazyArray::order_statistic) of weighted values, with `weights` as those of
+    /// [`weighted_quantile`](LazyArray::weighted_quantile): its medians and quantiles (linear), the median distance from
+    /// such a median, and the value whose weights add up to the most.
+    ///
+    /// *Missing*: as there.
+    ///
+    /// # Errors
+    /// As there; for other statistics; for a mode where no value counts and the type has no NaN.
+    pub fn weighted_order(
+        &self,
+        statistic: OrderStatistic,
+        weights: Vec<f64>,
+        axes: &[i64],
+        options: impl Into<LaneOptions>,
+    ) -> Result<LazyArray> {
+        statistic.has_weights()?;
+        let options = options.into();
         let mut axes = self.axes(axes)?;
         axes.sort_unstable();
         let kept: Vec<usize> = (0..self.ndim()).filter(|k| !axes.contains(k)).collect();
@@ -93,8 +113,13 @@ impl LazyArray {
             let n = weights.len();
             return Err(Error::usage(format!("{n} weights for positions along axes of lengths {lengths}")));
         }
-        let lead = (!at.is_scalar()).then_some(at.len() as u64);
-        let op = LaneOp::WeightedQuantile { at, weights: LaneWeights::new(weights)?, options: options.into() };
+        let counted = if weights.iter().all(|w| *w == 0.0) { 0 } else { weights.len() as u64 };
+        self.has_mode(&statistic, counted, options)?;
+        let lead = match &statistic {
+            OrderStatistic::Quantile { at, .. } if !at.is_scalar() => Some(at.len() as u64),
+            _ => None,
+        };
+        let op = LaneOp::Weighted { statistic, weights: LaneWeights::new(weights)?, options };
         if lengths.contains(&0) {
             return self.of_no_lanes(&kept, lead, Scalar::Float(f64::NAN), op.result_dtype(self.dtype())?);
         }

@@ -104,6 +104,19 @@ impl LazyArray {
     /// # Ok::<(), aosx::error::Error>(())
     /// ```
     pub fn fit(&self, at: &[f64], axis: i64) -> Result<Fit> {
+        self.fitted(at, None, axis)
+    }
+
+    /// As [`fit`](LazyArray::fit), by weighted least squares: the square of each deviation counts as much as the weight of
+    /// the value, of which there are those that `numpy.polyfit` takes the roots of.
+    ///
+    /// # Errors
+    /// As those of [`fit`](LazyArray::fit), and when the weights do not fit the array.
+    pub fn fit_by(&self, at: &[f64], weights: &AxisWeights, axis: i64) -> Result<Fit> {
+        self.fitted(at, Some(weights), axis)
+    }
+
+    fn fitted(&self, at: &[f64], weights: Option<&AxisWeights>, axis: i64) -> Result<Fit> {
         let axis = self.axis(axis)?;
         let n = self.shape()[axis];
         if at.len() as u64 != n {
@@ -120,8 +133,10 @@ impl LazyArray {
         let places = LazyArray::from_slice(&centred, &shape, chunk.as_slice())?;
         let values = Side::about_first(self, &[axis])?;
         let along = [axis as i64];
-        let means = Means { axes: &along, weights: None };
-        let pairs = Pairs::of(values, Side { values: places.clone(), origin: None, may_miss: false }, means)?;
+        let means = Means { axes: &along, weights };
+        // Weights may lie along other axes than the places.
+        let spread = if weights.is_some() { places.broadcast_to(self.shape())? } else { places.clone() };
+        let pairs = Pairs::of(values, Side { values: spread, origin: None, may_miss: false }, means)?;
         let slope = pairs.regression()?;
         let mut height = means.mean(&pairs.first.values)?.expand_dims(&along)?;
         if let Some(origin) = &pairs.first.origin {

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     kernels::{
         fold::{FoldOptions, Op, WeightTable, check_weighted, check_weights, weighted, weighted_dtype},
-        lanes::Quantiles,
+        lanes::OrderStatistic,
     },
     shape::Shape,
 };
@@ -140,7 +140,9 @@ impl AxisWeights {
             Values::Known(values) if self.axes.iter().all(|k| reduced.contains(k)) => {
                 Ok(spread(values, &self.axes, &self.lengths, reduced, |k| shape[reduced[k]]))
             }
-            Values::Known(_) => Err(Error::usage("weights of a quantile lie along the reduced dimensions alone")),
+            Values::Known(_) => {
+                Err(Error::usage("weights of quantiles and their like lie along the reduced dimensions alone"))
+            }
             Values::Lazy(_) => Err(of_quantile()),
         }
     }
@@ -194,7 +196,9 @@ impl AxisWeights {
 }
 
 fn of_quantile() -> Error {
-    Error::usage("weights of a quantile are known before anything is computed: a variable, or what coordinates say")
+    Error::usage(
+        "weights of quantiles and their like are known before anything is computed: a variable, or what coordinates say",
+    )
 }
 
 /// Values along `axes` of these lengths, repeated along the others of `over`, which are all ascending or `over` is an order
@@ -255,13 +259,13 @@ impl LazyArray {
         self.weighted_over(op, weights, &Over::groups(self, axes, groups, also)?, options)
     }
 
-    /// As [`weighted_quantile`](LazyArray::weighted_quantile), with weights along some of the axes.
+    /// As [`weighted_order`](LazyArray::weighted_order), with weights along some of the axes.
     ///
     /// # Errors
     /// As there, and when weights lie along other axes.
-    pub fn quantile_by(
+    pub fn order_by(
         &self,
-        at: Quantiles,
+        statistic: OrderStatistic,
         weights: &AxisWeights,
         axes: &[i64],
         options: FoldOptions,
@@ -269,7 +273,7 @@ impl LazyArray {
         weights.check(self.shape())?;
         let mut reduced = self.axes(axes)?;
         reduced.sort_unstable();
-        self.weighted_quantile(at, weights.dense(&reduced, self.shape())?, axes, options)
+        self.weighted_order(statistic, weights.dense(&reduced, self.shape())?, axes, options)
     }
 
     /// As [`rolling`](LazyArray::rolling), each value counting as much as its weight: the sum, the mean, or the sum of

@@ -61,16 +61,30 @@ pub fn is_climatological_mean(attrs: &Attrs) -> bool {
     is_climatological(attrs) && attrs.text("cell_methods").is_some_and(|text| means.iter().any(|m| text.contains(m)))
 }
 
-/// Entries more in `cell_methods`, the last of which has the comment.
-fn gain_parts(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, comment: Option<&str>) {
+/// How values count.
+#[derive(Clone, Copy)]
+pub struct Weighting<'a> {
+    /// In words.
+    pub how: &'a str,
+    /// The dimensions along which they count differently.
+    pub along: &'a [String],
+    /// The units of the weights.
+    pub units: Option<&'a str>,
+}
+
+/// Entries more in `cell_methods`; those of the dimensions that weights lie along have the comment, or else the last.
+fn gain_parts(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, weighting: Option<Weighting>) {
     match (of, method(op)) {
         (Some((dim, over)), Some(method)) if matches!(op, Op::Mean | Op::Sum | Op::Min | Op::Max) => {
             let (own, others): (Vec<String>, Vec<String>) = dims.iter().cloned().partition(|d| d == dim);
-            gain(attrs, Some(method), &others, None);
+            let of =
+                |dims: &[String]| weighting.filter(|w| dims.iter().any(|dim| w.along.contains(dim))).map(|w| w.how);
+            let of_own = if of(&others).is_none() { weighting.map(|w| w.how) } else { of(&own) };
+            gain(attrs, Some(method), &others, of(&others));
             gain(attrs, Some(&format!("{method} within {over}")), &own, None);
-            gain(attrs, Some(&format!("{method} over {over}")), &own, comment);
+            gain(attrs, Some(&format!("{method} over {over}")), &own, of_own);
         }
-        (_, method) => gain(attrs, method, dims, comment),
+        (_, method) => gain(attrs, method, dims, weighting.map(|w| w.how)),
     }
 }
 
@@ -82,8 +96,9 @@ pub fn rolled(attrs: &mut Attrs, op: Op, dims: &[String], window: &str) {
 
 /// As [`grouped`] of weighted values: how they are is a comment. A sum is in units of both, and a count is the sum of the
 /// weights.
-pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, how: &str, weight: Option<&str>) {
-    gain_parts(attrs, op, dims, of, Some(how));
+pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, weighting: Weighting) {
+    gain_parts(attrs, op, dims, of, Some(weighting));
+    let Weighting { how, units: weight, .. } = weighting;
     match op {
         Op::Count => {
             for name in FLAGS.iter().chain(&["standard_name", "long_name", "calendar"]) {
@@ -106,11 +121,12 @@ pub fn weighted(attrs: &mut Attrs, op: Op, dims: &[String], of: Repeated<'_>, ho
         }
         _ => follow(attrs, op, dims),
     }
+    reread(attrs, false);
 }
 
-/// As [`reduced`] by a statistic of order.
-pub fn ordered(attrs: &mut Attrs, statistic: &OrderStatistic, dims: &[String]) {
-    gain(attrs, order_method(statistic), dims, None);
+/// As [`reduced`] by a statistic of order, of weighted values where it is said `how`.
+pub fn ordered(attrs: &mut Attrs, statistic: &OrderStatistic, dims: &[String], how: Option<&str>) {
+    gain(attrs, order_method(statistic), dims, how);
     match statistic {
         OrderStatistic::Mad | OrderStatistic::Iqr => measure::difference(attrs),
         OrderStatistic::NUnique => {
@@ -121,6 +137,22 @@ pub fn ordered(attrs: &mut Attrs, statistic: &OrderStatistic, dims: &[String]) {
     }
     if *statistic != OrderStatistic::Mode {
         FLAGS.iter().for_each(|name| drop(attrs.remove(name)));
+    }
+    reread(attrs, *statistic == OrderStatistic::Mode);
+}
+
+/// What xarray makes of numbers as it reads them (its attribute `dtype`) holds for such numbers alone: true and false for
+/// what is `chosen` among them, lengths of time for what has their units.
+fn reread(attrs: &mut Attrs, is_chosen: bool) {
+    let is_time =
+        || measure::of(attrs).is_some_and(|unit| Unit::parse("s").is_ok_and(|s| unit.conversion_to(&s).is_ok()));
+    let holds = match attrs.text("dtype") {
+        Some("bool") => is_chosen,
+        Some(text) if text.starts_with("timedelta64") => is_time(),
+        _ => true,
+    };
+    if !holds {
+        attrs.remove("dtype");
     }
 }
 
@@ -177,6 +209,7 @@ fn follow(attrs: &mut Attrs, op: Op, dims: &[String]) {
         }
         _ => {}
     }
+    reread(attrs, matches!(op, Op::Min | Op::Max | Op::First | Op::Last | Op::Any | Op::All));
 }
 
 /// What a result is that is another quantity than what it was made of.
@@ -237,7 +270,7 @@ mod tests {
         let given = [("cell_methods", "area: mean"), ("units", "days since 1970-01-01"), ("flag_meanings", "land sea")];
         let after = |statistic| {
             let mut attrs = texts(&given);
-            ordered(&mut attrs, &statistic, &["time".to_string()]);
+            ordered(&mut attrs, &statistic, &["time".to_string()], None);
             ["cell_methods", "units", "flag_meanings"].map(|n| attrs.text(n).unwrap_or("-").to_string())
         };
         use OrderStatistic::*;
@@ -252,9 +285,13 @@ mod tests {
 
     #[test]
     fn weights_are_a_comment_and_a_factor() {
+        let area = ["area".to_string()];
+        fn of<'a>(along: &'a [String], units: Option<&'a str>) -> Weighting<'a> {
+            Weighting { how: "weighted by area", along, units }
+        }
         let after = |op, weight| {
             let mut attrs = texts(&[("units", "K"), ("standard_name", "air_temperature")]);
-            weighted(&mut attrs, op, &["area".to_string()], None, "weighted by area", weight);
+            weighted(&mut attrs, op, &area, None, of(&area, weight));
             ["cell_methods", "units", "standard_name"].map(|n| attrs.text(n).unwrap_or("-").to_string())
         };
         let m2 = Some("m2");
@@ -263,10 +300,31 @@ mod tests {
         assert_eq!(after(Op::Sum, None), ["area: sum (weighted by area)", "K", "air_temperature"]);
         assert_eq!(after(Op::Var, m2), ["area: variance (weighted by area)", "K2", "air_temperature"]);
         assert_eq!(after(Op::Count, m2), ["-", "m2", "-"]);
-        let (mut attrs, dims) = (Attrs::new(), ["time", "area"].map(String::from));
-        weighted(&mut attrs, Op::Mean, &dims, Some(("time", "years")), "weighted by area", m2);
-        let both = "area: mean time: mean within years time: mean over years (weighted by area)";
-        assert_eq!(attrs.text("cell_methods"), Some(both));
+        // It is said of those dimensions that values count differently along.
+        let dims = ["time", "area"].map(String::from);
+        let told = |along: &[String]| {
+            let mut attrs = Attrs::new();
+            weighted(&mut attrs, Op::Mean, &dims, Some(("time", "years")), of(along, m2));
+            attrs.text("cell_methods").unwrap_or_default().to_string()
+        };
+        assert_eq!(told(&area), "area: mean (weighted by area) time: mean within years time: mean over years");
+        let last = "area: mean time: mean within years time: mean over years (weighted by area)";
+        assert_eq!([told(&dims[..1]), told(&[])], [last, last]);
+    }
+
+    #[test]
+    fn what_xarray_reads_as_something_else_is_that_still() {
+        let after = |op, units: &str, dtype: &str| {
+            let a = after(op, &["time"], &[("dtype", dtype), ("units", units)]);
+            a.text("dtype").is_some()
+        };
+        assert_eq!(
+            [Op::Mean, Op::Sum, Op::Count, Op::Max, Op::Any].map(|op| after(op, "1", "bool")),
+            [false, false, false, true, true]
+        );
+        let days = |op| after(op, "days", "timedelta64[s]");
+        assert_eq!([Op::Mean, Op::Std, Op::Var, Op::Count, Op::ArgMax].map(days), [true, true, false, false, false]);
+        assert!(after(Op::Mean, "1", "float32"), "somebody else's");
     }
 
     #[test]

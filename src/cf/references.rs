@@ -51,6 +51,23 @@ pub fn retain(attrs: &mut Attrs, gone: impl Fn(&str, &str) -> bool) {
     }
 }
 
+/// Calls variables by other names, where `now` has one.
+pub fn rename(attrs: &mut Attrs, now: impl Fn(&str) -> Option<String>) {
+    for attribute in LISTS.iter().chain(&SINGLE).chain(&KEYED) {
+        let Some(text) = attrs.text(attribute) else { continue };
+        let is_key = |word: &str| KEYED.contains(attribute) && word.ends_with(':');
+        let word = |word: &str| {
+            let name = word.trim_end_matches(':');
+            let found = now(name).filter(|_| !is_key(word));
+            found.map_or_else(|| word.to_string(), |to| format!("{to}{}", &word[name.len()..]))
+        };
+        let words: Vec<String> = text.split_whitespace().map(word).collect();
+        if !words.iter().eq(text.split_whitespace()) {
+            attrs.set(attribute, words.join(" "));
+        }
+    }
+}
+
 /// The variable that measures cells: the name for `area` of `cell_measures`.
 pub fn measure(attrs: &Attrs, what: &str) -> Option<String> {
     measures(attrs).into_iter().find(|(key, _)| key.trim_end_matches(':') == what).map(|(_, name)| name)
@@ -93,5 +110,20 @@ mod tests {
         assert_eq!(a.text("cell_measures"), Some("volume: volcello"));
         assert_eq!((a.text("formula_terms"), a.text("computed_standard_name")), (None, None));
         assert_eq!(a.text("bounds"), Some("time_bnds"));
+    }
+
+    #[test]
+    fn names_become_others() {
+        let mut a = Attrs::new();
+        a.set("coordinates", "lat  height");
+        a.set("cell_measures", "area: area");
+        a.set("grid_mapping", "crs: x y");
+        rename(&mut a, |name| ["height", "area", "crs"].contains(&name).then(|| format!("{name}_1")));
+        assert_eq!(
+            ["coordinates", "cell_measures", "grid_mapping"].map(|n| a.text(n).unwrap()),
+            ["lat height_1", "area: area_1", "crs_1: x y"]
+        );
+        rename(&mut a, |_| None);
+        assert_eq!(a.text("coordinates"), Some("lat height_1"));
     }
 }

@@ -9,7 +9,7 @@ use super::{
     units::UnitsArgs,
 };
 use crate::{
-    cf::time::is_time,
+    cf::time::{TimeUnits, is_time},
     dataset::{Computation, Dataset, Derived},
     error::{Error, Result},
     expr::{self, Input, functions},
@@ -125,8 +125,8 @@ pub(super) fn inputs(files: &[PathBuf], named: &[String], parts: &InputArgs, glo
     Ok(all.into_iter().zip(datasets).map(|((name, _), dataset)| Input { name, dataset }).collect())
 }
 
-/// Where values of several inputs meet whose coordinates are not the same, in words. Times may differ: what is compared
-/// is often of other years.
+/// Where values of several inputs meet whose coordinates are not the same, in words. Times may differ, for what is compared
+/// is often of other years, but for their calendars.
 fn differing(output: &Derived, inputs: &[Input]) -> Vec<String> {
     let is_cut = |dim: &String| output.taken.iter().any(|(taken, _)| taken == dim);
     let mut notes = Vec::new();
@@ -137,8 +137,12 @@ fn differing(output: &Derived, inputs: &[Input]) -> Vec<String> {
             let Ok(meta) = dataset.variable(&used.path) else { continue };
             let found = dataset.coordinate(meta.group(), dim).filter(|_| meta.dims.contains(dim));
             let is_new = |c: &&VarMeta| own.iter().all(|(input, known)| (*input, &known.path) != (used.input, &c.path));
-            own.extend(found.filter(|c| !is_time(&c.attrs) && is_new(c)).map(|c| (used.input, c)));
+            own.extend(found.filter(is_new).map(|c| (used.input, c)));
         }
+        if let Some(note) = calendars(dim, &own, inputs) {
+            notes.push(note);
+        }
+        own.retain(|(_, c)| !is_time(&c.attrs));
         if own.len() < 2 {
             continue;
         }
@@ -157,6 +161,20 @@ fn differing(output: &Derived, inputs: &[Input]) -> Vec<String> {
         }
     }
     notes
+}
+
+/// That coordinates of time count in several calendars.
+fn calendars(dim: &str, own: &[(usize, &VarMeta)], inputs: &[Input]) -> Option<String> {
+    let units = |(input, c): &(usize, &VarMeta)| Some((*input, TimeUnits::of(&c.attrs).ok()??.calendar()));
+    let mut all = own.iter().filter_map(units);
+    let (first, had) = all.next()?;
+    let (other, here) = all.find(|(_, calendar)| *calendar != had)?;
+    let [a, b] = [first, other].map(|k| inputs[k].dataset.path().display());
+    Some(format!(
+        "'{dim}' of {b} is of the calendar {}, and {} in {a}; values meet by position",
+        here.name(),
+        had.name()
+    ))
 }
 
 /// Every function under the heading of its kind, and the constants.

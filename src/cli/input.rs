@@ -186,11 +186,19 @@ fn tell(findings: &Findings, global: &Global) {
     if global.quiet {
         return;
     }
-    for converted in &findings.converted {
-        eprintln!("aosx: note: {converted}");
+    for note in findings.lacking.iter().chain(&findings.converted) {
+        eprintln!("aosx: note: {note}");
     }
     for gap in &findings.gaps {
         eprintln!("aosx: note: {gap}");
+    }
+    // Files of a month of many years overlap all.
+    if let Some(overlap) = findings.overlaps.first() {
+        let more = match findings.overlaps.len() - 1 {
+            0 => String::new(),
+            n => format!("; {n} more overlap"),
+        };
+        eprintln!("aosx: note: {overlap}{more}");
     }
     for difference in findings.differences.iter().filter(|_| global.verbose > 0) {
         eprintln!("aosx: note: {difference}");

@@ -12,7 +12,7 @@ use crate::{
     array::{Anchor, Rolling},
     cf::{
         decoding::ValidRange,
-        time::{BinOptions, Calendar, Frequency, Origin, Side, is_time},
+        time::{BinOptions, Calendar, Frequency, Origin, Side},
     },
     dataset::{Axes, By, Dataset, KeepDims, Reduction, Statistic, Weights},
     error::{Error, Result, closest},
@@ -49,7 +49,7 @@ pub struct ReduceArgs {
     pub method: String,
     /// What each value counts: cos-lat; area (cell_measures, bounds, or the cells of a regular or Gaussian grid);
     /// cell_measures; or a variable of the file. For sum, mean, var, std, count (the sum of weights), quantile, median,
-    /// iqr; with --rolling for sum, mean, count
+    /// iqr, mad, mode; with --rolling for sum, mean, count
     #[arg(long, value_name = "W")]
     pub weights: Option<String>,
     /// Windows of N values along the one dimension, which stays
@@ -201,8 +201,7 @@ fn every_time(args: &ReduceArgs, every: &str, dataset: &Dataset) -> Result<By> {
         true => dataset.root().all_vars(),
         false => args.var.iter().map(|path| dataset.variable(path.trim())).collect::<Result<_>>()?,
     };
-    let coordinates = reduced.iter().flat_map(|v| v.dims.iter().filter_map(|dim| dataset.coordinate(v.group(), dim)));
-    let mut found: Vec<&VarMeta> = coordinates.filter(|c| is_time(&c.attrs)).collect();
+    let mut found: Vec<&VarMeta> = reduced.iter().flat_map(|v| dataset.times_of(v)).collect();
     found.sort_by_key(|c| (c.name(), &c.path));
     // Groups of a file may have times of one name, which are taken to be one where no variable is named.
     found.dedup_by(|a, b| a.path == b.path || args.var.is_empty() && a.name() == b.name());

@@ -4,7 +4,7 @@ use super::{
     Computation, Dataset, Grouping, LeftOut, Text, TextFrom, Wanted, Why,
     grouped::{GroupCoordinates, is_beside},
     grouping::{Key, Labels},
-    output,
+    merged, output,
     reduced::dimension,
     scope,
 };
@@ -88,7 +88,8 @@ impl Computation {
     /// What named arrays mean as an output file. Coordinates, bounds and grid mappings of the variables that they come
     /// from are copied where all of their dimensions are still there; global attributes are the first input's.
     ///
-    /// Where inputs have coordinates of one name, those of the first that is used are taken.
+    /// Where inputs have coordinates of dimensions of one name, those of the first that is used are taken; others that say
+    /// something else, as heights, get names of their own, and a value of two places has neither of them.
     ///
     /// # Errors
     /// When there is no output, or two have one name.
@@ -99,12 +100,13 @@ impl Computation {
         if results.len() < outputs.len() || outputs.is_empty() {
             return Err(Error::usage("outputs need names of their own, and there is at least one"));
         }
-        let mut builder = Builder { inputs, results, dims: Vec::new(), carried: Vec::new(), done };
+        let links = vec![Vec::new(); outputs.len()];
+        let mut builder = Builder { inputs, results, dims: Vec::new(), carried: Vec::new(), links, done };
         for output in outputs {
             builder.result(output).map_err(|e| e.in_variable(&output.name))?;
         }
-        for output in outputs {
-            builder.carry_along(output)?;
+        for (n, output) in outputs.iter().enumerate() {
+            builder.carry_along(n, output)?;
         }
         builder.link(outputs);
         for output in outputs {
@@ -128,6 +130,8 @@ struct Named {
     taken: Vec<Taken>,
     /// What its positions are called, where they are groups.
     labels: Option<Labels>,
+    /// What its coordinate was in the inputs.
+    coordinate: Option<Used>,
     to: String,
 }
 
@@ -145,8 +149,13 @@ struct Builder<'a> {
     results: BTreeSet<&'a str>,
     dims: Vec<Named>,
     carried: Vec<Carried>,
+    /// What describes each output, and what it is called there.
+    links: Vec<Vec<(Used, String)>>,
     done: Computation,
 }
+
+/// What is larger is not compared.
+const COMPARED_MAX: u64 = 1 << 22;
 
 impl<'a> Builder<'a> {
     fn meta(&self, used: &Used) -> Result<&'a VarMeta> {
@@ -164,7 +173,14 @@ impl<'a> Builder<'a> {
     ) -> Dimension {
         let taken: Vec<Taken> = of_dim(taken, from).cloned().collect();
         let unlimited = taken.is_empty() && used.iter().any(|u| self.is_unlimited(u, from, len));
-        let same = |d: &&Named| d.from == from && d.len == len && d.taken == taken && d.labels.as_ref() == labels;
+        let coordinate = used.iter().find_map(|u| self.coordinate(u, from));
+        let same = |d: &&Named| {
+            d.from == from
+                && d.len == len
+                && d.taken == taken
+                && d.labels.as_ref() == labels
+                && self.agree(d.coordinate.as_ref(), coordinate.as_ref())
+        };
         if let Some(known) = self.dims.iter().find(same) {
             return Dimension { name: known.to.clone(), len, unlimited };
         }
@@ -174,8 +190,29 @@ impl<'a> Builder<'a> {
             n += 1;
             to = format!("{from}_{n}");
         }
-        self.dims.push(Named { from: from.to_string(), len, taken, labels: labels.cloned(), to: to.clone() });
+        self.dims.push(Named {
+            from: from.to_string(),
+            len,
+            taken,
+            labels: labels.cloned(),
+            coordinate,
+            to: to.clone(),
+        });
         Dimension { name: to, len, unlimited }
+    }
+
+    /// The coordinate of a variable's dimension.
+    fn coordinate(&self, used: &Used, dim: &str) -> Option<Used> {
+        let meta = self.meta(used).ok().filter(|meta| meta.dims.iter().any(|d| d == dim))?;
+        let found = self.inputs[used.input].coordinate(meta.group(), dim)?;
+        Some(Used { input: used.input, path: found.path.clone() })
+    }
+
+    /// Whether coordinates of one name say the same.
+    fn agree(&self, a: Option<&Used>, b: Option<&Used>) -> bool {
+        let (Some(a), Some(b)) = (a, b) else { return true };
+        let [x, y] = [a, b].map(|used| &self.inputs[used.input]);
+        a == b || a.path != b.path || self.meta(b).is_ok_and(|v| merged::same(x, y, v).is_ok())
     }
 
     fn is_unlimited(&self, used: &Used, dim: &str, len: u64) -> bool {
@@ -281,7 +318,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Copies the variables that describe those that an output comes from.
-    fn carry_along(&mut self, output: &Derived) -> Result<()> {
+    fn carry_along(&mut self, n: usize, output: &Derived) -> Result<()> {
         let present = names(&output.array);
         for used in &output.from {
             let mut todo = vec![self.meta(used)?];
@@ -289,10 +326,20 @@ impl<'a> Builder<'a> {
             while let Some(v) = todo.pop() {
                 let root = self.inputs[used.input].root();
                 for next in scope::describing(root, v) {
-                    if seen.insert(&next.path) && self.follows(next, output, &present) {
-                        let next_used = Used { input: used.input, path: next.path.clone() };
-                        self.carry(next, next_used, output)
-                            .map_err(|e| e.in_variable(&next.path).in_file(self.inputs[used.input].path()))?;
+                    if !seen.insert(&next.path) || !self.follows(next, output, &present) {
+                        continue;
+                    }
+                    // What the output has of another input already holds.
+                    let is_had = self.links[n].iter().any(|(link, _)| link.path == next.path);
+                    if is_had || self.is_disputed(next, used.input, output) {
+                        continue;
+                    }
+                    let next_used = Used { input: used.input, path: next.path.clone() };
+                    let to = self
+                        .carry(next, &next_used, output)
+                        .map_err(|e| e.in_variable(&next.path).in_file(self.inputs[used.input].path()))?;
+                    if let Some(to) = to {
+                        self.links[n].push((next_used, to));
                         todo.push(next);
                     }
                 }
@@ -325,16 +372,35 @@ impl<'a> Builder<'a> {
         fits && (v.dims.is_empty() || !inner_only)
     }
 
-    fn carry(&mut self, v: &VarMeta, used: Used, output: &Derived) -> Result<()> {
+    /// Whether a coordinate of one place, as a height, says something else for another input that an output comes from.
+    fn is_disputed(&self, v: &VarMeta, input: usize, output: &Derived) -> bool {
+        v.dims.is_empty()
+            && output.from.iter().any(|other| {
+                let there = self.inputs[other.input].root().var(&v.path).filter(|_| other.input != input);
+                there.is_some() && merged::same(&self.inputs[other.input], &self.inputs[input], v).is_err()
+            })
+    }
+
+    /// Whether what was carried is what a part of a variable would be.
+    fn says(&self, c: &Carried, v: &VarMeta, used: &Used, taken: &[(String, Taken)]) -> bool {
+        let is_small = v.shape.elements().is_ok_and(|n| n <= COMPARED_MAX);
+        c.taken == taken && c.used.path == used.path && is_small && self.agree(Some(&c.used), Some(used))
+    }
+
+    /// Puts what was taken of a variable into the output, unless that is there; the name that it has, if it is.
+    fn carry(&mut self, v: &VarMeta, used: &Used, output: &Derived) -> Result<Option<String>> {
         let taken: Vec<(String, Taken)> = output.taken.iter().filter(|(d, _)| v.dims.contains(d)).cloned().collect();
+        if let Some(known) = self.carried.iter().find(|c| c.used == *used && c.taken == taken) {
+            return Ok(Some(known.to.clone()));
+        }
         if matches!(v.stored, StoredType::Other(_)) {
             self.leave_out(v, Why::NoType);
-            return Ok(());
+            return Ok(None);
         }
         let is_text = v.stored.element_bytes().is_none();
         if is_text && !taken.is_empty() {
             self.leave_out(v, Why::LostDimension);
-            return Ok(());
+            return Ok(None);
         }
         let array = if is_text { None } else { Some(part(self.inputs[used.input].array(&v.path)?, &taken)?) };
         let (lengths, dims_left): (Shape, Vec<String>) = match &array {
@@ -342,7 +408,7 @@ impl<'a> Builder<'a> {
             None => (v.shape.clone(), v.dims.clone()),
         };
         let dims: Vec<Dimension> = (0..dims_left.len())
-            .map(|k| self.dim(&dims_left[k], lengths[k], &taken, std::slice::from_ref(&used), None))
+            .map(|k| self.dim(&dims_left[k], lengths[k], &taken, std::slice::from_ref(used), None))
             .collect();
         // A coordinate is called like its dimension, whatever that is called here.
         let is_coordinate = v.dims.len() == 1 && v.dims[0] == v.name();
@@ -350,11 +416,24 @@ impl<'a> Builder<'a> {
             Some(dim) if is_coordinate => dim.name.clone(),
             _ => v.name().to_string(),
         };
-        let is_taken = self.results.contains(to.as_str()) || self.done.schema.var(&to).is_some();
-        // One place of a dimension that another output has whole is left to that.
-        if is_taken || (dims.is_empty() && self.dims.iter().any(|d| d.to == to)) {
-            return Ok(());
+        if self.results.contains(to.as_str()) {
+            return Ok(None);
         }
+        let known = self.carried.iter().find(|c| self.says(c, v, used, &taken)).map(|c| c.to.clone());
+        if let Some(known) = known {
+            self.carried.push(Carried { used: used.clone(), taken, to: known.clone() });
+            return Ok(Some(known));
+        }
+        // A place, as a height or one of a dimension that another output has whole, is not that of another output.
+        let is_free = |builder: &Builder, to: &String| {
+            let is_dim = dims.is_empty() && builder.dims.iter().any(|d| d.to == *to);
+            builder.done.schema.var(to).is_none() && !builder.results.contains(to.as_str()) && !is_dim
+        };
+        let to = match is_free(self, &to) {
+            true => to,
+            false if is_coordinate && !dims.is_empty() => return Ok(None),
+            false => (1..).map(|n| format!("{to}_{n}")).find(|to| is_free(self, to)).unwrap_or(to),
+        };
         let mut meta = VarMeta { path: to.clone(), shape: lengths.clone(), ..v.clone() };
         meta.storage.shard = None;
         let chunk = array.as_ref().map_or_else(|| lengths.clone(), |a| a.chunk().clone());
@@ -380,8 +459,8 @@ impl<'a> Builder<'a> {
                 .texts
                 .push(Text { path: to.clone(), from: TextFrom::Input { input: used.input, path: v.path.clone() } }),
         }
-        self.carried.push(Carried { used, taken, to });
-        Ok(())
+        self.carried.push(Carried { used: used.clone(), taken, to: to.clone() });
+        Ok(Some(to))
     }
 
     fn leave_out(&mut self, v: &VarMeta, why: Why) {
@@ -442,27 +521,43 @@ impl<'a> Builder<'a> {
                 references::retain(&mut var.attrs, |_, name| {
                     scope::variable(root, group, name).is_some_and(|v| carried_as(c.used.input, &v.path).is_none())
                 });
+                references::rename(&mut var.attrs, |name| {
+                    let path = &scope::variable(root, group, name)?.path;
+                    let own = |other: &&Carried| other.used.input == c.used.input && other.used.path == *path;
+                    let same = carried.iter().filter(own).find(|other| other.taken == c.taken);
+                    same.or_else(|| carried_as(c.used.input, path)).map(|other| other.to.clone())
+                });
             }
         }
-        for output in outputs {
+        for (output, links) in outputs.iter().zip(&self.links) {
             let Some(var) = super::adapted::var_mut(&mut self.done.schema, &output.name) else { continue };
-            let is_here = |name: &str| {
+            let linked = |input: usize, path: &str| {
+                links.iter().find(|(used, _)| used.input == input && used.path == path).map(|(_, to)| to)
+            };
+            let named = |name: &str| {
                 let found = output.from.iter().filter_map(|u| {
                     let group = u.path.rsplit_once('/').map_or("", |(g, _)| g);
                     Some((u.input, scope::variable(inputs[u.input].root(), group, name)?))
                 });
-                let mut found = found.peekable();
+                found.collect::<Vec<_>>().into_iter()
+            };
+            let is_here = |name: &str| {
+                let mut found = named(name).peekable();
                 // What the inputs do not have may lie in another file.
-                found.peek().is_none() || found.any(|(input, v)| carried_as(input, &v.path).is_some())
+                found.peek().is_none() || found.any(|(input, v)| linked(input, &v.path).is_some())
             };
             references::retain(&mut var.attrs, |_, name| !is_here(name));
+            references::rename(&mut var.attrs, |name| {
+                named(name).find_map(|(input, v)| linked(input, &v.path).cloned())
+            });
             let mut listed = references::named(&var.attrs, "coordinates");
             let before = listed.len();
-            for c in carried.iter().filter(|c| output.from.iter().any(|u| u.input == c.used.input)) {
-                let is_scalar = c.taken.iter().any(|(_, t)| matches!(t, Taken::Part(Index::At(_))));
-                let same = c.taken.iter().all(|t| output.taken.contains(t));
-                if is_scalar && same && is_dimension_coordinate(inputs, &c.used) && !listed.contains(&c.to) {
-                    listed.push(c.to.clone());
+            for (used, to) in links {
+                let own = carried.iter().find(|c| c.used == *used && c.to == *to);
+                let is_place = |(_, t): &(String, Taken)| matches!(t, Taken::Part(Index::At(_)));
+                let is_scalar = own.is_some_and(|c| c.taken.iter().any(is_place));
+                if is_scalar && is_dimension_coordinate(inputs, used) && !listed.contains(to) {
+                    listed.push(to.clone());
                 }
             }
             if listed.len() > before {

@@ -103,7 +103,7 @@ pub struct Pair {
     pub path: String,
     /// Its dimensions, in the first file.
     pub dims: Vec<String>,
-    /// The values in each file: as stored where both are stored alike, else decoded.
+    /// The values in each file, decoded.
     pub values: [LazyArray; 2],
     /// What is to be computed, in one pass, for [`Outcome::of`].
     pub counts: Vec<LazyArray>,
@@ -398,18 +398,23 @@ impl Pair {
         });
         let close = within != Tolerance::default();
         let as_stored = same_type(&a.stored, &b.stored) && encoded_alike && !close;
-        let array = |file: &Dataset, meta: &VarMeta| -> Result<LazyArray> {
-            if as_stored || is_char(meta) {
-                return file.array(&meta.path);
-            }
-            file.decoded(&meta.path, ValidRange::Ignore)
+        let stored =
+            |file: &Dataset, meta: &VarMeta| -> Result<LazyArray> { Ok(file.array(&meta.path)?.without_dims()) };
+        let decoded = |file: &Dataset, meta: &VarMeta| match is_char(meta) {
+            true => stored(file, meta),
+            false => Ok(file.decoded(&meta.path, ValidRange::Ignore)?.without_dims()),
         };
-        let (x, y) = (array(files[0], a)?.without_dims(), array(files[1], b)?.without_dims());
+        let meant = [decoded(files[0], a)?, decoded(files[1], b)?];
+        // What is stored is compared exactly; by how much is said in units of the variable.
+        let compared = match as_stored {
+            true => [stored(files[0], a)?, stored(files[1], b)?],
+            false => meant.clone(),
+        };
         let dims = a.dims.clone();
         let path = a.path.clone();
         let wrong = |e: Error| e.in_variable(&path);
-        let counts = counts(&x, &y, within).map_err(wrong)?;
-        Ok(Pair { path: a.path.clone(), dims, values: [x, y], counts })
+        let counts = counts(&compared, &meant, within).map_err(wrong)?;
+        Ok(Pair { path: a.path.clone(), dims, values: meant, counts })
     }
 
     /// The value at one position in each file.
@@ -427,11 +432,14 @@ impl Pair {
     }
 }
 
-/// How many values differ, where the first is, how many are missing in one only, and the largest difference.
-fn counts(x: &LazyArray, y: &LazyArray, within: Tolerance) -> Result<Vec<LazyArray>> {
-    let common = x.dtype().promote(y.dtype());
-    let (x, y) = (x.astype(common), y.astype(common));
-    let floats = common.is_float();
+/// How many values differ, where the first is, the largest difference, and how many are missing in one only: both of these
+/// of what the values that are `compared` mean.
+fn counts(compared: &[LazyArray; 2], meant: &[LazyArray; 2], within: Tolerance) -> Result<Vec<LazyArray>> {
+    let alike = |[x, y]: &[LazyArray; 2]| {
+        let common = x.dtype().promote(y.dtype());
+        (x.astype(common), y.astype(common), common.is_float())
+    };
+    let (x, y, floats) = alike(compared);
     let differs = if within == Tolerance::default() {
         let differs = x.not_equal(&y)?;
         if floats { differs.logical_and(&x.isnan()?.logical_and(&y.isnan()?)?.logical_not()?)? } else { differs }
@@ -442,6 +450,7 @@ fn counts(x: &LazyArray, y: &LazyArray, within: Tolerance) -> Result<Vec<LazyArr
     let axes = differs.all_axes();
     let flags = differs.astype(DType::U8);
     let fold = |array: &LazyArray, op: Op| array.reduce(op, &axes, FoldOptions::default());
+    let (x, y, floats) = alike(meant);
     let mut out = vec![fold(&flags, Op::Sum)?, fold(&flags, Op::ArgMax)?, fold(&distance(&x, &y)?, Op::Max)?];
     if floats {
         let lone = x.isnan()?.not_equal(&y.isnan()?)?;

@@ -271,5 +271,5 @@ pub(crate) fn repeated(grouping: Option<&Grouping>) -> Option<(&str, &str)> {
         Repeats::Years => "years",
         Repeats::Days => "days",
     };
-    Some((grouping.dims.first()?.as_str(), over))
+    Some((grouping.method_name(grouping.dims.first()?), over))
 }

@@ -1,7 +1,8 @@
 //! The variables of several datasets in one: [`Merged`].
 
-use super::{Dataset, scope};
+use super::{Dataset, numbers::rounding, scope};
 use crate::{
+    cf::references,
     error::{Error, Result},
     source::{Dimension, Group, StoredType, VarMeta},
 };
@@ -11,31 +12,44 @@ use std::{collections::HashMap, path::PathBuf};
 pub(super) struct Merged {
     datasets: Vec<Dataset>,
     root: Group,
-    /// Which of them has a variable.
-    from: HashMap<String, usize>,
+    /// Which of them has a variable, and what it is called there.
+    from: HashMap<String, (usize, String)>,
     paths: Vec<PathBuf>,
 }
 
 impl Merged {
-    /// Puts variables and groups together. Global attributes are the first dataset's, before those of the others.
+    /// Puts variables and groups together. Global attributes are the first dataset's, before those of the others. Coordinates
+    /// of one place, as heights of 2 m and 10 m, that say different things get names of their own.
     ///
     /// # Errors
-    /// When there is none, a dimension has two lengths, or a variable of one name says different things.
+    /// When there is none, a dimension has two lengths, or another variable of one name says different things.
     pub fn new(datasets: &[Dataset]) -> Result<Merged> {
         let first = datasets.first().ok_or_else(|| Error::usage("no input; name a file"))?;
-        let mut from: HashMap<String, usize> =
-            first.root().all_vars().into_iter().map(|v| (v.path.clone(), 0)).collect();
+        let all = first.root().all_vars();
+        let mut from: HashMap<_, _> = all.into_iter().map(|v| (v.path.clone(), (0, v.path.clone()))).collect();
         let mut root = first.root().clone();
         for (n, dataset) in datasets.iter().enumerate().skip(1) {
+            let mut own = Own { root: dataset.root(), paths: HashMap::new() };
             for var in dataset.root().all_vars() {
-                if let Some(&known) = from.get(&var.path) {
-                    same(&datasets[known], dataset, var).map_err(|e| e.in_file(dataset.path()))?;
-                } else {
-                    from.insert(var.path.clone(), n);
+                let others = (1..).map(|k| format!("{}_{k}", var.path));
+                for path in std::iter::once(var.path.clone()).chain(others) {
+                    let compared = match from.get(&path) {
+                        Some((known, there)) if *there == var.path => Some(same(&datasets[*known], dataset, var)),
+                        Some(_) => continue,
+                        None => None,
+                    };
+                    match compared {
+                        Some(Err(_)) if own.is_place(var) => continue,
+                        Some(Err(differs)) => return Err(differs.in_file(dataset.path())),
+                        None if path != var.path && own.root.var(&path).is_some() => continue,
+                        None => drop(from.insert(path.clone(), (n, var.path.clone()))),
+                        Some(Ok(())) => {}
+                    }
+                    own.paths.insert(var.path.clone(), (path, compared.is_none()));
+                    break;
                 }
             }
-            add(&mut root, dataset.root(), "", &|path| from.get(path) == Some(&n))
-                .map_err(|e| e.in_file(dataset.path()))?;
+            add(&mut root, dataset.root(), "", &own).map_err(|e| e.in_file(dataset.path()))?;
         }
         let paths = datasets.iter().flat_map(|d| d.paths().to_vec()).collect();
         Ok(Merged { datasets: datasets.to_vec(), root, from, paths })
@@ -51,14 +65,58 @@ impl Merged {
         &self.paths
     }
 
-    /// The dataset that has a variable; the first has what nobody has.
-    pub fn having(&self, path: &str) -> &Dataset {
-        &self.datasets[self.from.get(path).copied().unwrap_or(0)]
+    /// What the first of them is stored in.
+    pub fn format(&self) -> &str {
+        self.datasets[0].format()
+    }
+
+    /// Reads a variable from the dataset that has it; the first has what nobody has.
+    pub fn read<T>(&self, path: &str, read: impl Fn(&Dataset, &str) -> Result<T>) -> Result<T> {
+        match self.from.get(path) {
+            Some((n, own)) => read(&self.datasets[*n], own),
+            None => read(&self.datasets[0], path),
+        }
     }
 }
 
-/// Adds a group's attributes, dimensions and the variables that `is_new` picks.
-fn add(out: &mut Group, group: &Group, path: &str, is_new: &dyn Fn(&str) -> bool) -> Result<()> {
+/// What a dataset gives to others.
+struct Own<'a> {
+    root: &'a Group,
+    /// What the paths of its variables become, and whether those are new.
+    paths: HashMap<String, (String, bool)>,
+}
+
+impl Own<'_> {
+    /// Whether it is a coordinate without dimensions, or the bounds of one.
+    fn is_place(&self, var: &VarMeta) -> bool {
+        let names = |v: &VarMeta, attribute: &str| {
+            let named = references::named(&v.attrs, attribute);
+            named
+                .iter()
+                .any(|name| scope::variable(self.root, v.group(), name).is_some_and(|found| found.path == var.path))
+        };
+        let all = self.root.all_vars();
+        match var.dims.len() {
+            0 => all.iter().any(|v| names(v, "coordinates")),
+            1 => all.iter().any(|v| v.dims.is_empty() && names(v, "bounds") && self.is_place(v)),
+            _ => false,
+        }
+    }
+
+    /// A variable as it becomes, if it is new.
+    fn now(&self, var: &VarMeta) -> Option<VarMeta> {
+        let (path, _) = self.paths.get(&var.path).filter(|(_, is_new)| *is_new)?;
+        let mut meta = VarMeta { path: path.clone(), ..var.clone() };
+        references::rename(&mut meta.attrs, |name| {
+            let (now, _) = self.paths.get(&scope::variable(self.root, var.group(), name)?.path)?;
+            now.rsplit('/').next().map(str::to_string)
+        });
+        Some(meta)
+    }
+}
+
+/// Adds a group's attributes, dimensions and the variables that are new.
+fn add(out: &mut Group, group: &Group, path: &str, own: &Own) -> Result<()> {
     for (name, value) in group.attrs.iter().filter(|(name, _)| *name != "history") {
         if out.attrs.get(name).is_none() {
             out.attrs.set(name, value.clone());
@@ -74,7 +132,7 @@ fn add(out: &mut Group, group: &Group, path: &str, is_new: &dyn Fn(&str) -> bool
             None => out.dims.push(Dimension::clone(dim)),
         }
     }
-    out.vars.extend(group.vars.iter().filter(|v| is_new(&v.path)).cloned());
+    out.vars.extend(group.vars.iter().filter_map(|v| own.now(v)));
     for inner in &group.groups {
         let path = if path.is_empty() { inner.name.clone() } else { format!("{path}/{}", inner.name) };
         let at = match out.groups.iter().position(|g| g.name == inner.name) {
@@ -84,18 +142,28 @@ fn add(out: &mut Group, group: &Group, path: &str, is_new: &dyn Fn(&str) -> bool
                 out.groups.len() - 1
             }
         };
-        add(&mut out.groups[at], inner, &path, is_new)?;
+        add(&mut out.groups[at], inner, &path, own)?;
     }
     Ok(())
 }
 
 /// Whether two files say the same by one name; if not, where they differ.
-fn same(a: &Dataset, b: &Dataset, var: &VarMeta) -> Result<()> {
+///
+/// # Errors
+/// In words: where they do, or that it cannot be told.
+pub(super) fn same(a: &Dataset, b: &Dataset, var: &VarMeta) -> Result<()> {
     let had = a.variable(&var.path)?;
     let other = a.path().display();
     let fail = |text: String| Err(Error::usage(text).in_variable(&var.path));
     if had.shape != var.shape || had.dims != var.dims {
         return fail(format!("its shape is {}, and {} in {other}", var.shape, had.shape));
+    }
+    // The number in a grid mapping says nothing.
+    let mapping = |v: &VarMeta| v.attrs.text("grid_mapping_name").is_some().then(|| v.attrs.clone());
+    if let (Some(x), Some(y)) = (mapping(had), mapping(var))
+        && x == y
+    {
+        return Ok(());
     }
     let is_text = |v: &VarMeta| matches!(v.stored, StoredType::Text | StoredType::FixedText(_) | StoredType::Char);
     let (differs, values) = if is_text(had) && is_text(var) {
@@ -105,7 +173,8 @@ fn same(a: &Dataset, b: &Dataset, var: &VarMeta) -> Result<()> {
         (at, shown)
     } else if had.stored.dtype().is_some() && var.stored.dtype().is_some() {
         let (x, y) = (a.numbers(&var.path)?, b.numbers(&var.path)?);
-        let equal = |(p, q): (&f64, &f64)| p == q || (p.is_nan() && q.is_nan());
+        let rounding = if scope::coordinates(b.root()).contains(&var.path) { rounding(had, var, &x) } else { 0.0 };
+        let equal = |(p, q): (&f64, &f64)| p == q || (p.is_nan() && q.is_nan()) || (p - q).abs() <= rounding;
         let at = x.iter().zip(&y).position(|pair| !equal(pair));
         (at, at.map(|k| [y[k].to_string(), x[k].to_string()]))
     } else {

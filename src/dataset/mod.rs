@@ -42,7 +42,11 @@ pub(crate) use weights::{Found, KNOWN_MAX};
 
 use crate::{
     array::LazyArray,
-    cf::decoding::{ValidRange, decoding},
+    cf::{
+        decoding::{ValidRange, decoding},
+        references,
+        time::is_time,
+    },
     dtype::ByteOrder,
     error::{Error, Problem, Result, closest},
     formats,
@@ -130,7 +134,7 @@ impl Dataset {
         match &self.0 {
             Held::Stored { container, .. } => container.format(),
             Held::Selected(selected) => selected.of().format(),
-            Held::Merged(merged) => merged.having("").format(),
+            Held::Merged(merged) => merged.format(),
         }
     }
 
@@ -177,6 +181,19 @@ impl Dataset {
         Ok(scope::coordinates_of(self.root(), self.variable(path)?))
     }
 
+    /// The coordinates of time of a variable's dimensions; where those have none of their own name, others that lie along one
+    /// of them, as XTIME along Time.
+    pub(crate) fn times_of(&self, v: &VarMeta) -> Vec<&VarMeta> {
+        let own = v.dims.iter().filter_map(|dim| self.coordinate(v.group(), dim));
+        let own: Vec<&VarMeta> = own.filter(|c| is_time(&c.attrs)).collect();
+        if !own.is_empty() {
+            return own;
+        }
+        let others = references::named(&v.attrs, "coordinates").into_iter();
+        let others = others.filter_map(|name| scope::variable(self.root(), v.group(), &name));
+        others.filter(|c| c.dims.len() == 1 && v.dims.contains(&c.dims[0]) && is_time(&c.attrs)).collect()
+    }
+
     /// The values of a variable as they are stored. Single characters are bytes.
     ///
     /// # Errors
@@ -186,7 +203,7 @@ impl Dataset {
         let array = match &self.0 {
             Held::Stored { container, .. } => container.source(&meta.path).and_then(LazyArray::from_source),
             Held::Selected(selected) => selected.array(meta),
-            Held::Merged(merged) => merged.having(&meta.path).array(&meta.path),
+            Held::Merged(merged) => merged.read(&meta.path, Dataset::array),
         };
         array.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
@@ -211,7 +228,7 @@ impl Dataset {
         let source = match &self.0 {
             Held::Stored { container, .. } => container.source(&meta.path),
             Held::Selected(_) => Err(Error::usage("a selection has arrays, and no chunks of its own")),
-            Held::Merged(merged) => merged.having(&meta.path).source(&meta.path),
+            Held::Merged(merged) => merged.read(&meta.path, Dataset::source),
         };
         source.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
@@ -225,7 +242,7 @@ impl Dataset {
         let numbers = match &self.0 {
             Held::Stored { container, .. } => container.source(&meta.path).and_then(|s| numbers::numbers(s.as_ref())),
             Held::Selected(selected) => selected.numbers(meta),
-            Held::Merged(merged) => merged.having(&meta.path).numbers(&meta.path),
+            Held::Merged(merged) => merged.read(&meta.path, Dataset::numbers),
         };
         numbers.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }
@@ -239,7 +256,7 @@ impl Dataset {
         let texts = match &self.0 {
             Held::Stored { container, .. } => container.texts(&meta.path),
             Held::Selected(selected) => selected.texts(meta),
-            Held::Merged(merged) => merged.having(&meta.path).texts(&meta.path),
+            Held::Merged(merged) => merged.read(&meta.path, Dataset::texts),
         };
         texts.map_err(|e| e.in_variable(&meta.path).in_file(self.path()))
     }

@@ -2,12 +2,15 @@
 
 use crate::{
     budget::Budget,
-    cf::decoding::{ValidRange, decoding},
-    dtype::{ByteOrder, Element},
+    cf::{
+        decoding::{ValidRange, decoding},
+        time::is_time,
+    },
+    dtype::{ByteOrder, DType, Element},
     error::Result,
     formats::whole::read_all,
     kernels::decode::{Decode, Decoder, SEGMENT, Segment},
-    source::Source,
+    source::{Source, VarMeta},
     units::Bytes,
     with_dtype,
 };
@@ -25,6 +28,18 @@ pub fn numbers(source: &dyn Source) -> Result<Vec<f64>> {
     Ok(decoded(block.bytes(), &Decode { order: ByteOrder::NATIVE, ..decode }))
 }
 
+/// How far apart the values of two coordinates may be that are the same but for rounding: by a digit of the less precise type,
+/// or what sums of steps lose. Times and integers are what they are.
+pub fn rounding(a: &VarMeta, b: &VarMeta, values: &[f64]) -> f64 {
+    let part = match [a, b].map(|v| v.stored.dtype()) {
+        _ if is_time(&a.attrs) || is_time(&b.attrs) => return 0.0,
+        [Some(DType::F32), Some(DType::F32 | DType::F64)] | [Some(DType::F64), Some(DType::F32)] => f32::EPSILON.into(),
+        [Some(DType::F64), Some(DType::F64)] => 1e-12,
+        _ => return 0.0,
+    };
+    part * values.iter().map(|x| x.abs()).filter(|x| x.is_finite()).fold(0.0, f64::max)
+}
+
 /// What stored numbers in this machine's byte order mean.
 fn decoded(bytes: &[u8], decode: &Decode) -> Vec<f64> {
     if !decode.result.is_float() {
@@ -37,7 +52,7 @@ fn decoded(bytes: &[u8], decode: &Decode) -> Vec<f64> {
     let mut out = Vec::with_capacity(count);
     for start in (0..count).step_by(SEGMENT) {
         let len = SEGMENT.min(count - start);
-        if decode.result == crate::dtype::DType::F64 {
+        if decode.result == DType::F64 {
             out.extend_from_slice(decoder.decode::<f64>(bytes, start, 1, len, &mut segment).values);
         } else {
             out.extend(decoder.decode::<f32>(bytes, start, 1, len, &mut segment).values.iter().map(|&x| f64::from(x)));

@@ -352,7 +352,7 @@ pub(crate) fn described(
     match (weights, statistic) {
         (Some(weights), _) => weights.describe(attrs, statistic, dims, of),
         (None, Statistic::Fold(op)) => cell_methods::grouped(attrs, *op, dims, of),
-        (None, Statistic::Order(order)) => cell_methods::ordered(attrs, order, dims),
+        (None, Statistic::Order(order)) => cell_methods::ordered(attrs, order, dims, None),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Problem, Result, closest},
     kernels::{
         fold::{FoldOptions, Op},
-        lanes::{Method, OrderStatistic, Quantiles},
+        lanes::OrderStatistic,
     },
     shape::Shape,
     source::{Group, VarMeta},
@@ -42,26 +42,15 @@ impl Statistic {
     pub(crate) fn of(&self, x: &LazyArray, cells: &Cells) -> Result<LazyArray> {
         let Some(weights) = cells.weights else { return self.unweighted(x, cells) };
         let (axes, options) = (cells.axes, cells.options);
-        let quantile = |at: Quantiles| match cells.groups {
-            None => x.quantile_by(at, weights, axes, options),
-            Some((groups, along)) => x.grouped_quantile_by(at, weights, along, groups, axes, options),
-        };
-        match self {
-            Statistic::Fold(op) => match cells.groups {
-                None => x.weighted_by(*op, weights, axes, options),
-                Some((groups, along)) => x.weighted_groups(*op, weights, along, groups, axes, options),
-            },
-            Statistic::Order(OrderStatistic::Quantile { at, method: Method::Linear }) => quantile(at.clone()),
-            Statistic::Order(OrderStatistic::Median) => quantile(Quantiles::new(0.5)?),
-            Statistic::Order(OrderStatistic::Iqr) => {
-                quantile(Quantiles::new(0.75)?)?.subtract(&quantile(Quantiles::new(0.25)?)?)
+        match (self, cells.groups) {
+            (Statistic::Fold(op), None) => x.weighted_by(*op, weights, axes, options),
+            (Statistic::Fold(op), Some((groups, along))) => {
+                x.weighted_groups(*op, weights, along, groups, axes, options)
             }
-            Statistic::Order(OrderStatistic::Quantile { method, .. }) => {
-                Err(Error::usage(format!("no quantile by the method '{method}' with weights; there is 'linear'")))
+            (Statistic::Order(order), None) => x.order_by(order.clone(), weights, axes, options),
+            (Statistic::Order(order), Some((groups, along))) => {
+                x.grouped_order_by(order.clone(), weights, along, groups, axes, options)
             }
-            Statistic::Order(order) => Err(Error::usage(format!(
-                "no {order} with weights; there are sum, mean, var, std, count (the sum of weights), quantile, median, iqr"
-            ))),
         }
     }
 

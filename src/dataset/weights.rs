@@ -11,7 +11,7 @@ use crate::{
     array::AxisWeights,
     attrs::Attrs,
     cf::{
-        cell_methods::{self, Repeated},
+        cell_methods::{self, Repeated, Weighting},
         decoding::ValidRange,
         references,
     },
@@ -69,6 +69,8 @@ impl fmt::Display for Weights {
 /// The weights of one variable.
 pub(crate) struct Found {
     pub weights: AxisWeights,
+    /// The dimensions that they lie along.
+    dims: Vec<String>,
     /// Its horizontal dimensions, where it counts by how much of the Earth.
     horizontal: Vec<String>,
     /// The units of the weights.
@@ -89,7 +91,7 @@ impl Dataset {
                 }
                 let cosines = values.into_iter().map(|lat| lat.to_radians().cos()).collect();
                 let weights = AxisWeights::new(cosines, &axes, &lengths)?;
-                Ok(Found { weights, horizontal: Vec::new(), units: None, name })
+                Ok(Found { weights, dims: names_of(meta, &axes), horizontal: Vec::new(), units: None, name })
             }
             Weights::Area => match self.measure_of_area(meta)? {
                 Some(found) => Ok(found),
@@ -98,7 +100,7 @@ impl Dataset {
                     let Along { values, axes, lengths } = horizontal.areas()?;
                     let weights = AxisWeights::new(values, &axes, &lengths)?;
                     let horizontal = names_of(meta, &horizontal.axes());
-                    Ok(Found { weights, horizontal, units: Some("m2".to_string()), name })
+                    Ok(Found { weights, dims: names_of(meta, &axes), horizontal, units: Some("m2".to_string()), name })
                 }
             },
             Weights::CellMeasures => self.measure_of_area(meta)?.ok_or_else(|| {
@@ -154,7 +156,7 @@ impl Dataset {
         } else {
             AxisWeights::lazy(self.decoded(&v.path, ValidRange::Ignore)?, &axes)?
         };
-        Ok(Found { weights, horizontal: Vec::new(), units, name: v.path.clone() })
+        Ok(Found { weights, dims: names_of(meta, &axes), horizontal: Vec::new(), units, name: v.path.clone() })
     }
 }
 
@@ -168,9 +170,9 @@ fn names_of(meta: &VarMeta, axes: &[usize]) -> Vec<String> {
 }
 
 impl Found {
-    /// Those that an expression gives.
-    pub(crate) fn computed(weights: AxisWeights, name: String, units: Option<&str>) -> Found {
-        Found { weights, horizontal: Vec::new(), units: units.and_then(told), name }
+    /// Those that an expression gives, along dimensions.
+    pub(crate) fn computed(weights: AxisWeights, dims: &[String], name: String, units: Option<&str>) -> Found {
+        Found { weights, dims: dims.to_vec(), horizontal: Vec::new(), units: units.and_then(told), name }
     }
 
     /// The same along other axes: `axes[k]` is what the axis `k` of the variable is now.
@@ -178,33 +180,39 @@ impl Found {
     /// # Errors
     /// When two are one.
     pub(crate) fn along(&self, axes: &[usize]) -> Result<Found> {
-        let (horizontal, units, name) = (self.horizontal.clone(), self.units.clone(), self.name.clone());
-        Ok(Found { weights: self.weights.along(axes)?, horizontal, units, name })
+        let (dims, horizontal) = (self.dims.clone(), self.horizontal.clone());
+        let (units, name) = (self.units.clone(), self.name.clone());
+        Ok(Found { weights: self.weights.along(axes)?, dims, horizontal, units, name })
     }
 
     /// Rewrites a variable's attributes for its weighted windows along a dimension.
     pub(super) fn describe_windows(&self, attrs: &mut Attrs, op: Op, dims: &[String], window: &str) {
         let how = format!("{window}, weighted by {}", self.name);
-        cell_methods::weighted(attrs, op, dims, None, &how, self.units.as_deref());
+        let weighting = Weighting { how: &how, along: &self.dims, units: self.units.as_deref() };
+        cell_methods::weighted(attrs, op, dims, None, weighting);
     }
 
     /// Rewrites a variable's attributes for its weighted reduction over dimensions.
     pub(crate) fn describe(&self, attrs: &mut Attrs, statistic: &Statistic, reduced: &[String], of: Repeated<'_>) {
         // CF 7.3: `area` stands for the horizontal dimensions where it is areas that count.
         let both = !self.horizontal.is_empty() && self.horizontal.iter().all(|dim| reduced.contains(dim));
-        let mut dims: Vec<String> = Vec::new();
-        for dim in reduced {
-            let name = if both && self.horizontal.contains(dim) { "area" } else { dim.as_str() };
-            if dims.iter().all(|dim| dim != name) {
-                dims.push(name.to_string());
+        let called = |all: &[String]| {
+            let mut dims: Vec<String> = Vec::new();
+            for dim in all {
+                let name = if both && self.horizontal.contains(dim) { "area" } else { dim.as_str() };
+                if dims.iter().all(|dim| dim != name) {
+                    dims.push(name.to_string());
+                }
             }
-        }
+            dims
+        };
+        let (dims, along, how) = (called(reduced), called(&self.dims), format!("weighted by {}", self.name));
         match statistic {
             Statistic::Fold(op) => {
-                let how = format!("weighted by {}", self.name);
-                cell_methods::weighted(attrs, *op, &dims, of, &how, self.units.as_deref());
+                let weighting = Weighting { how: &how, along: &along, units: self.units.as_deref() };
+                cell_methods::weighted(attrs, *op, &dims, of, weighting);
             }
-            Statistic::Order(order) => cell_methods::ordered(attrs, order, &dims),
+            Statistic::Order(order) => cell_methods::ordered(attrs, order, &dims, Some(&how)),
         }
     }
 }

@@ -26,6 +26,10 @@ pub(super) fn of_variable(attrs: &Attrs) -> Attrs {
     let mut out = attrs.clone();
     // Ancillary data describe the values that were read.
     ENCODING.iter().chain(&["ancillary_variables"]).for_each(|name| drop(out.remove(name)));
+    // What xarray makes of stored numbers, which these are none of any more.
+    if out.text("dtype").is_some_and(|text| text == "bool" || text.starts_with("timedelta64")) {
+        out.remove("dtype");
+    }
     out
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     array::{LazyArray, WindowShape},
-    cf::time::{BinOptions, Calendar, Frequency, Origin, Part, Side, is_time},
+    cf::time::{BinOptions, Calendar, Frequency, Origin, Part, Side},
     dataset::{By, Cells, Dataset, Found, Grouping, Selection, Statistic, Taken, described, repeated, split_keys},
     dtype::DType,
     kernels::fold::{FoldOptions, Op},
@@ -222,8 +222,7 @@ impl Binder<'_> {
             for used in &x.from {
                 let dataset = &self.inputs[used.input].dataset;
                 let meta = dataset.variable(&used.path).map_err(Failure::Input)?;
-                let found = dataset.coordinate(meta.group(), dim).filter(|_| meta.dims.contains(dim));
-                if let Some(time) = found.filter(|c| is_time(&c.attrs)) {
+                if let Some(time) = dataset.times_of(meta).into_iter().find(|time| time.dims == [dim.as_str()]) {
                     let coordinate = time.path.clone();
                     let options = bin_options(call, time)?;
                     return Ok((used.input, By::Every { coordinate, frequency, options }));

@@ -129,7 +129,8 @@ impl Binder<'_> {
             Some(numbers) => AxisWeights::new(numbers, &axes, weights.array.shape()),
             None => AxisWeights::lazy(weights.array.clone(), &axes),
         };
-        Ok(Found::computed(weighted.at(expr.span)?, expr.to_string(), weights.attrs.text("units")))
+        let units = weights.attrs.text("units");
+        Ok(Found::computed(weighted.at(expr.span)?, weights.dims(), expr.to_string(), units))
     }
 }
 

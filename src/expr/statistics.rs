@@ -40,7 +40,12 @@ impl Binder<'_> {
         let coordinate = self.coordinate(&x, at)?;
         let steps = || (0..x.array.shape()[at as usize]).map(|k| k as f64).collect();
         let places = coordinate.as_ref().map_or_else(steps, |c| c.values.clone());
-        let fit = x.array.fit(&places, at).at(call.span)?;
+        let weights = self.weights(call, &x)?;
+        let fit = match &weights {
+            Some(found) => x.array.fit_by(&places, &found.weights, at),
+            None => x.array.fit(&places, at),
+        };
+        let fit = fit.at(call.span)?;
         match call.name {
             "trend" => Ok(x.with(fit.line().at(call.span)?, Kept::All)),
             "detrend" => {

@@ -133,9 +133,13 @@ impl Quantity {
                 }
                 None => o.taken.iter().any(|(d, _)| d == dim),
             };
-            if let Some(operand) = operands.iter().find(gives) {
-                let parts: Vec<_> = operand.taken.iter().filter(|(d, _)| d == dim).cloned().collect();
-                out.taken.extend(parts);
+            let parts = |o: &&Quantity| -> Vec<_> { o.taken.iter().filter(|(d, _)| d == dim).cloned().collect() };
+            let mut all = operands.iter().filter(gives).map(parts);
+            let Some(first) = all.next() else { continue };
+            match place.is_none() && all.any(|other| other != first) {
+                // Of two places it is neither.
+                true => out.taken.push((dim.clone(), Taken::Other)),
+                false => out.taken.extend(first),
             }
         }
         out

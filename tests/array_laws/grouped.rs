@@ -457,14 +457,18 @@ proptest! {
         let n: u64 = extents.iter().product();
         let weights: Vec<f64> = (0..n as u32).map(|k| f64::from((k * 7 + seed % 13) % 5) / 4.0).collect();
         let weights = AxisWeights::new(weights, &all, &extents).unwrap();
-        let statistic = OrderStatistic::Quantile { at: at.clone(), method: Method::Linear };
+        let statistic = match seed % 4 {
+            0 => OrderStatistic::Mad,
+            1 => OrderStatistic::Mode,
+            _ => OrderStatistic::Quantile { at, method: Method::Linear },
+        };
         let reduced: Vec<i64> = all.iter().map(|&k| k as i64).collect();
         let of = |x: &LazyArray| match weighted {
-            true => x.quantile_by(at.clone(), &weights, &reduced, options).unwrap(),
+            true => x.order_by(statistic.clone(), &weights, &reduced, options).unwrap(),
             false => x.order_statistic(statistic.clone(), &reduced, options).unwrap(),
         };
         let grouped = match weighted {
-            true => x.grouped_quantile_by(at.clone(), &weights, &along, &by, &also, options).unwrap(),
+            true => x.grouped_order_by(statistic.clone(), &weights, &along, &by, &also, options).unwrap(),
             false => x.grouped_order(statistic.clone(), &along, &by, &also, options).unwrap(),
         };
         // Each group by itself: the others missing, which takes their weight out.
@@ -475,7 +479,8 @@ proptest! {
             of(&x.where_else(&mask, f64::NAN).unwrap())
         });
         let first = roles.iter().position(|r| *r == 1).unwrap();
-        let place = 1 + roles[..first].iter().filter(|r| **r == 0).count();
+        let leads = usize::from(matches!(statistic, OrderStatistic::Quantile { .. }));
+        let place = leads + roles[..first].iter().filter(|r| **r == 0).count();
         let each: Vec<LazyArray> = each.collect();
         let apart = LazyArray::stack(&each, place as i64).unwrap();
         prop_assert_eq!(grouped.shape(), apart.shape());

@@ -88,7 +88,7 @@ fn results_say_what_they_are() {
         let attrs = &done.schema.var("t").unwrap().attrs;
         ["cell_methods", "units"].map(|name| attrs.text(name).unwrap_or("-").to_string())
     };
-    let both = "area: mean time: mean within years time: mean over years (weighted by cells)";
+    let both = "area: mean (weighted by cells) time: mean within years time: mean over years";
     assert_eq!(attrs(Op::Mean, "time.month", &["lat", "lon"], "area"), [both, "K"]);
     assert_eq!(attrs(Op::Sum, "region", &[], "cells"), ["lat: lon: sum (weighted by cells)", "K km2"]);
     assert_eq!(attrs(Op::Sum, "region", &[], "area"), ["area: sum (weighted by cells)", "K km2"]);
@@ -137,7 +137,7 @@ fn what_has_no_meaning_is_refused() {
         assert!(text.contains(words), "{text}");
     };
     says(request(Op::Max, "t", "level", &[], Some("w_time")), "no max with weights");
-    says(request(OrderStatistic::Mode, "t", "level", &[], Some("w_time")), "no mode with weights");
+    says(request(OrderStatistic::NUnique, "t", "level", &[], Some("w_time")), "no nunique with weights");
     says(request(OrderStatistic::Median, "t", "level", &[], Some("w_map")), "along the reduced dimensions alone");
     says(request(Op::Mean, "t", "level", &[], Some("w_tme")), "w_time");
     let mut one = request(Op::Std, "t", "level", &[], Some("w_time"));

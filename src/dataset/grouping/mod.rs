@@ -204,11 +204,15 @@ impl Grouping {
         self.keys.iter().any(|key| key.name == coordinate) || self.cells.as_ref().is_some_and(is_time)
     }
 
-    /// What `cell_methods` calls a dimension that groups run along: bins have cells of their own.
+    /// What `cell_methods` calls a dimension that groups run along: bins have cells of their own, and dates may be called
+    /// otherwise than what they lie along.
     pub fn method_name<'n>(&'n self, dim: &'n str) -> &'n str {
         match &self.keys[..] {
             [bins] if bins.bounds.is_some() && self.dims == [dim] => &bins.name,
-            _ => dim,
+            _ => match &self.cells {
+                Some(cells) if self.dims == [dim] => cells.of.rsplit('/').next().unwrap_or(dim),
+                _ => dim,
+            },
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     attrs::{Attrs, Value},
-    cf::{decoding::ENCODING, time::TimeUnits},
+    cf::{decoding::ENCODING, references, time::TimeUnits},
     dataset::{output::lossless, scope},
     dtype::DType,
     error::{Error, Result},
@@ -58,18 +58,29 @@ pub(super) fn join(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Re
     if let Some(coordinate) = &reference.coordinate {
         put_in_order(&mut scanned, coordinate, how, findings)?;
     }
+    let lacking = lacking(&reference, &scanned);
+    if let Some((path, file)) = lacking {
+        findings.lacking.push(format!("variable '{path}' is left out: {} has none", file.display()));
+    }
+    let lacking = lacking.map(|(path, _)| path.to_string());
     let paths = scanned.iter().map(|one| one.door.path.clone()).collect();
     let order = match (&reference.coordinate, &reference.dim) {
         (Some(coordinate), Some(dim)) if how.overlap == Overlap::Sort => {
-            step_by_step(&scanned, coordinate)?.map(|order| (dim.clone(), order))
+            step_by_step(&scanned, coordinate, findings)?.map(|order| (dim.clone(), order))
         }
         _ => None,
     };
-    Ok(Joined { files: together(first, reference, scanned, how)?, paths, order })
+    Ok(Joined { files: together(first, reference, scanned, how, lacking.as_deref())?, paths, order })
 }
 
-/// The order of the labels of all files; `None` where they stand in it.
-fn step_by_step(scanned: &[Scanned], coordinate: &Coordinate) -> Result<Option<Vec<usize>>> {
+/// The bounds of the joined coordinate, where a file has none.
+fn lacking<'a>(reference: &'a Reference, scanned: &'a [Scanned]) -> Option<(&'a str, &'a Path)> {
+    let bounds = reference.coordinate.as_ref()?.bounds.as_deref()?;
+    scanned.iter().find(|one| one.bounds.is_empty()).map(|one| (bounds, one.door.path.as_path()))
+}
+
+/// The order of the labels of all files; `None` where they stand in it. Looks for what no file has.
+fn step_by_step(scanned: &[Scanned], coordinate: &Coordinate, findings: &mut Findings) -> Result<Option<Vec<usize>>> {
     let labels = scanned.iter().enumerate().flat_map(|(file, one)| one.values.iter().map(move |&x| (x, file)));
     let labels: Vec<(f64, usize)> = labels.collect();
     let mut order: Vec<usize> = (0..labels.len()).collect();
@@ -80,6 +91,15 @@ fn step_by_step(scanned: &[Scanned], coordinate: &Coordinate) -> Result<Option<V
         let label = shown(coordinate.units.as_ref(), label);
         let text = format!("{label} is in {} too; leave one out, or give --overlap keep", a.display());
         return Err(Error::usage(text).in_variable(&coordinate.path).in_file(b));
+    }
+    // Inside files steps may be longer than between them, as years where each has a month.
+    let apart = |pair: &[usize]| labels[pair[1]].0 - labels[pair[0]].0;
+    let step = median(order.windows(2).map(apart).collect());
+    for pair in order.windows(2).filter(|pair| step.is_some_and(|step| apart(pair) > GAP * step)) {
+        let [(end, a), (begin, b)] = [labels[pair[0]], labels[pair[1]]];
+        if a != b {
+            findings.gaps.push(gap(coordinate, (end, &scanned[a]), (begin, &scanned[b])));
+        }
     }
     let is_there = order.is_sorted() || order.is_sorted_by(|a, b| a > b);
     Ok((!is_there).then_some(order))
@@ -133,11 +153,13 @@ fn reference(paths: &[PathBuf], how: &Many, findings: &mut Findings) -> Result<(
         (Combine::ByCoords, None) => Some(scan::time_dimension(root).map_err(|e| e.in_file(path))?),
         (Combine::ByCoords, Some((_, second))) => Some(scan::differing(first.as_ref(), second.as_ref())?),
     };
-    let coordinate = match &dim {
-        Some(dim) => scan::coordinate(root, dim).map_err(|e| e.in_file(path))?,
-        None => None,
+    let coordinate = match (&dim, &how.combine) {
+        (Some(dim), _) => scan::coordinate(root, dim),
+        (None, Combine::New(name)) => scan::label(root, name),
+        (None, _) => Ok(None),
     };
-    let members = members(root, dim.as_deref(), how);
+    let coordinate = coordinate.map_err(|e| e.in_file(path))?;
+    let members = members(root, dim.as_deref(), coordinate.as_ref(), how);
     if members.is_empty() {
         return Err(Error::usage("it has no variable to join").in_file(path));
     }
@@ -164,8 +186,8 @@ fn ahead(members: &[Member], coordinate: Option<&Coordinate>, how: &Many) -> Vec
 /// More variables than these are not all likely to be read.
 const AHEAD_MAX: usize = 4;
 
-/// The variables that are joined: those with the dimension, or all data where it is new.
-fn members(root: &Group, dim: Option<&str>, how: &Many) -> Vec<Member> {
+/// The variables that are joined: those with the dimension, or all data where it is new, and what labels it.
+fn members(root: &Group, dim: Option<&str>, coordinate: Option<&Coordinate>, how: &Many) -> Vec<Member> {
     let coordinates = scope::coordinates(root);
     let member = |v: &VarMeta, axis: Option<usize>| Member { meta: v.clone(), axis, result: scan::result_type(v) };
     let all = root.all_vars().into_iter();
@@ -175,7 +197,9 @@ fn members(root: &Group, dim: Option<&str>, how: &Many) -> Vec<Member> {
             .filter_map(|v| Some(member(v, Some(v.dims.iter().position(|d| d == dim)?))))
             .collect(),
         None => {
-            let is_data = |v: &&VarMeta| v.stored.dtype().is_some() && !coordinates.contains(&v.path);
+            let is_label =
+                |v: &VarMeta| coordinate.is_some_and(|c| c.path == v.path || c.bounds.as_ref() == Some(&v.path));
+            let is_data = |v: &&VarMeta| v.stored.dtype().is_some() && (!coordinates.contains(&v.path) || is_label(v));
             debug_assert!(matches!(how.combine, Combine::New(_)));
             all.filter(is_data).map(|v| member(v, None)).collect()
         }
@@ -208,22 +232,17 @@ fn put_in_order(scanned: &mut [Scanned], coordinate: &Coordinate, how: &Many, fi
         let apart = if is_down { end - begin } else { begin - end };
         let shown = |x: f64| shown(coordinate.units.as_ref(), x);
         let [a, b] = [&pair[0], &pair[1]].map(|one| one.door.path.display());
-        if apart <= 0.0 && how.overlap == Overlap::Refuse {
-            let text = format!(
-                "it begins at {}, and {a} goes on to {}; leave one out, or give --overlap keep, or sort",
-                shown(begin),
-                shown(end)
-            );
-            return Err(Error::usage(text).in_variable(&coordinate.path).in_file(&pair[1].door.path));
+        if apart <= 0.0 {
+            let text = format!("begins at {}, and {a} goes on to {}", shown(begin), shown(end));
+            if how.overlap == Overlap::Refuse {
+                let text = format!("it {text}; leave one out, or give --overlap keep, or sort");
+                return Err(Error::usage(text).in_variable(&coordinate.path).in_file(&pair[1].door.path));
+            }
+            findings.overlaps.push(format!("{}: {b} {text}", coordinate.path));
         }
         // In order of steps, another file may have what lies between.
         if how.overlap != Overlap::Sort && step.is_some_and(|step| apart > GAP * step) {
-            findings.gaps.push(format!(
-                "{}: a gap between {} ({a}) and {} ({b})",
-                coordinate.path,
-                shown(end),
-                shown(begin)
-            ));
+            findings.gaps.push(gap(coordinate, (end, &pair[0]), (begin, &pair[1])));
         }
     }
     Ok(())
@@ -240,9 +259,20 @@ fn usual_step(scanned: &[Scanned]) -> Option<f64> {
         let firsts: Vec<f64> = scanned.iter().filter_map(|one| one.values.first().copied()).collect();
         steps = firsts.windows(2).map(apart).collect();
     }
+    median(steps)
+}
+
+fn median(mut steps: Vec<f64>) -> Option<f64> {
     steps.retain(|x| x.is_finite());
     steps.sort_by(f64::total_cmp);
     steps.get(steps.len() / 2).copied()
+}
+
+/// Two labels with nothing between them, and the files that have them, in words.
+fn gap(coordinate: &Coordinate, (end, a): (f64, &Scanned), (begin, b): (f64, &Scanned)) -> String {
+    let shown = |x: f64| shown(coordinate.units.as_ref(), x);
+    let (end, begin, [a, b]) = (shown(end), shown(begin), [a, b].map(|one| one.door.path.display()));
+    format!("{}: a gap between {end} ({a}) and {begin} ({b})", coordinate.path)
 }
 
 fn shown(units: Option<&TimeUnits>, x: f64) -> String {
@@ -253,13 +283,25 @@ fn shown(units: Option<&TimeUnits>, x: f64) -> String {
 }
 
 /// What files are together.
-fn together(first: Arc<dyn Container>, reference: Reference, scanned: Vec<Scanned>, how: &Many) -> Result<JoinedFiles> {
+fn together(
+    first: Arc<dyn Container>,
+    reference: Reference,
+    scanned: Vec<Scanned>,
+    how: &Many,
+    lacking: Option<&str>,
+) -> Result<JoinedFiles> {
     let length = scanned.iter().try_fold(0u64, |all, one| all.checked_add(one.length));
     let length = length.ok_or_else(|| Error::corrupt("dimension", "files are longer together than can be counted"))?;
     let mut root = reference.root.clone();
     let mut joined = HashMap::new();
     let new = if let Combine::New(name) = &how.combine { Some(name.as_str()) } else { None };
     for (n, member) in reference.members.iter().enumerate() {
+        if lacking == Some(&member.meta.path) {
+            remove(&mut root, &member.meta.path);
+            let labels = reference.coordinate.as_ref().and_then(|c| var_mut(&mut root, &c.path));
+            labels.into_iter().for_each(|labels| drop(labels.attrs.remove("bounds")));
+            continue;
+        }
         let others =
             scanned.iter().flat_map(|one| one.otherwise.iter().filter(|(k, _)| *k == n).map(|(_, result)| *result));
         let decoded = decoded_type(member, &others.collect::<Vec<_>>());
@@ -302,6 +344,8 @@ fn become_joined(meta: &mut VarMeta, member: &Member, length: u64, new: Option<&
         (None, Some(name)) => {
             meta.shape.0.insert(0, length);
             meta.dims.insert(0, name.to_string());
+            // What was one place is the coordinate of the dimension.
+            references::retain(&mut meta.attrs, |attribute, named| attribute == "coordinates" && named == name);
             if let Some(chunk) = &mut meta.storage.chunk {
                 chunk.0.insert(0, 1);
             }
@@ -353,13 +397,19 @@ fn var_mut<'a>(group: &'a mut Group, path: &str) -> Option<&'a mut VarMeta> {
     crate::dataset::adapted::var_mut(group, path)
 }
 
+fn remove(group: &mut Group, path: &str) {
+    group.vars.retain(|v| v.path != path);
+    group.groups.iter_mut().for_each(|inner| remove(inner, path));
+}
+
 fn lengthen(group: &mut Group, dim: &str, length: u64) {
     group.dims.iter_mut().filter(|d| d.name == dim).for_each(|d| d.len = length);
     group.groups.iter_mut().for_each(|inner| lengthen(inner, dim, length));
 }
 
 fn declare(root: &mut Group, name: &str, length: u64) -> Result<()> {
-    if root.all_vars().iter().any(|v| v.name() == name) || root.dims.iter().any(|d| d.name == name) {
+    if root.all_vars().iter().any(|v| v.name() == name && v.dims != [name]) || root.dims.iter().any(|d| d.name == name)
+    {
         return Err(Error::usage(format!("--combine new:{name}: the files have a '{name}' already")));
     }
     root.dims.insert(0, Dimension { name: name.to_string(), len: length, unlimited: false });

@@ -70,6 +70,10 @@ pub struct Findings {
     pub skipped: Vec<Error>,
     /// Where steps are missing between two files, in words.
     pub gaps: Vec<String>,
+    /// Files that begin before the one ahead of them ends, in words, where that is no error.
+    pub overlaps: Vec<String>,
+    /// What is left out since not all files have it, in words.
+    pub lacking: Vec<String>,
     /// Variables that some files have in other units than the first, and that are converted to those, in words.
     pub converted: Vec<String>,
     /// What files say differently than the first, in words; what it says holds.

@@ -11,7 +11,10 @@ use crate::{
         measure::{self, Conversion},
         time::{TimeUnits, is_time},
     },
-    dataset::{numbers::numbers, scope},
+    dataset::{
+        numbers::{numbers, rounding},
+        scope,
+    },
     dtype::{ByteOrder, DType},
     error::{Error, Problem, Result},
     formats,
@@ -88,14 +91,20 @@ impl Reference {
 
     fn compare(&self, door: Door, container: Arc<dyn Container>) -> Result<Scanned> {
         let root = container.root();
+        let mut differences = Vec::new();
         for (name, values) in &self.grid {
-            self.same_coordinate(container.as_ref(), name, values).map_err(|e| e.in_variable(name))?;
+            if !self.same_coordinate(container.as_ref(), name, values).map_err(|e| e.in_variable(name))? {
+                differences.push(format!("{}: variable '{name}' is rounded otherwise", door.path.display()));
+            }
         }
         let (mut otherwise, mut in_units) = (Vec::new(), Vec::new());
         let mut length = if self.dim.is_none() { Some(1) } else { None };
         for (n, member) in self.members.iter().enumerate() {
             let name = &member.meta.path;
             let Some(meta) = root.var(name) else {
+                if self.can_lack(name) {
+                    continue;
+                }
                 return Err(
                     Error::usage(format!("it lacks a variable that {} has", self.path.display())).in_variable(name)
                 );
@@ -121,7 +130,7 @@ impl Reference {
         if self.coordinate.is_some() && values.len() as u64 != length {
             return Err(Error::corrupt("coordinate", format!("{} values for {length} places", values.len())));
         }
-        let differences = self.differences(&door.path, root);
+        differences.extend(self.differences(&door.path, root));
         let mut ahead = Vec::new();
         for name in self.ahead.iter().filter(|_| length > 0).map(|n| &self.members[*n].meta.path) {
             let source = container.source(name)?;
@@ -131,19 +140,30 @@ impl Reference {
         Ok(Scanned { door, length, values, bounds, is_coordinate_alike, otherwise, in_units, differences, ahead })
     }
 
-    fn same_coordinate(&self, container: &dyn Container, name: &str, values: &[f64]) -> Result<()> {
+    /// Whether files are joined without a variable that not all have: the bounds of the cells, which are gone then.
+    fn can_lack(&self, name: &str) -> bool {
+        let Some(coordinate) = self.coordinate.as_ref().filter(|c| c.bounds.as_deref() == Some(name)) else {
+            return false;
+        };
+        // Without what it covers, a climatology is none.
+        self.root.var(&coordinate.path).is_some_and(|v| v.attrs.get("climatology").is_none())
+    }
+
+    /// Whether a coordinate is the same to the last digit. Where it is that but for rounding, the first file's holds.
+    fn same_coordinate(&self, container: &dyn Container, name: &str, values: &[f64]) -> Result<bool> {
         let other = self.path.display();
-        if container.root().var(name).is_none() {
+        let Some(meta) = container.root().var(name) else {
             return Err(Error::usage(format!("it lacks a coordinate that {other} has")));
-        }
+        };
         let here = numbers(container.source(name)?.as_ref())?;
+        let rounding = self.root.var(name).map_or(0.0, |had| rounding(had, meta, values));
         let equal = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
         if here.len() != values.len() {
             let (a, b) = (here.len(), values.len());
             return Err(Error::usage(format!("another grid than {other}: {a} values, and not {b}")));
         }
-        match here.iter().zip(values).position(|pair| !equal(pair)) {
-            None => Ok(()),
+        match here.iter().zip(values).position(|(a, b)| !(equal((a, b)) || (a - b).abs() <= rounding)) {
+            None => Ok(here.iter().zip(values).all(equal)),
             Some(k) => {
                 let (a, b) = (here[k], values[k]);
                 Err(Error::usage(format!("another grid than {other}: value {k} is {a}, and not {b}")))
@@ -313,6 +333,19 @@ pub(super) fn coordinate(root: &Group, dim: &str) -> Result<Option<Coordinate>> 
     }
     let named = ["bounds", "climatology"].iter().find_map(|a| scope::variable(root, meta.group(), meta.attrs.text(a)?));
     let bounds = named.filter(|b| b.stored.dtype().is_some() && b.dims.first().is_some_and(|d| d == dim));
+    let units = TimeUnits::of(&meta.attrs).map_err(|e| e.in_variable(&meta.path))?;
+    Ok(Some(Coordinate { path: meta.path.clone(), units, bounds: bounds.map(|b| b.path.clone()) }))
+}
+
+/// The number without dimensions that says where a file belongs along a new dimension of its name, with its bounds.
+///
+/// # Errors
+/// When its units of time cannot be read.
+pub(super) fn label(root: &Group, name: &str) -> Result<Option<Coordinate>> {
+    let is_label = |v: &&VarMeta| v.name() == name && v.dims.is_empty() && v.stored.dtype().is_some();
+    let Some(meta) = root.all_vars().into_iter().find(is_label) else { return Ok(None) };
+    let bounds = meta.attrs.text("bounds").and_then(|name| scope::variable(root, meta.group(), name));
+    let bounds = bounds.filter(|b| b.stored.dtype().is_some() && b.dims.len() == 1);
     let units = TimeUnits::of(&meta.attrs).map_err(|e| e.in_variable(&meta.path))?;
     Ok(Some(Coordinate { path: meta.path.clone(), units, bounds: bounds.map(|b| b.path.clone()) }))
 }

@@ -47,6 +47,7 @@ const QUANTILE: &[Parameter] = reduced!(
     [Required("x"), Required("q")] Keyword("method", "'linear'"), WEIGHTS, SKIPNA, MIN_COUNT
 );
 const ALONG: &[Parameter] = &[Required("x"), Required("axis")];
+const LINE: &[Parameter] = &[Required("x"), Required("axis"), WEIGHTS];
 const PAIR: &[Parameter] = &[Required("x"), Required("y"), Dims, WEIGHTS];
 const SPELLS: &[Parameter] = &[Required("condition"), Required("axis"), Required("n")];
 
@@ -217,7 +218,7 @@ pub const TABLE: &[Function] = &[
     row(Reduction, "first", &[], REDUCED, "The first value along the dimensions."),
     row(Reduction, "iqr", &[], WEIGHTED, "The distance from the quartile below to the quartile above."),
     row(Reduction, "last", &[], REDUCED, "The last value along the dimensions."),
-    row(Reduction, "mad", &[], REDUCED, "The median distance from the median, not scaled."),
+    row(Reduction, "mad", &[], WEIGHTED, "The median distance from the median, not scaled."),
     row(Reduction, "max", &["amax", "nanmax"], REDUCED, "The greatest value."),
     row(
         Reduction,
@@ -228,7 +229,13 @@ pub const TABLE: &[Function] = &[
     ),
     row(Reduction, "median", &["nanmedian"], WEIGHTED, "The value in the middle, or the mean of the two."),
     row(Reduction, "min", &["amin", "nanmin"], REDUCED, "The smallest value."),
-    row(Reduction, "mode", &[], REDUCED, "The most frequent value, the smallest of equally frequent ones."),
+    row(
+        Reduction,
+        "mode",
+        &[],
+        WEIGHTED,
+        "The most frequent value, or that of the largest weight; the smallest of several.",
+    ),
     row(Reduction, "nunique", &[], REDUCED, "How many different values there are."),
     row(Reduction, "percentile", &["nanpercentile"], QUANTILE, "As quantile, with q from 0 to 100."),
     row(
@@ -284,8 +291,8 @@ pub const TABLE: &[Function] = &[
         ALONG,
         "Change with the coordinate: central differences, one-sided at the ends.",
     ),
-    row(Statistic, "detrend", &[], ALONG, "x less its trend."),
-    row(Statistic, "intercept", &[], ALONG, "The value of the trend where the coordinate is 0."),
+    row(Statistic, "detrend", &[], LINE, "x less its trend."),
+    row(Statistic, "intercept", &[], LINE, "The value of the trend where the coordinate is 0."),
     row(
         Statistic,
         "longest_spell",
@@ -294,7 +301,7 @@ pub const TABLE: &[Function] = &[
         "How many values in a row a condition is true, at most.",
     ),
     row(Statistic, "regress", &[], PAIR, "By how much x changes with a unit of y, by least squares."),
-    row(Statistic, "slope", &[], ALONG, "The trend: change with a unit of the coordinate, or a step without one."),
+    row(Statistic, "slope", &[], LINE, "The trend: change with a unit of the coordinate, or a step without one."),
     row(Statistic, "spell_count", &[], SPELLS, "How many times a condition is true for n or more values in a row."),
     row(Statistic, "spells", &[], SPELLS, "How many values lie in spells of n or more in a row."),
     row(
@@ -304,7 +311,7 @@ pub const TABLE: &[Function] = &[
         &[Required("x"), Dims, Keyword("ddof", "0"), WEIGHTS],
         "x less its mean, over its standard deviation; along dimensions, or by groups.",
     ),
-    row(Statistic, "trend", &[], ALONG, "The straight line through x, by least squares."),
+    row(Statistic, "trend", &[], LINE, "The straight line through x, by least squares."),
     row(
         Cumulative,
         "cumulative_prod",

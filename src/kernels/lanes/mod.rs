@@ -63,8 +63,8 @@ pub fn lanes(
         // Of no values too there are results, missing ones.
         return select::statistic(statistic, *options, dtype, src, lanes, out, scratch);
     }
-    if let LaneOp::WeightedQuantile { at, weights, options } = op {
-        return weighted::quantiles(at, weights, *options, dtype, src, lanes, out, scratch);
+    if let LaneOp::Weighted { statistic, weights, options } = op {
+        return weighted::statistic(statistic, weights, *options, dtype, src, lanes, out, scratch);
     }
     match *op {
         LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd | LaneOp::CumMax | LaneOp::CumMin => {
@@ -75,7 +75,7 @@ pub fn lanes(
         LaneOp::ArgSort { order } => sort::indices(order, dtype, src, lanes, result, out, scratch),
         LaneOp::ArgTopK { order, .. } => sort::indices(order, dtype, src, lanes, result, out, scratch),
         LaneOp::Rank => rank::rank(dtype, src, lanes, out, scratch),
-        LaneOp::Statistic { .. } | LaneOp::WeightedQuantile { .. } => unreachable!("statistics are computed above"),
+        LaneOp::Statistic { .. } | LaneOp::Weighted { .. } => unreachable!("statistics are computed above"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     select, sort,
-    statistic::{LaneOptions, OrderStatistic, Quantiles},
+    statistic::{LaneOptions, OrderStatistic},
     weighted::{self, LaneWeights},
 };
 use crate::{
@@ -71,11 +71,11 @@ pub enum LaneOp {
         /// What becomes of missing values.
         options: LaneOptions,
     },
-    /// Quantiles of weighted values, of type 7 by the effective sample size (`xarray`'s `weighted(..).quantile`). Values of
-    /// weight 0 are left out.
-    WeightedQuantile {
-        /// Which.
-        at: Quantiles,
+    /// A statistic of weighted values; values of weight 0 are left out. Quantiles are of type 7 by the effective sample
+    /// size (`xarray`'s `weighted(..).quantile`), and so are medians of distances; the mode has the largest total weight.
+    Weighted {
+        /// Which: one of [`has_weights`](OrderStatistic::has_weights).
+        statistic: OrderStatistic,
         /// One for each position of the axis.
         weights: LaneWeights,
         /// What becomes of missing values.
@@ -99,7 +99,9 @@ impl LaneOp {
             LaneOp::ArgTopK { .. } => "argtopk",
             LaneOp::Rank => "rank",
             LaneOp::Statistic { statistic, .. } => statistic.name(),
-            LaneOp::WeightedQuantile { .. } => "weighted quantile",
+            LaneOp::Weighted { statistic: OrderStatistic::Mad, .. } => "weighted mad",
+            LaneOp::Weighted { statistic: OrderStatistic::Mode, .. } => "weighted mode",
+            LaneOp::Weighted { .. } => "weighted quantile",
         }
     }
 
@@ -116,8 +118,7 @@ impl LaneOp {
         match self {
             LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } => DType::I64,
             LaneOp::Rank => DType::F64,
-            LaneOp::Statistic { statistic, .. } => statistic.result_dtype(input),
-            LaneOp::WeightedQuantile { .. } if input.kind() != NumberKind::Float => DType::F64,
+            LaneOp::Statistic { statistic, .. } | LaneOp::Weighted { statistic, .. } => statistic.result_dtype(input),
             LaneOp::CumSum | LaneOp::CumProd | LaneOp::NanCumSum | LaneOp::NanCumProd => match input.kind() {
                 NumberKind::Bool | NumberKind::Signed => DType::I64,
                 NumberKind::Unsigned => DType::U64,
@@ -138,8 +139,7 @@ impl LaneOp {
     pub fn result_len(&self, n: u64) -> u64 {
         match self {
             LaneOp::TopK { k, .. } | LaneOp::ArgTopK { k, .. } => n.min(*k),
-            LaneOp::Statistic { statistic, .. } => statistic.result_len(),
-            LaneOp::WeightedQuantile { at, .. } => at.len() as u64,
+            LaneOp::Statistic { statistic, .. } | LaneOp::Weighted { statistic, .. } => statistic.result_len(),
             _ => n,
         }
     }
@@ -149,7 +149,7 @@ impl LaneOp {
         match self {
             LaneOp::Sort { .. } | LaneOp::TopK { .. } => sort::scratch_bytes(dtype.size(), n),
             LaneOp::Statistic { statistic, .. } => select::scratch_bytes(statistic, dtype, n),
-            LaneOp::WeightedQuantile { .. } => weighted::scratch_bytes(n),
+            LaneOp::Weighted { .. } => weighted::scratch_bytes(n),
             LaneOp::ArgSort { .. } | LaneOp::ArgTopK { .. } | LaneOp::Rank => {
                 sort::scratch_bytes(sort::ranked_bytes(dtype, n), n)
             }

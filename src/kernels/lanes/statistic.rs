@@ -70,6 +70,20 @@ impl OrderStatistic {
         }
     }
 
+    /// Whether values can count in different degrees.
+    ///
+    /// # Errors
+    /// For a number of different values, and for quantiles by other methods than the linear one.
+    pub fn has_weights(&self) -> Result<()> {
+        match self {
+            OrderStatistic::Quantile { method, .. } if *method != Method::Linear => {
+                Err(Error::usage(format!("no quantile by the method '{method}' with weights; there is 'linear'")))
+            }
+            OrderStatistic::NUnique => Err(Error::usage("no nunique with weights: a value is one, whatever it counts")),
+            _ => Ok(()),
+        }
+    }
+
     /// How many results there are for a lane.
     pub fn result_len(&self) -> u64 {
         match self {
