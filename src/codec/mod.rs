@@ -6,6 +6,7 @@
 mod pipeline;
 mod scratch;
 mod step;
+mod growing;
 
 mod bits;
 mod bitshuffle;
@@ -23,6 +24,7 @@ mod szip;
 mod zstd;
 
 pub use checksum::crc32c;
+pub use growing::decode_growing;
 pub use pipeline::Pipeline;
 pub use scratch::{Scratch, ScratchSize};
 
