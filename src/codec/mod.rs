@@ -19,6 +19,7 @@ mod deflater;
 mod lz4;
 mod lzf;
 mod nbit;
+mod pack_bits;
 mod scale_offset;
 mod szip;
 mod zstd;
@@ -65,6 +66,8 @@ pub enum Codec {
     Crc32,
     /// numcodecs `adler32` (checksum before the data).
     Adler32,
+    /// numcodecs `packbits`: truth values, eight to a byte. Read only.
+    PackBits,
     /// HDF5 filter 4, as its client data says.
     Szip {
         /// The library's option mask.
@@ -130,6 +133,7 @@ impl Codec {
             Codec::Crc32c => "crc32c",
             Codec::Crc32 => "crc32",
             Codec::Adler32 => "adler32",
+            Codec::PackBits => "packbits",
             Codec::Szip { .. } => "szip",
             Codec::Nbit(_) => "nbit",
             Codec::ScaleOffset(_) => "scaleoffset",

@@ -264,6 +264,8 @@ impl Hdf5 {
                 Ok(bytes.bytes().chunks((*width).max(1)).map(|b| text::fixed(&kind, b)).collect())
             }
             (Err(e), _) => Err(e),
+            // The strings of a virtual dataset are in other files.
+            (Ok(()), _) if meta.storage.kind == "virtual" => text::read_all(&dataset, bytes_max, bytes_max),
             (Ok(()), _) => text::read_all(&dataset, bytes_max, self.data.len()),
         }
     }

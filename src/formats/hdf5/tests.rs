@@ -448,6 +448,33 @@ fn strings_longer_than_their_file_are_refused_before_they_are_read() {
     assert!(e.contains("strings.h5: variable 's': HDF5 string is corrupt: it has 1073741831 bytes in"), "{e}");
 }
 
+#[test]
+fn strings_of_a_virtual_dataset_may_be_longer_than_its_file() {
+    use hdf5_sys::{h5d, h5f, h5p, h5s, h5t};
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let long = CString::new("x".repeat(100_000)).unwrap();
+    sync(|| unsafe {
+        let create =
+            |name: &str| h5f::H5Fcreate(c_name(path(name).as_os_str().as_bytes()).as_ptr(), h5f::H5F_ACC_TRUNC, 0, 0);
+        let (from, to) = (create("from.h5"), create("to.h5"));
+        let text = h5t::H5Tcopy(*h5t::H5T_C_S1);
+        h5t::H5Tset_size(text, h5t::H5T_VARIABLE);
+        let one = h5s::H5Screate_simple(1, [1].as_ptr(), std::ptr::null());
+        let set = h5d::H5Dcreate2(from, c"s".as_ptr(), text, one, 0, 0, 0);
+        check(h5d::H5Dwrite(set, text, 0, 0, 0, [long.as_ptr()].as_ptr().cast()), "write").unwrap();
+        let plist = h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE);
+        h5p::H5Pset_virtual(plist, one, c"from.h5".as_ptr(), c"s".as_ptr(), one);
+        let other = h5d::H5Dcreate2(to, c"v".as_ptr(), text, one, 0, plist, 0);
+        assert!(other >= 0);
+        for id in [other, plist, set, one, text, to, from] {
+            hdf5_sys::h5i::H5Idec_ref(id);
+        }
+    });
+    assert!(std::fs::metadata(path("to.h5")).unwrap().len() < 100_000);
+    assert_eq!(open(&path("to.h5")).unwrap().texts("v").unwrap()[0].len(), 100_000);
+}
+
 /// A file that is cut short, or has a byte flipped anywhere, opens or is refused; nothing worse.
 #[test]
 fn hostile_files_are_refused_or_read() {

@@ -42,6 +42,7 @@ fn known(name: &str, config: &Json, element: Option<usize>) -> Known {
             _ => return Known::Unknown,
         },
         "fletcher32" => Codec::Fletcher32,
+        "packbits" if element == Some(1) => Codec::PackBits,
         "crc32c" if location("end") == "end" => Codec::Crc32c,
         "crc32" if location("start") == "start" => Codec::Crc32,
         "adler32" if location("start") == "start" => Codec::Adler32,
@@ -300,6 +301,15 @@ mod tests {
         assert_eq!(chain, Chain::Chunk(Coding { axes: vec![0, 2, 1], order: ByteOrder::Big, filters: vec![], codecs }));
         assert_eq!(f.order(), ByteOrder::Big);
         assert_eq!(names[3].name, "zstd");
+    }
+
+    #[test]
+    fn only_truth_values_are_packed() {
+        let document = json!({"filters": [{"id": "packbits"}], "compressor": {"id": "zlib", "level": 1}});
+        let of = |dtype| of_v2(&document, &ElementForm::Number(dtype, ByteOrder::NATIVE), 1, &mut vec![]);
+        let Chain::Chunk(coding) = of(DType::Bool) else { panic!("{:?}", of(DType::Bool)) };
+        assert_eq!(coding.codecs, [Codec::PackBits, Codec::Deflate { level: 1 }]);
+        assert_eq!(of(DType::I16), Chain::Foreign("packbits".into()));
     }
 
     #[test]

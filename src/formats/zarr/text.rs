@@ -32,8 +32,10 @@ pub(super) fn variable(keys: &Arc<Keys>, array: &StoredArray) -> Result<Vec<Stri
     let (axes, reading) = match &array.meta.chain {
         Chain::Texts(coding) => (&coding.axes, Reading::Own(&coding.codecs, Budget::new(Bytes(BYTES_MAX)))),
         Chain::Unsupported(feature) => return Err(Error::unsupported(feature.clone())),
-        Chain::Foreign(why) if !why.is_empty() => (&row_major, Reading::Foreign(Foreign::open(keys, array, why)?)),
-        _ => (&row_major, Reading::Foreign(Foreign::open(keys, array, "vlen-utf8")?)),
+        Chain::Foreign(why) if !why.is_empty() => {
+            (&row_major, Reading::Foreign(Box::new(Foreign::open(keys, array, why)?)))
+        }
+        _ => (&row_major, Reading::Foreign(Box::new(Foreign::open(keys, array, "vlen-utf8")?))),
     };
     let mut left = BYTES_MAX;
     for n in 0..grid.chunks() {
@@ -57,7 +59,7 @@ pub(super) fn variable(keys: &Arc<Keys>, array: &StoredArray) -> Result<Vec<Stri
 
 enum Reading<'a> {
     Own(&'a [Codec], Budget),
-    Foreign(Foreign),
+    Foreign(Box<Foreign>),
 }
 
 impl Reading<'_> {

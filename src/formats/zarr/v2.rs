@@ -164,7 +164,7 @@ pub(super) fn element(dtype: &Json, filters: Option<&Json>) -> Result<ElementFor
         _ => (ByteOrder::NATIVE, name),
     };
     let kind = rest.chars().next().ok_or_else(broken)?;
-    let size = || rest[1..].parse::<usize>().ok().filter(|n| (1..=1 << 30).contains(n)).ok_or_else(broken);
+    let size = || rest[1..].parse::<usize>().ok().filter(|n| (1..=1 << 24).contains(n)).ok_or_else(broken);
     let numeric = |dtype| Ok(ElementForm::Number(dtype, order));
     if Times::of_v2(name).is_some() {
         return numeric(DType::I64);

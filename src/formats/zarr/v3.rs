@@ -171,7 +171,7 @@ fn element(data_type: &Json) -> Result<ElementForm> {
         return Ok(ElementForm::Number(DType::I64, ByteOrder::NATIVE));
     }
     let length = || {
-        let n = config.get("length_bytes").and_then(Json::as_u64).filter(|n| (1..=1 << 30).contains(n));
+        let n = config.get("length_bytes").and_then(Json::as_u64).filter(|n| (1..=1 << 24).contains(n));
         n.map(|n| n as usize).ok_or_else(|| Error::corrupt("zarr.json", format!("data_type {data_type}")))
     };
     let unit = || config.get("unit").and_then(Json::as_str).unwrap_or("generic");
