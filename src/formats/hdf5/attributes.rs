@@ -2,7 +2,7 @@
 
 use super::{
     id::{Id, check, forget},
-    lengths::{self, Holder},
+    lengths::{self, Holder, Limits},
     text, types,
 };
 use crate::{
@@ -208,7 +208,8 @@ impl Open {
         if self.count == 0 {
             return Ok(Vec::new());
         }
-        lengths::check_all(Holder::Attribute(&self.id), &self.kind, self.count, 1, self.file_bytes)?;
+        let limits = Limits { member: 1, file_bytes: self.file_bytes, all_bytes: self.file_bytes };
+        lengths::check_all(Holder::Attribute(&self.id), &self.kind, self.count, limits)?;
         // SAFETY: `pointers` has room for one an element.
         let status = unsafe { H5Aread(self.id.get(), self.kind.get(), pointers.as_mut_ptr().cast()) };
         check(status, "read attribute")?;

@@ -26,22 +26,37 @@ pub(super) enum Holder<'a> {
     Dataset(&'a Id),
 }
 
-/// Checks the lengths of `count` values of type `kind`, each of which has members of `member` bytes.
+/// What values may have at most.
+pub(super) struct Limits {
+    /// Bytes of one member of a value.
+    pub member: usize,
+    /// Bytes of the file, which no value has more than.
+    pub file_bytes: u64,
+    /// Bytes of all values.
+    pub all_bytes: u64,
+}
+
+/// Checks the lengths of `count` values of type `kind`.
 ///
 /// # Errors
-/// When they have more bytes than the file; when they cannot be read.
-pub(super) fn check_all(of: Holder<'_>, kind: &Id, count: usize, member: usize, file_bytes: u64) -> Result<()> {
+/// When they exceed the limits; when they cannot be read.
+pub(super) fn check_all(of: Holder<'_>, kind: &Id, count: usize, limits: Limits) -> Result<()> {
     let lengths = read(&of, kind, count)?;
-    // Heaps are not compressed, and no two values share a place in one.
-    let bytes = lengths.iter().map(|&n| u64::from(n)).sum::<u64>().saturating_mul(member as u64);
+    let bytes = |n: u64| n.saturating_mul(limits.member as u64);
+    let longest = bytes(lengths.iter().copied().max().unwrap_or(0).into());
+    let all = bytes(lengths.iter().map(|&n| u64::from(n)).sum());
     let (id, what) = match of {
         Holder::Attribute(id) => (id, "attribute"),
         Holder::Dataset(id) => (id, "HDF5 string"),
     };
-    if bytes > file_bytes && bytes > bytes_of_file(id) {
-        return Err(Error::corrupt(what, format!("it has {bytes} bytes in a file of {file_bytes}")));
+    if longest <= limits.file_bytes && all <= limits.all_bytes {
+        return Ok(());
     }
-    Ok(())
+    let file_bytes = limits.file_bytes.max(bytes_of_file(id));
+    if longest <= file_bytes && all <= limits.all_bytes.max(file_bytes) {
+        return Ok(());
+    }
+    Err(Error::corrupt(what, format!("it has {all} bytes in a file of {file_bytes}")))
 }
 
 /// Bytes of the file that an object is in: an external link may lead to another one.

@@ -449,6 +449,28 @@ fn strings_longer_than_their_file_are_refused_before_they_are_read() {
 }
 
 #[test]
+fn a_fill_value_of_strings_may_be_there_more_often_than_the_file_has_bytes() {
+    use hdf5_sys::{h5d, h5f, h5p, h5s, h5t};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fill.h5");
+    sync(|| unsafe {
+        let file = h5f::H5Fcreate(c_name(path.as_os_str().as_bytes()).as_ptr(), h5f::H5F_ACC_TRUNC, 0, 0);
+        let text = h5t::H5Tcopy(*h5t::H5T_C_S1);
+        h5t::H5Tset_size(text, h5t::H5T_VARIABLE);
+        let space = h5s::H5Screate_simple(1, [5000].as_ptr(), std::ptr::null());
+        let plist = h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE);
+        h5p::H5Pset_fill_value(plist, text, [c"nothing here".as_ptr()].as_ptr().cast());
+        let set = h5d::H5Dcreate2(file, c"s".as_ptr(), text, space, 0, plist, 0);
+        assert!(set >= 0);
+        for id in [set, plist, space, text, file] {
+            hdf5_sys::h5i::H5Idec_ref(id);
+        }
+    });
+    assert!(std::fs::metadata(&path).unwrap().len() < 5000 * 12);
+    assert_eq!(open(&path).unwrap().texts("s").unwrap(), vec!["nothing here"; 5000]);
+}
+
+#[test]
 fn strings_of_a_virtual_dataset_may_be_longer_than_its_file() {
     use hdf5_sys::{h5d, h5f, h5p, h5s, h5t};
     let dir = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use super::{
     id::{Id, check},
-    lengths::{self, Holder},
+    lengths::{self, Holder, Limits},
 };
 use crate::{
     error::{Error, Result},
@@ -63,7 +63,9 @@ pub(super) fn read_all(dataset: &Id, bytes_max: u64, file_bytes: u64) -> Result<
             return Ok(Vec::new());
         }
         if variable {
-            lengths::check_all(Holder::Dataset(dataset), &kind, count, 1, file_bytes)?;
+            // A fill value may be there many times.
+            let limits = Limits { member: 1, file_bytes, all_bytes: bytes_max.max(file_bytes) };
+            lengths::check_all(Holder::Dataset(dataset), &kind, count, limits)?;
         }
         let mut buffer = vec![0u64; bytes.div_ceil(8)];
         let into = buffer.as_mut_ptr().cast();

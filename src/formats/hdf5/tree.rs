@@ -3,7 +3,7 @@
 use super::{
     attributes::{self, Broken},
     id::{Id, c_name, check, failed, forget},
-    lengths::{self, Holder},
+    lengths::{self, Holder, Limits},
     storage::{self, Stored},
     types::{self, Typed},
 };
@@ -328,7 +328,8 @@ fn scales(dataset: &Id, file: u64, rank: usize, file_bytes: u64) -> Result<Axes>
         if h5t::H5Tequal(member.get(), *h5t::H5T_STD_REF_OBJ) <= 0 {
             return Err(failed("DIMENSION_LIST"));
         }
-        lengths::check_all(Holder::Attribute(&list), &kind, rank, REFERENCE_BYTES, file_bytes)?;
+        let limits = Limits { member: REFERENCE_BYTES, file_bytes, all_bytes: file_bytes };
+        lengths::check_all(Holder::Attribute(&list), &kind, rank, limits)?;
         let mut lists: Vec<hvl_t> = (0..rank).map(|_| hvl_t::default()).collect();
         check(H5Aread(list.get(), kind.get(), lists.as_mut_ptr().cast()), "DIMENSION_LIST")?;
         let found: Vec<Option<Key>> = lists
