@@ -147,13 +147,13 @@ impl VarMeta {
         self.path.rsplit_once('/').map_or("", |(group, _)| group)
     }
 
-    /// Bytes of all its values once decoded; `None` for what has no fixed size.
+    /// Bytes of all its values once decoded, at most what can be counted; `None` for what has no fixed size.
     pub fn decoded_bytes(&self) -> Option<u64> {
         let size = match self.stored {
             StoredType::FixedText(n) => n,
             _ => self.stored.element_bytes()?,
         };
-        self.shape.bytes(size).ok().map(|n| n as u64)
+        Some(self.shape.bytes(size).map_or(u64::MAX, |n| n as u64))
     }
 }
 

@@ -6,6 +6,7 @@
 mod pipeline;
 mod scratch;
 mod step;
+mod growing;
 
 mod bits;
 mod bitshuffle;
@@ -19,11 +20,13 @@ mod inflate;
 mod lz4;
 mod lzf;
 mod nbit;
+mod pack_bits;
 mod scale_offset;
 mod szip;
 mod zstd;
 
 pub use checksum::crc32c;
+pub use growing::decode_growing;
 pub use inflate::AT_ONCE;
 pub use pipeline::Pipeline;
 pub use scratch::{Scratch, ScratchSize};
@@ -65,6 +68,8 @@ pub enum Codec {
     Crc32,
     /// numcodecs `adler32` (checksum before the data).
     Adler32,
+    /// numcodecs `packbits`: truth values, eight to a byte. Read only.
+    PackBits,
     /// HDF5 filter 4, as its client data says.
     Szip {
         /// The library's option mask.
@@ -130,6 +135,7 @@ impl Codec {
             Codec::Crc32c => "crc32c",
             Codec::Crc32 => "crc32",
             Codec::Adler32 => "adler32",
+            Codec::PackBits => "packbits",
             Codec::Szip { .. } => "szip",
             Codec::Nbit(_) => "nbit",
             Codec::ScaleOffset(_) => "scaleoffset",

@@ -2,7 +2,7 @@
 
 use super::{
     BitShuffleInner, Codec, bitshuffle::BitShuffle, blosc, bzip2, checksum, deflate, deflate::Wrapper, deflater,
-    deflater::Search, lz4, lzf, nbit, scale_offset, scratch::Contexts, szip::Szip, zstd,
+    deflater::Search, lz4, lzf, nbit, pack_bits, scale_offset, scratch::Contexts, szip::Szip, zstd,
 };
 use crate::{
     error::{Error, Problem, Result},
@@ -54,6 +54,7 @@ impl Codec {
             Codec::Fletcher32 | Codec::Crc32c | Codec::Crc32 | Codec::Adler32 => {
                 length.map(|n| n.saturating_add(checksum::BYTES))
             }
+            Codec::PackBits => length.map(pack_bits::packed_bytes),
             _ => Length::AtMost(bound(length.max())),
         }
     }
@@ -77,6 +78,7 @@ impl Codec {
             Codec::Blosc { .. } => blosc::decode(input, out),
             Codec::Bzip2 { .. } => bzip2::decode(input, out),
             Codec::Lzf => lzf::decode(input, out),
+            Codec::PackBits => pack_bits::decode(input, out),
             Codec::Nbit(values) => nbit::decode(values, input, out),
             Codec::ScaleOffset(values) => scale_offset::decode(values, input, out),
             &Codec::BitShuffle { element, block, inner } => {

@@ -42,7 +42,7 @@ pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
     if !kind.is_file() {
         return Err(fail(Problem::NotAFormat { found: "it is no regular file".into() }.into()));
     }
-    let mut head = [0u8; 8];
+    let mut head = [0u8; 256];
     let mut got = 0;
     let mut file = std::fs::File::open(path).map_err(|e| fail(Error::io("open", e)))?;
     while got < head.len() {
@@ -58,8 +58,10 @@ pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
         zarr::open(path)
     } else if hdf5::is_hdf5(path)? {
         hdf5::open(path)
+    } else if is_references(head) {
+        Err(Error::unsupported("a file of references to chunks in other files (kerchunk)"))
     } else {
-        Err(Problem::NotAFormat { found: describe(head) }.into())
+        Err(Problem::NotAFormat { found: describe(&head[..got.min(8)]) }.into())
     };
     container.map_err(fail)
 }
@@ -97,6 +99,13 @@ pub fn resume(
     sink.map_err(|e| e.in_file(path))
 }
 
+/// Whether it is kerchunk's JSON, of either version.
+fn is_references(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    let keys = ["\"refs\"", "\".zgroup\"", "\".zattrs\"", "\".zmetadata\"", "zarr.json\""];
+    text.trim_start().starts_with('{') && keys.iter().any(|key| text.contains(key))
+}
+
 fn describe(head: &[u8]) -> String {
     match head {
         [] => "the file is empty".into(),
@@ -111,6 +120,32 @@ fn describe(head: &[u8]) -> String {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn references_to_other_files_are_said_to_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            let of = if name.contains('/') { path.parent().unwrap() } else { &path };
+            let e = open(of).err().unwrap();
+            assert_eq!(e.class(), crate::error::Class::Unsupported, "{e}");
+            e.to_string()
+        };
+        for text in [r#"{"version": 1, "refs": {"#, "{\n \".zgroup\": \"{}\"}", r#"{".zattrs": "{}"}"#] {
+            assert!(refused("a.json", text).contains("references"), "{text}");
+        }
+        // Its chunks are in tables, and none of them are where those of Zarr would be.
+        let e = refused("b.parq/.zmetadata", r#"{"metadata": {".zgroup": {"zarr_format": 2}}, "record_size": 1000}"#);
+        assert!(e.contains("references"), "{e}");
+        std::fs::create_dir_all(dir.path().join("ice/manifests")).unwrap();
+        std::fs::create_dir_all(dir.path().join("ice/snapshots")).unwrap();
+        assert!(refused("ice/repo", "").contains("an Icechunk repository is not supported"));
+        assert!(refused("n5/attributes.json", r#"{"n5": "2.0.0"}"#).contains("an N5 container is not supported"));
+        let e = open(&dir.path().join("n5/attributes.json")).err().unwrap();
+        assert!(e.to_string().contains("(it is text)"), "{e}");
+    }
 
     #[test]
     fn devices_are_not_waited_for() {

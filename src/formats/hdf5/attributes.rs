@@ -2,12 +2,13 @@
 
 use super::{
     id::{Id, check, forget},
+    lengths::{self, Holder, Limits},
     text, types,
 };
 use crate::{
     attrs::{Attrs, Value},
     dtype::{ByteOrder, DType, swap_in_place},
-    error::{Error, Result},
+    error::{Error, Problem, Result},
     source::StoredType,
 };
 use hdf5_sys::{
@@ -20,7 +21,7 @@ use hdf5_sys::{
 };
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
-/// No attribute is read that has more bytes.
+/// An attribute of more bytes is no description: it is shown in words.
 const BYTES_MAX: usize = 64 << 20;
 /// Names that netCDF and HDF5's dimension scales keep to themselves.
 const HIDDEN: [&str; 8] = [
@@ -52,21 +53,47 @@ pub(super) fn names(object: &Id) -> Vec<CString> {
     found
 }
 
-/// The attributes that are not hidden. One that cannot be read is left out.
-pub(super) fn visible(object: &Id, names: &[CString], file_bytes: u64) -> Attrs {
+/// What of an object is broken.
+pub(super) enum Broken {
+    /// Its values cannot be trusted: what they mean may depend on it.
+    Fails,
+    /// It is said in the attribute's place.
+    Shown,
+}
+
+/// The attributes that are not hidden.
+///
+/// # Errors
+/// When one cannot be read and that `fails`.
+pub(super) fn visible(object: &Id, names: &[CString], file_bytes: u64, broken: Broken) -> Result<Attrs> {
     let mut attrs = Attrs::new();
     for name in names {
         let shown = name.to_string_lossy();
         if HIDDEN.contains(&&*shown) {
             continue;
         }
-        match read(object, name, file_bytes) {
-            Ok(Some(value)) => attrs.set(&shown, value),
-            Ok(None) => {}
-            Err(_) => forget(),
+        match (read(object, name, file_bytes), &broken) {
+            (Ok(Some(value)), _) => attrs.set(&shown, value),
+            (Ok(None), _) => {}
+            (Err(e), Broken::Fails) => return Err(Error::corrupt("attribute", format!("'{shown}': {}", why(&e)))),
+            (Err(e), Broken::Shown) => {
+                forget();
+                attrs.set(&shown, in_quotes(&format!("unreadable ({})", why(&e))));
+            }
         }
     }
-    attrs
+    Ok(attrs)
+}
+
+fn why(e: &Error) -> String {
+    match e.problem() {
+        Problem::Corrupt { detail, .. } => detail.clone(),
+        _ => e.to_string(),
+    }
+}
+
+fn in_quotes(words: &str) -> Value {
+    Value::Json(format!("\"{}\"", words.replace(['"', '\\'], "'")))
 }
 
 /// Says what the numbers of an enum mean, as CF does (3.5), unless the attributes do.
@@ -83,6 +110,9 @@ pub(super) fn set_flags(attrs: &mut Attrs, kind: &Id) {
 /// One attribute by name, `None` for references.
 pub(super) fn read(object: &Id, name: &CStr, file_bytes: u64) -> Result<Option<Value>> {
     let open = Open::new(object, name, file_bytes)?;
+    if open.count.saturating_mul(types::size(&open.kind)) > BYTES_MAX {
+        return Ok(Some(open.in_words()));
+    }
     match types::class(&open.kind) {
         H5T_class_t::H5T_STRING => {
             let texts = open.texts()?;
@@ -145,11 +175,17 @@ impl Open {
         }
     }
 
-    /// Bytes of all elements of `width`, which cannot be many more than the file has.
+    /// Bytes of all elements of `width`, of which no fewer than one in eight are in the file.
     fn bytes(&self, width: usize) -> Result<usize> {
-        let max = usize::try_from(self.file_bytes.saturating_mul(8)).unwrap_or(usize::MAX).min(BYTES_MAX);
-        let bytes = self.count.checked_mul(width.max(1)).filter(|&n| n <= max);
-        bytes.ok_or_else(|| Error::corrupt("attribute", format!("it has {} elements of {width} bytes", self.count)))
+        let bytes = self.count.checked_mul(width.max(1)).filter(|&n| n <= 8 * BYTES_MAX);
+        let fits = |n: &usize| {
+            let stored = *n as u64 / 8;
+            stored <= self.file_bytes || stored <= lengths::bytes_of_file(&self.id)
+        };
+        bytes.filter(fits).ok_or_else(|| {
+            let detail = format!("it has {} elements of {width} bytes in a file of {}", self.count, self.file_bytes);
+            Error::corrupt("attribute", detail)
+        })
     }
 
     /// All elements, as the type `kind` of `width` bytes.
@@ -172,6 +208,8 @@ impl Open {
         if self.count == 0 {
             return Ok(Vec::new());
         }
+        let limits = Limits { member: 1, file_bytes: self.file_bytes, all_bytes: self.file_bytes };
+        lengths::check_all(Holder::Attribute(&self.id), &self.kind, self.count, limits)?;
         // SAFETY: `pointers` has room for one an element.
         let status = unsafe { H5Aread(self.id.get(), self.kind.get(), pointers.as_mut_ptr().cast()) };
         check(status, "read attribute")?;
@@ -179,6 +217,6 @@ impl Open {
     }
 
     fn in_words(&self) -> Value {
-        Value::Json(format!("\"{} x {}\"", self.count, types::words(&self.kind, 0).replace(['"', '\\'], "'")))
+        in_quotes(&format!("{} x {}", self.count, types::words(&self.kind, 0)))
     }
 }

@@ -135,7 +135,7 @@ impl Turned {
 struct Visit<'a> {
     grid: &'a Grid,
     turned: Option<Turned>,
-    /// How many more chunks a file of this size can hold.
+    /// One more than the bytes that further chunks can have in a file of this size.
     left: u64,
     found: Vec<(u64, Slot)>,
     problem: Option<String>,
@@ -157,9 +157,10 @@ extern "C" fn each(at: *const hsize_t, mask: c_uint, offset: haddr_t, bytes: hsi
     if let Some(turned) = &visit.turned {
         turned.turn(&mut position);
     }
-    visit.left -= 1;
+    // No two chunks share bytes.
+    visit.left = visit.left.saturating_sub(bytes.max(1));
     if visit.left == 0 {
-        visit.problem = Some("it has more chunks than the file has bytes".into());
+        visit.problem = Some("its chunks have more bytes than the file".into());
         return 1;
     }
     if position.iter().zip(visit.grid.counts()).any(|(i, count)| i >= count) {

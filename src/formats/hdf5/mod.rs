@@ -9,6 +9,7 @@ mod direct;
 mod heaps;
 mod id;
 mod index;
+mod lengths;
 mod storage;
 mod text;
 mod through;
@@ -263,17 +264,9 @@ impl Hdf5 {
                 Ok(bytes.bytes().chunks((*width).max(1)).map(|b| text::fixed(&kind, b)).collect())
             }
             (Err(e), _) => Err(e),
-            (Ok(()), StoredType::Text) => {
-                // What this look cannot read is left to the library.
-                if let Ok(Some(source)) = self.bytes_of(&dataset, meta, of, text::REFERENCE_BYTES)
-                    && (source.pipeline.is_some() || of.stored.storage.stored_bytes >= source.meta.decoded_bytes())
-                    && let Ok(references) = whole::read_all(&source, &budget)
-                {
-                    text::check_lengths(references.bytes(), source.file.len())?;
-                }
-                text::read_all(&dataset, bytes_max)
-            }
-            (Ok(()), _) => text::read_all(&dataset, bytes_max),
+            // The strings of a virtual dataset are in other files.
+            (Ok(()), _) if meta.storage.kind == "virtual" => text::read_all(&dataset, bytes_max, bytes_max),
+            (Ok(()), _) => text::read_all(&dataset, bytes_max, self.data.len()),
         }
     }
 

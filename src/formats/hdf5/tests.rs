@@ -459,6 +459,119 @@ fn chunks_read_together_are_those_read_alone() {
     assert_eq!(together, usize::from(source.stored_together(true).is_some()));
 }
 
+/// Strings in two attributes and a variable; the first of `length` bytes is said to have `claimed`.
+fn with_strings(path: &Path, length: u32, claimed: u32) {
+    use hdf5_sys::{h5a, h5d, h5f, h5s, h5t};
+    sync(|| unsafe {
+        let name = c_name(path.as_os_str().as_bytes());
+        // The first version has no checksums.
+        let access = H5Pcreate(*H5P_CLS_FILE_ACCESS);
+        hdf5_sys::h5p::H5Pset_libver_bounds(access, h5f::H5F_LIBVER_EARLIEST, h5f::H5F_LIBVER_LATEST);
+        let file = h5f::H5Fcreate(name.as_ptr(), h5f::H5F_ACC_TRUNC, 0, access);
+        assert!(file >= 0);
+        let text = h5t::H5Tcopy(*h5t::H5T_C_S1);
+        h5t::H5Tset_size(text, h5t::H5T_VARIABLE);
+        let scalar = h5s::H5Screate(h5s::H5S_class_t::H5S_SCALAR);
+        let number = h5d::H5Dcreate2(file, c"n".as_ptr(), *h5t::H5T_NATIVE_INT32, scalar, 0, 0, 0);
+        let two = h5s::H5Screate_simple(1, [2].as_ptr(), std::ptr::null());
+        let texts = h5d::H5Dcreate2(file, c"s".as_ptr(), text, two, 0, 0, 0);
+        let values = [c"zurich1".as_ptr(), c"lausanne".as_ptr()];
+        h5d::H5Dwrite(texts, text, 0, 0, 0, values.as_ptr().cast());
+        for (of, name, value) in [(file, c"title", c"abcde"), (number, c"units", c"metres")] {
+            let attribute = h5a::H5Acreate2(of, name.as_ptr(), text, scalar, 0, 0);
+            check(h5a::H5Awrite(attribute, text, [value.as_ptr()].as_ptr().cast()), "write").unwrap();
+            hdf5_sys::h5i::H5Idec_ref(attribute);
+        }
+        for id in [texts, number, two, scalar, text, file, access] {
+            hdf5_sys::h5i::H5Idec_ref(id);
+        }
+    });
+    let mut bytes = std::fs::read(path).unwrap();
+    let heap = bytes.windows(4).position(|b| b == b"GCOL").unwrap() as u64;
+    let reference = [length.to_le_bytes().as_slice(), &heap.to_le_bytes()].concat();
+    let at = bytes.windows(12).position(|b| b == reference).unwrap();
+    bytes[at..at + 4].copy_from_slice(&claimed.to_le_bytes());
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn strings_longer_than_their_file_are_refused_before_they_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("strings.h5");
+    with_strings(&path, 5, 5);
+    let c = open(&path).unwrap();
+    assert_eq!(c.root().attrs.get("title"), Some(&Value::Text("abcde".into())));
+    assert_eq!(c.root().var("n").unwrap().attrs.get("units"), Some(&Value::Text("metres".into())));
+    assert_eq!(c.texts("s").unwrap(), ["zurich1", "lausanne"]);
+    drop(c);
+    // What a group is called does not change numbers.
+    with_strings(&path, 5, u32::MAX);
+    let c = open(&path).unwrap();
+    let Some(Value::Json(words)) = c.root().attrs.get("title") else { panic!("{:?}", c.root().attrs) };
+    assert!(words.contains("unreadable (it has 4294967295 bytes in a file of "), "{words}");
+    assert_eq!(c.texts("s").unwrap().len(), 2);
+    drop(c);
+    // Units do.
+    with_strings(&path, 6, 1 << 30);
+    let c = open(&path).unwrap();
+    let e = c.source("n").err().unwrap().to_string();
+    let part = "variable 'n': unreadable (attribute is corrupt: 'units': it has 1073741824 bytes in a file of ";
+    assert!(e.contains(part), "{e}");
+    drop(c);
+    with_strings(&path, 8, 1 << 30);
+    let e = open(&path).unwrap().texts("s").unwrap_err().to_string();
+    assert!(e.contains("strings.h5: variable 's': HDF5 string is corrupt: it has 1073741831 bytes in"), "{e}");
+}
+
+#[test]
+fn a_fill_value_of_strings_may_be_there_more_often_than_the_file_has_bytes() {
+    use hdf5_sys::{h5d, h5f, h5p, h5s, h5t};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fill.h5");
+    sync(|| unsafe {
+        let file = h5f::H5Fcreate(c_name(path.as_os_str().as_bytes()).as_ptr(), h5f::H5F_ACC_TRUNC, 0, 0);
+        let text = h5t::H5Tcopy(*h5t::H5T_C_S1);
+        h5t::H5Tset_size(text, h5t::H5T_VARIABLE);
+        let space = h5s::H5Screate_simple(1, [5000].as_ptr(), std::ptr::null());
+        let plist = h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE);
+        h5p::H5Pset_fill_value(plist, text, [c"nothing here".as_ptr()].as_ptr().cast());
+        let set = h5d::H5Dcreate2(file, c"s".as_ptr(), text, space, 0, plist, 0);
+        assert!(set >= 0);
+        for id in [set, plist, space, text, file] {
+            hdf5_sys::h5i::H5Idec_ref(id);
+        }
+    });
+    assert!(std::fs::metadata(&path).unwrap().len() < 5000 * 12);
+    assert_eq!(open(&path).unwrap().texts("s").unwrap(), vec!["nothing here"; 5000]);
+}
+
+#[test]
+fn strings_of_a_virtual_dataset_may_be_longer_than_its_file() {
+    use hdf5_sys::{h5d, h5f, h5p, h5s, h5t};
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let long = CString::new("x".repeat(100_000)).unwrap();
+    sync(|| unsafe {
+        let create =
+            |name: &str| h5f::H5Fcreate(c_name(path(name).as_os_str().as_bytes()).as_ptr(), h5f::H5F_ACC_TRUNC, 0, 0);
+        let (from, to) = (create("from.h5"), create("to.h5"));
+        let text = h5t::H5Tcopy(*h5t::H5T_C_S1);
+        h5t::H5Tset_size(text, h5t::H5T_VARIABLE);
+        let one = h5s::H5Screate_simple(1, [1].as_ptr(), std::ptr::null());
+        let set = h5d::H5Dcreate2(from, c"s".as_ptr(), text, one, 0, 0, 0);
+        check(h5d::H5Dwrite(set, text, 0, 0, 0, [long.as_ptr()].as_ptr().cast()), "write").unwrap();
+        let plist = h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE);
+        h5p::H5Pset_virtual(plist, one, c"from.h5".as_ptr(), c"s".as_ptr(), one);
+        let other = h5d::H5Dcreate2(to, c"v".as_ptr(), text, one, 0, plist, 0);
+        assert!(other >= 0);
+        for id in [other, plist, set, one, text, to, from] {
+            hdf5_sys::h5i::H5Idec_ref(id);
+        }
+    });
+    assert!(std::fs::metadata(path("to.h5")).unwrap().len() < 100_000);
+    assert_eq!(open(&path("to.h5")).unwrap().texts("v").unwrap()[0].len(), 100_000);
+}
+
 /// A file that is cut short, or has a byte flipped anywhere, opens or is refused; nothing worse.
 #[test]
 fn hostile_files_are_refused_or_read() {

@@ -1,8 +1,9 @@
 //! The walk through a file: groups, datasets and the dimension scales among them, as netCDF-4 reads them.
 
 use super::{
-    attributes,
+    attributes::{self, Broken},
     id::{Id, c_name, check, failed, forget},
+    lengths::{self, Holder, Limits},
     storage::{self, Stored},
     types::{self, Typed},
 };
@@ -31,6 +32,8 @@ use std::{
     ffi::{CStr, CString, c_char, c_int, c_void},
 };
 
+/// A reference to an object.
+const REFERENCE_BYTES: usize = 8;
 /// Groups in groups.
 const DEPTH_MAX: usize = 128;
 /// How often one group is shown that hard links put in several places.
@@ -140,7 +143,7 @@ impl Walk {
 
     fn group(&mut self, group: &Id, name: &str, path: &[u8], above: &mut Vec<Key>) -> Result<Node> {
         let mut node = Node { name: name.to_string(), ..Node::default() };
-        node.attrs = attributes::visible(group, &attributes::names(group), self.file_bytes);
+        node.attrs = attributes::visible(group, &attributes::names(group), self.file_bytes, Broken::Shown)?;
         let mut inner = Vec::new();
         for link in links(group)? {
             let Ok((object, key, kind)) = open(group, &link) else {
@@ -216,7 +219,7 @@ impl Walk {
                 axes = Axes::Coordinate(id);
             }
         } else if matches!(axes, Axes::Unnamed) && has(c"DIMENSION_LIST") {
-            axes = scales(dataset, key.0, extent.len()).unwrap_or(Axes::Unnamed);
+            axes = scales(dataset, key.0, extent.len(), self.file_bytes).unwrap_or(Axes::Unnamed);
         }
         // SAFETY: the dataset is open.
         let kind = Id::new(unsafe { H5Dget_type(dataset.get()) }, "type")?;
@@ -225,7 +228,7 @@ impl Walk {
             typed.stored = StoredType::Other(format!("empty {}", typed.stored));
             typed.in_netcdf = false;
         }
-        let mut attrs = attributes::visible(dataset, &names, self.file_bytes);
+        let mut attrs = attributes::visible(dataset, &names, self.file_bytes, Broken::Fails)?;
         if typed.stored.dtype().is_some() {
             attributes::set_flags(&mut attrs, &kind);
         }
@@ -309,7 +312,7 @@ fn integers(value: &Value) -> Option<Vec<i64>> {
 }
 
 /// The scale attached to each axis: the last one, as netCDF has it. None at all if the first axis has none.
-fn scales(dataset: &Id, file: u64, rank: usize) -> Result<Axes> {
+fn scales(dataset: &Id, file: u64, rank: usize, file_bytes: u64) -> Result<Axes> {
     // SAFETY: the attribute has `rank` elements of a variable-length type, whose members are object references; they
     // are read into a buffer of that many, and given back.
     unsafe {
@@ -325,6 +328,8 @@ fn scales(dataset: &Id, file: u64, rank: usize) -> Result<Axes> {
         if h5t::H5Tequal(member.get(), *h5t::H5T_STD_REF_OBJ) <= 0 {
             return Err(failed("DIMENSION_LIST"));
         }
+        let limits = Limits { member: REFERENCE_BYTES, file_bytes, all_bytes: file_bytes };
+        lengths::check_all(Holder::Attribute(&list), &kind, rank, limits)?;
         let mut lists: Vec<hvl_t> = (0..rank).map(|_| hvl_t::default()).collect();
         check(H5Aread(list.get(), kind.get(), lists.as_mut_ptr().cast()), "DIMENSION_LIST")?;
         let found: Vec<Option<Key>> = lists

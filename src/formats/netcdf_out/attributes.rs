@@ -48,7 +48,12 @@ pub(super) fn put_all(ncid: c_int, varid: c_int, attrs: &Attrs, format: OutputFo
 
 fn put(ncid: c_int, varid: c_int, name: &str, value: &Value, format: OutputFormat) -> Result<()> {
     match value {
-        Value::Text(text) | Value::Json(text) => put_bytes(ncid, varid, name, nc::NC_CHAR, text.len(), text.as_bytes()),
+        Value::Text(text) => put_bytes(ncid, varid, name, nc::NC_CHAR, text.len(), text.as_bytes()),
+        Value::Json(json) => {
+            // What is said in words has quotes only so that it is JSON.
+            let text = json.strip_prefix('"').and_then(|words| words.strip_suffix('"')).unwrap_or(json);
+            put_bytes(ncid, varid, name, nc::NC_CHAR, text.len(), text.as_bytes())
+        }
         Value::Texts(texts) if format == OutputFormat::NetCdf4 => put_texts(ncid, varid, name, texts),
         Value::Texts(texts) => {
             let text = texts.join(" ");

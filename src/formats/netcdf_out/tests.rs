@@ -78,6 +78,21 @@ fn numbers(path: &Path, variable: &str) -> Vec<f32> {
 }
 
 #[test]
+fn words_in_place_of_an_attribute_have_no_quotes() {
+    let dir = tempfile::tempdir().unwrap();
+    for format in [OutputFormat::NetCdf4, OutputFormat::NetCdf3] {
+        let path = dir.path().join("words.nc");
+        let mut declared = root(vec![], vec![]);
+        declared.attrs.set("words", Value::Json("\"1 x opaque of 3 bytes\"".into()));
+        declared.attrs.set("list", Value::Json("[1,\"a\"]".into()));
+        create(&path, format, &declared).unwrap().finish().unwrap();
+        let back = crate::formats::open(&path).unwrap();
+        assert_eq!(back.root().attrs.text("words"), Some("1 x opaque of 3 bytes"), "{format:?}");
+        assert_eq!(back.root().attrs.text("list"), Some("[1,\"a\"]"), "{format:?}");
+    }
+}
+
+#[test]
 fn chunks_filters_and_unlimited_dimensions_reach_netcdf() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.nc");

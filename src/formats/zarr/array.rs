@@ -55,6 +55,8 @@ pub(super) enum Chain {
         coding: Coding,
         index: IndexForm,
     },
+    /// Strings of any length.
+    Texts(Coding),
     /// The zarrs library has to try; these codecs are the reason.
     Foreign(String),
     /// Nobody can: this feature is the reason.

@@ -13,6 +13,9 @@ use crate::{
     source::CodecMeta,
 };
 
+/// The codec that makes bytes of strings.
+const STRINGS: &str = "vlen-utf8";
+
 /// What a name means for reading.
 enum Known {
     Codec(Codec),
@@ -39,6 +42,7 @@ fn known(name: &str, config: &Json, element: Option<usize>) -> Known {
             _ => return Known::Unknown,
         },
         "fletcher32" => Codec::Fletcher32,
+        "packbits" if element == Some(1) => Codec::PackBits,
         "crc32c" if location("end") == "end" => Codec::Crc32c,
         "crc32" if location("start") == "start" => Codec::Crc32,
         "adler32" if location("start") == "start" => Codec::Adler32,
@@ -99,9 +103,12 @@ pub(super) fn of_v2(document: &Json, form: &ElementForm, rank: usize, shown: &mu
     let mut codecs = Vec::new();
     let mut changes = Vec::new();
     let mut unknown = Vec::new();
-    for config in filters.iter().chain(compressor) {
+    for (k, config) in filters.iter().chain(compressor).enumerate() {
         let name = config.get("id").and_then(Json::as_str).unwrap_or("(without a name)");
         shown.push(show(name, config));
+        if k == 0 && name == STRINGS && *form == ElementForm::Text {
+            continue;
+        }
         match known(name, config, form.bytes()) {
             Known::Codec(codec) => codecs.push(codec),
             Known::Nothing => {}
@@ -109,7 +116,8 @@ pub(super) fn of_v2(document: &Json, form: &ElementForm, rank: usize, shown: &mu
             Known::Filter(_) | Known::Unknown => unknown.push(name),
         }
     }
-    if form.bytes().is_none() || !unknown.is_empty() {
+    let is_text = *form == ElementForm::Text;
+    if !is_text && form.bytes().is_none() || !unknown.is_empty() {
         return Chain::Foreign(unknown.join(", "));
     }
     if !fits(&changes, form) {
@@ -119,7 +127,8 @@ pub(super) fn of_v2(document: &Json, form: &ElementForm, rank: usize, shown: &mu
     if document.get("order").and_then(Json::as_str) == Some("F") {
         axes.reverse();
     }
-    Chain::Chunk(Coding { axes, order: form.order(), filters: changes, codecs })
+    let coding = Coding { axes, order: form.order(), filters: changes, codecs };
+    if is_text { Chain::Texts(coding) } else { Chain::Chunk(coding) }
 }
 
 fn fits(changes: &[Filter], form: &ElementForm) -> bool {
@@ -139,6 +148,9 @@ pub(super) fn of_v3(list: &[Json], form: &mut ElementForm, chunk: &Shape, shown:
     shown.extend(
         list.iter().filter(|c| !matches!(name_of(c), "bytes" | "endian")).map(|c| show(name_of(c), config_of(c))),
     );
+    if *form == ElementForm::Text {
+        return Ok(of_texts(list, chunk.len()));
+    }
     if form.bytes().is_none() {
         return Ok(Chain::Foreign(String::new()));
     }
@@ -152,6 +164,24 @@ pub(super) fn of_v3(list: &[Json], form: &mut ElementForm, chunk: &Shape, shown:
             Err(unknown) => Chain::Foreign(unknown),
         }),
     }
+}
+
+/// Strings, and behind them codecs of bytes.
+fn of_texts(list: &[Json], rank: usize) -> Chain {
+    let Some((STRINGS, rest)) = list.split_first().map(|(first, rest)| (name_of(first), rest)) else {
+        return Chain::Foreign(list.first().map_or("", name_of).to_string());
+    };
+    let (mut codecs, mut unknown) = (Vec::new(), Vec::new());
+    for codec in rest {
+        match known(name_of(codec), config_of(codec), None) {
+            Known::Codec(codec) => codecs.push(codec),
+            _ => unknown.push(name_of(codec)),
+        }
+    }
+    if !unknown.is_empty() {
+        return Chain::Foreign(unknown.join(", "));
+    }
+    Chain::Texts(Coding { axes: (0..rank).collect(), order: ByteOrder::NATIVE, filters: Vec::new(), codecs })
 }
 
 /// The coding of a chain without shards, or the names of unknown codecs.
@@ -271,6 +301,15 @@ mod tests {
         assert_eq!(chain, Chain::Chunk(Coding { axes: vec![0, 2, 1], order: ByteOrder::Big, filters: vec![], codecs }));
         assert_eq!(f.order(), ByteOrder::Big);
         assert_eq!(names[3].name, "zstd");
+    }
+
+    #[test]
+    fn only_truth_values_are_packed() {
+        let document = json!({"filters": [{"id": "packbits"}], "compressor": {"id": "zlib", "level": 1}});
+        let of = |dtype| of_v2(&document, &ElementForm::Number(dtype, ByteOrder::NATIVE), 1, &mut vec![]);
+        let Chain::Chunk(coding) = of(DType::Bool) else { panic!("{:?}", of(DType::Bool)) };
+        assert_eq!(coding.codecs, [Codec::PackBits, Codec::Deflate { level: 1 }]);
+        assert_eq!(of(DType::I16), Chain::Foreign("packbits".into()));
     }
 
     #[test]

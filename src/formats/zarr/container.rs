@@ -13,7 +13,7 @@ use crate::{
     source::{Container, Dimension, Group, Source, Storage, StoredType, VarMeta},
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -53,19 +53,19 @@ impl ZarrStore {
     pub(super) fn of(keys: Keys, path: &Path) -> Result<ZarrStore> {
         let keys = Arc::new(keys);
         let mut arrays = HashMap::new();
-        let mut root = Group::default();
+        let (mut root, mut known) = (Group::default(), HashSet::new());
         let mut version = 0;
         let mut budget = FILES_AT_OPEN;
         for node in tree::nodes(&keys)? {
             match node.content {
-                Content::Group(attrs) => group_at(&mut root, &node.path).attrs = attrs,
+                Content::Group(attrs) => group_at(&mut root, &node.path, &mut known).attrs = attrs,
                 Content::Array(meta) => {
                     version = version.max(meta.version);
                     let folder = node.path;
                     let path = if folder.is_empty() { name_of_store(path) } else { folder.clone() };
                     let array = Arc::new(StoredArray { meta: *meta, folder });
                     let var = variable(&path, &array, &keys, &mut budget);
-                    group_at(&mut root, var.group()).vars.push(var);
+                    group_at(&mut root, var.group(), &mut known).vars.push(var);
                     arrays.insert(path, array);
                 }
             }
@@ -139,17 +139,17 @@ fn name_of_store(path: &Path) -> String {
     if stem.is_empty() { "data".into() } else { stem.to_string() }
 }
 
-/// The group at a path; those that are missing on the way are made.
-fn group_at<'a>(root: &'a mut Group, path: &str) -> &'a mut Group {
+/// The group at a path; those that are missing on the way are made. `known` has the paths of those that are there.
+fn group_at<'a>(root: &'a mut Group, path: &str, known: &mut HashSet<String>) -> &'a mut Group {
     let mut group = root;
+    let mut here = String::new();
     for name in path.split('/').filter(|p| !p.is_empty()) {
-        let at = match group.groups.iter().position(|g| g.name == name) {
-            Some(at) => at,
-            None => {
-                group.groups.push(Group { name: name.to_string(), ..Group::default() });
-                group.groups.len() - 1
-            }
-        };
+        here = format!("{here}/{name}");
+        if known.insert(here.clone()) {
+            group.groups.push(Group { name: name.to_string(), ..Group::default() });
+        }
+        // What comes next in a store is most often in the group that came last.
+        let at = group.groups.iter().rposition(|g| g.name == name).unwrap_or_default();
         group = &mut group.groups[at];
     }
     group

@@ -64,7 +64,8 @@ impl Version {
             }
             Version::V3 => {
                 let mut attributes = attributes(&attrs);
-                if let Some(fill) = fill {
+                // xarray opens no store that has one for bytes.
+                if let Some(fill) = fill.filter(|fill| fill.text().is_none()) {
                     attributes.insert("_FillValue".into(), fill_attribute(fill));
                 }
                 Ok(vec![("zarr.json", array_v3(var, grid, shard, codecs, fill, attributes)?)])
@@ -98,7 +99,11 @@ fn attributes(attrs: &Attrs) -> Map<String, Json> {
 
 /// The value that marks missing ones, in the variable's type.
 pub(super) fn declared_fill(var: &VarMeta) -> Option<Value> {
-    number(&json::from_value(var.attrs.get("_FillValue")?), var.stored.dtype()?).ok().flatten()
+    let value = var.attrs.get("_FillValue")?;
+    match (&var.stored, value.text()) {
+        (StoredType::Char, Some(text)) if text.len() == 1 => Some(value.clone()),
+        _ => number(&json::from_value(value), var.stored.dtype()?).ok().flatten(),
+    }
 }
 
 /// As xarray writes it: floats as base64 of a little-endian double.
@@ -109,8 +114,11 @@ fn fill_attribute(fill: &Value) -> Json {
     }
 }
 
-/// As `fill_value` of the metadata: what JSON has no number for is a string.
+/// As `fill_value` of the metadata: what JSON has no number for is a string, bytes are base64.
 fn fill_metadata(fill: &Value) -> Json {
+    if let Some(text) = fill.text() {
+        return Json::String(json::to_base64(text.as_bytes()));
+    }
     let json = json::from_value(fill);
     json::string(&json).map(Json::from).unwrap_or(json)
 }

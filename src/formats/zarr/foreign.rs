@@ -3,6 +3,7 @@
 use super::{
     container::StoredArray,
     keys::{Keys, Sizes},
+    text::BYTES_MAX,
 };
 use crate::{
     codec::ScratchSize,
@@ -24,13 +25,19 @@ use zarrs::{
 /// What the library holds beside a chunk, stored and decoded, and what lies between two codecs.
 const COPIES: usize = 3;
 const STATE_BYTES: usize = 1 << 20;
+/// What codecs may add to a chunk, and a shard's index for each chunk in it.
+const CODEC_BYTES: u64 = 64 << 10;
+const INDEX_ENTRY_BYTES: u64 = 16;
 
 /// An array as the zarrs library sees it.
 pub(super) struct Foreign {
     array: Array<LibraryStore>,
 }
 
-struct LibraryStore(Arc<Keys>);
+struct LibraryStore {
+    keys: Arc<Keys>,
+    stored_max: u64,
+}
 
 impl Foreign {
     /// Opens an array with the library; `why` names the codecs that need it.
@@ -42,7 +49,7 @@ impl Foreign {
         let metadata: ArrayMetadata =
             serde_json::from_value(array.meta.document.clone()).map_err(|e| unsupported(e.to_string()))?;
         let path = format!("/{}", array.folder);
-        let store = Arc::new(LibraryStore(keys.clone()));
+        let store = Arc::new(LibraryStore { keys: keys.clone(), stored_max: stored_max(array)? });
         let opened =
             guarded(|| Array::new_with_metadata(store, &path, metadata).map_err(|e| unsupported(e.to_string())))?;
         Ok(Foreign { array: opened })
@@ -74,6 +81,15 @@ impl Foreign {
     }
 }
 
+/// The most bytes that a key can have: what codecs add to its elements, and the index of a shard. The library decodes all
+/// that is there, and so takes as much memory as that becomes.
+fn stored_max(array: &StoredArray) -> Result<u64> {
+    let Some(element) = array.meta.element.bytes() else { return Ok(BYTES_MAX) };
+    let (bytes, elements) = (array.meta.chunk.bytes(element)? as u64, array.meta.chunk.elements()?);
+    let index = elements.saturating_mul(INDEX_ENTRY_BYTES);
+    Ok(bytes.saturating_mul(2).saturating_add(index).saturating_add(CODEC_BYTES))
+}
+
 fn library(detail: String) -> Error {
     Problem::Library { library: "zarrs", detail }.into()
 }
@@ -85,8 +101,12 @@ fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
 
 impl LibraryStore {
     fn value(&self, key: &StoreKey) -> Result<MaybeBytes, StorageError> {
-        let blob = self.0.blob(key.as_str()).map_err(storage)?;
-        blob.map(|b| b.all().map(Bytes::from).map_err(storage)).transpose()
+        let Some(blob) = self.keys.blob(key.as_str()).map_err(storage)? else { return Ok(None) };
+        if blob.len() > self.stored_max {
+            let detail = format!("it is stored in {} bytes, at most {} can be", blob.len(), self.stored_max);
+            return Err(storage(Error::corrupt("chunk", detail)));
+        }
+        blob.all().map(|bytes| Some(Bytes::from(bytes))).map_err(storage)
     }
 }
 
@@ -113,7 +133,7 @@ impl ReadableStorageTraits for LibraryStore {
     }
 
     fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
-        Ok(self.0.blob(key.as_str()).map_err(storage)?.map(|b| b.len()))
+        Ok(self.keys.blob(key.as_str()).map_err(storage)?.map(|b| b.len()))
     }
 
     fn supports_get_partial(&self) -> bool {

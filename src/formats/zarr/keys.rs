@@ -11,8 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A metadata document of more bytes than this is no metadata.
-const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
+/// A metadata document of more bytes than this is no metadata: in memory it would take up to twenty times as many.
+const DOCUMENT_BYTES_MAX: u64 = 64 << 20;
 
 /// Where a store's keys are looked up.
 #[derive(Debug)]
@@ -108,7 +108,8 @@ impl Keys {
         }
         let Some(blob) = self.blob(key)? else { return Ok(None) };
         if blob.len() > DOCUMENT_BYTES_MAX {
-            return Err(Error::corrupt("Zarr metadata", format!("{key} has {} bytes", blob.len())));
+            let detail = format!("it has {} bytes, and no metadata has more than {DOCUMENT_BYTES_MAX}", blob.len());
+            return Err(Error::corrupt("Zarr metadata", detail).in_file(self.path(key)));
         }
         blob.all().map(Some)
     }

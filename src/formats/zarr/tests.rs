@@ -371,7 +371,10 @@ fn groups_attributes_fill_values_and_text_come_along() {
         assert_eq!(back.root().var("g/i").unwrap().attrs.get("_FillValue"), Some(&Value::I16(vec![-99])));
         assert_eq!(back.root().attrs.text("title"), Some("two \"words\""));
         assert_eq!(back.texts("names").unwrap(), texts);
-        assert_eq!(back.root().var("chars").unwrap().stored, StoredType::Char);
+        let chars = back.root().var("chars").unwrap();
+        let marks = (format == OutputFormat::Zarr2).then_some("x");
+        assert_eq!((&chars.stored, chars.attrs.text("_FillValue")), (&StoredType::Char, marks));
+        assert_eq!(chars.fill, Some(Value::Text("x".into())));
         assert_eq!(back.texts("chars").unwrap(), ["abc", "d"]);
     }
 }
@@ -387,4 +390,46 @@ fn names_that_leave_the_store_are_refused() {
     let root = Group { vars: vec![other], ..Group::default() };
     assert!(create(&dir.path().join("out.zarr"), OutputFormat::Zarr2, &root).is_err());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left of what failed");
+}
+
+/// What the zarrs library is given it decodes, whatever that becomes.
+#[test]
+fn no_more_is_decoded_than_a_chunk_can_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.zarr");
+    fs::create_dir_all(path.join("v/c")).unwrap();
+    fs::write(path.join("zarr.json"), r#"{"zarr_format": 3, "node_type": "group"}"#).unwrap();
+    let array = r#"{"zarr_format": 3, "node_type": "array", "shape": [4], "data_type": "float32", "fill_value": 0,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [4]}},
+        "chunk_key_encoding": {"name": "default"}, "codecs": [{"name": "numcodecs.pcodec", "configuration": {}}]}"#;
+    fs::write(path.join("v/zarr.json"), array).unwrap();
+    let read = |bytes: usize| {
+        fs::write(path.join("v/c/0"), vec![0; bytes]).unwrap();
+        numbers(&*open(&path).unwrap(), "v").unwrap_err().to_string()
+    };
+    assert!(
+        read(65_633).contains("chunk [0]: zarrs: chunk is corrupt: it is stored in 65633 bytes, at most 65632 can")
+    );
+    assert!(!read(65_632).contains("at most"));
+}
+
+/// Compressors that only numcodecs has, beside strings; what was never written is the fill value.
+#[test]
+fn strings_behind_any_codec() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.zarr");
+    fs::create_dir_all(path.join("v")).unwrap();
+    fs::write(path.join(".zgroup"), r#"{"zarr_format": 2}"#).unwrap();
+    let array = r#"{"zarr_format": 2, "shape": [2, 3], "chunks": [2, 2], "dtype": "|O", "fill_value": "none",
+        "order": "F", "filters": [{"id": "vlen-utf8"}], "compressor": {"id": "lz4", "acceleration": 1}}"#;
+    fs::write(path.join("v/.zarray"), array).unwrap();
+    let packed = b"\x04\0\0\0\x01\0\0\0a\x02\0\0\0bc\0\0\0\0\x02\0\0\0\xc5\x82";
+    // An LZ4 block of literals alone.
+    let block = [&[0xf0, packed.len() as u8 - 15], packed.as_slice()].concat();
+    fs::write(path.join("v/0.0"), [&(packed.len() as u32).to_le_bytes(), block.as_slice()].concat()).unwrap();
+    let store = open(&path).unwrap();
+    assert_eq!(store.texts("v").unwrap(), ["a", "", "none", "bc", "ł", "none"]);
+    fs::write(path.join("v/0.0"), [0xff; 20]).unwrap();
+    let e = store.texts("v").unwrap_err().to_string();
+    assert!(e.contains("s.zarr: variable 'v': chunk [0, 0]: lz4: the frame says 4294967295 bytes"), "{e}");
 }

@@ -49,6 +49,14 @@ pub(super) fn nodes(keys: &Keys) -> Result<Vec<Node>> {
     let mut walk = Walk { keys, nodes: Vec::new(), folders: 0, above: Vec::new() };
     walk.folder("", false)?;
     if walk.nodes.is_empty() {
+        let folders = keys.folders("")?;
+        let has = |name: &str| folders.iter().any(|f| f == name);
+        if has("snapshots") && has("manifests") {
+            return Err(Error::unsupported("an Icechunk repository"));
+        }
+        if keys.document("attributes.json")?.is_some() {
+            return Err(Error::unsupported("an N5 container"));
+        }
         let found = "it has neither zarr.json nor .zgroup nor .zarray".to_string();
         return Err(Problem::NotAFormat { found }.into());
     }
@@ -91,6 +99,9 @@ fn node_v3(path: &str, document: &Json) -> Result<Node> {
 }
 
 fn consolidated_v2(document: &Json) -> Result<Vec<Node>> {
+    if document.get("record_size").is_some() {
+        return Err(Error::unsupported("a folder of references to chunks in other files (kerchunk)"));
+    }
     let metadata = document.get("metadata").and_then(Json::as_object);
     let metadata = metadata.ok_or_else(|| Error::corrupt(".zmetadata", "it has no metadata"))?;
     let mut nodes = Vec::new();

@@ -10,6 +10,7 @@ use crate::{
     attrs::{Attrs, Value},
     dtype::{ByteOrder, DType},
     error::{Error, Result},
+    shape::Shape,
 };
 
 /// The attribute in which xarray keeps the names of dimensions.
@@ -18,8 +19,8 @@ pub(super) const DIMENSIONS: &str = "_ARRAY_DIMENSIONS";
 /// Reads an array's two documents.
 pub(super) fn array(document: &Json, attributes: &Json) -> Result<ArrayMeta> {
     let fields = document.as_object().ok_or_else(|| Error::corrupt(".zarray", "it is no JSON object"))?;
-    let shape = lengths(fields.get("shape"), "shape")?;
-    let chunk = chunk_shape(&shape, lengths(fields.get("chunks"), "chunk shape")?)?;
+    let dims = dims(attributes, fields);
+    let (shape, chunk) = shapes(fields, dims.as_deref())?;
     let dtype = fields.get("dtype").unwrap_or(&Json::Null);
     let element = element(dtype, fields.get("filters"))?;
     let times = dtype.as_str().and_then(Times::of_v2);
@@ -44,7 +45,7 @@ pub(super) fn array(document: &Json, attributes: &Json) -> Result<ArrayMeta> {
         Some(".") | None => '.',
         Some(other) => return Err(Error::corrupt(".zarray", format!("dimension_separator '{other}'"))),
     };
-    let dims = dims(attributes, fields).filter(|names| names.len() == shape.len());
+    let dims = dims.filter(|names| names.len() == shape.len());
     let mut attrs = attrs(attributes);
     attrs.remove(DIMENSIONS);
     match times {
@@ -57,15 +58,35 @@ pub(super) fn array(document: &Json, attributes: &Json) -> Result<ArrayMeta> {
     Ok(ArrayMeta { version: 2, shape, chunk, element, fill, chain, keys, dims, attrs, codecs: shown, document })
 }
 
-/// All attributes but NCZarr's own.
+/// The array's shape and its chunks'. NCZarr writes scalars as one element along no dimension.
+fn shapes(fields: &Map<String, Json>, dims: Option<&[Option<String>]>) -> Result<(Shape, Shape)> {
+    let shape = lengths(fields.get("shape"), "shape")?;
+    let chunk = chunk_shape(&shape, lengths(fields.get("chunks"), "chunk shape")?)?;
+    let is_scalar = *shape == [1] && *chunk == [1] && dims.is_some_and(<[_]>::is_empty);
+    Ok(if is_scalar { (Shape::default(), Shape::default()) } else { (shape, chunk) })
+}
+
+/// All attributes but NCZarr's own, which say the types of the others.
 pub(super) fn attrs(attributes: &Json) -> Attrs {
+    let types =
+        ["_NCZARR_ATTR", "_nczarr_attr", "_nczarr_attrs"].iter().find_map(|key| attributes.get(key)?.get("types"));
     let mut attrs = Attrs::new();
     for (name, value) in attributes.as_object().into_iter().flatten() {
         if !name.to_ascii_lowercase().starts_with("_nc") {
-            attrs.set(name, json::value(value));
+            let typed = types.and_then(|types| typed(value, types.get(name)?));
+            attrs.set(name, typed.unwrap_or_else(|| json::value(value)));
         }
     }
     attrs
+}
+
+/// Numbers of the type that NumPy calls `name`; `None` for what are none, or do not fit.
+fn typed(value: &Json, name: &Json) -> Option<Value> {
+    let ElementForm::Number(dtype, _) = element(name, None).ok()? else { return None };
+    let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    let bytes = |item: &Json| number(item, dtype).ok()??.bytes().map(<[u8]>::to_vec);
+    let bytes: Option<Vec<_>> = items.iter().map(bytes).collect();
+    bytes.filter(|_| dtype != DType::F16).map(|bytes| Value::of_bytes(dtype, &bytes.concat()))
 }
 
 /// As xarray reads version 2: the array's fill value is what marks missing values, in place of any attribute.
@@ -73,7 +94,12 @@ pub(super) fn attrs(attributes: &Json) -> Attrs {
 /// That is a rule for arrays with named dimensions, which are all that xarray opens. Elsewhere the fill value is what
 /// it is to Zarr: the value of chunks that were never written, by default 0, which is data.
 fn declare_fill(attrs: &mut Attrs, element: &ElementForm, fill: Option<&Value>) {
-    let ElementForm::Number(dtype, _) = element else { return };
+    let dtype = match (element, fill) {
+        (ElementForm::Number(dtype, _), _) => dtype,
+        // Strings of no bytes are what writers put here who have no such value.
+        (ElementForm::Bytes(_), Some(text)) if text.text() != Some("") => return attrs.set("_FillValue", text.clone()),
+        _ => return,
+    };
     match (fill, attrs.get("_FillValue")) {
         (Some(fill), _) => attrs.set("_FillValue", fill.clone()),
         (None, Some(attribute)) => {
@@ -138,7 +164,7 @@ pub(super) fn element(dtype: &Json, filters: Option<&Json>) -> Result<ElementFor
         _ => (ByteOrder::NATIVE, name),
     };
     let kind = rest.chars().next().ok_or_else(broken)?;
-    let size = || rest[1..].parse::<usize>().ok().filter(|n| (1..=1 << 30).contains(n)).ok_or_else(broken);
+    let size = || rest[1..].parse::<usize>().ok().filter(|n| (1..=1 << 24).contains(n)).ok_or_else(broken);
     let numeric = |dtype| Ok(ElementForm::Number(dtype, order));
     if Times::of_v2(name).is_some() {
         return numeric(DType::I64);
@@ -180,5 +206,39 @@ fn object(filters: Option<&Json>) -> ElementForm {
         ElementForm::Other("variable-length arrays".into())
     } else {
         ElementForm::Other("Python objects".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn document(shape: Json, dtype: &str) -> Json {
+        json!({"zarr_format": 2, "shape": shape, "chunks": shape, "dtype": dtype, "fill_value": null, "order": "C",
+            "compressor": null, "filters": null})
+    }
+
+    #[test]
+    fn scalars_of_nczarr_have_no_dimension() {
+        let of = |attributes: Json| array(&document(json!([1]), "<i8"), &attributes).unwrap();
+        let scalar = of(json!({"_ARRAY_DIMENSIONS": []}));
+        assert_eq!((scalar.shape.len(), scalar.chunk.len(), scalar.dims.map(|d| d.len())), (0, 0, Some(0)));
+        assert_eq!(scalar.keys.key(&[]), "0");
+        assert_eq!(of(json!({"_ARRAY_DIMENSIONS": ["x"]})).shape.0, [1]);
+        assert_eq!(of(json!({})).shape.0, [1]);
+        let two = array(&document(json!([2]), "<i8"), &json!({"_ARRAY_DIMENSIONS": []})).unwrap();
+        assert_eq!((two.shape.0, two.dims), (vec![2], None));
+    }
+
+    #[test]
+    fn attributes_have_the_types_that_nczarr_says() {
+        let attributes = json!({"scale_factor": 0.1, "range": [0, 5], "units": "K", "bad": 300, "plain": 1,
+            "_NCZARR_ATTR": {"types": {"scale_factor": "<f4", "range": ">i2", "units": "<U1", "bad": "<u1"}}});
+        let of = attrs(&attributes);
+        assert_eq!(of.get("scale_factor"), Some(&Value::F32(vec![0.1])));
+        assert_eq!(of.get("range"), Some(&Value::I16(vec![0, 5])));
+        assert_eq!((of.text("units"), of.get("bad")), (Some("K"), Some(&Value::I64(vec![300]))));
+        assert_eq!((of.get("plain"), of.iter().count()), (Some(&Value::I64(vec![1])), 5));
     }
 }

@@ -118,9 +118,14 @@ fn dims(fields: &Map<String, Json>, attributes: &Json) -> Option<Vec<Option<Stri
     Some(list.iter().map(|j| j.as_str().filter(|n| !n.is_empty()).map(String::from)).collect())
 }
 
-/// xarray writes `_FillValue` of floats as base64 of a little-endian double, of integers as a number.
+/// xarray writes `_FillValue` of floats as base64 of a little-endian double, of integers as a number, of bytes as base64.
 fn declare_fill(attrs: &mut Attrs, element: &ElementForm) {
-    let (ElementForm::Number(dtype, _), Some(value)) = (element, attrs.get("_FillValue")) else { return };
+    let Some(value) = attrs.get("_FillValue") else { return };
+    let dtype = match element {
+        ElementForm::Number(dtype, _) => dtype,
+        ElementForm::Bytes(_) => return declare_text(attrs),
+        _ => return,
+    };
     let coded = value.text().filter(|_| dtype.is_float()).and_then(json::from_base64);
     let typed = match coded.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()) {
         // A double that overflows the array's type stays a double.
@@ -132,6 +137,13 @@ fn declare_fill(attrs: &mut Attrs, element: &ElementForm) {
     };
     if let Some(typed) = typed {
         attrs.set("_FillValue", typed);
+    }
+}
+
+fn declare_text(attrs: &mut Attrs) {
+    let coded = attrs.get("_FillValue").and_then(Value::text).and_then(json::from_base64);
+    if let Some(text) = coded.and_then(|bytes| String::from_utf8(bytes).ok()) {
+        attrs.set("_FillValue", text);
     }
 }
 
@@ -159,7 +171,7 @@ fn element(data_type: &Json) -> Result<ElementForm> {
         return Ok(ElementForm::Number(DType::I64, ByteOrder::NATIVE));
     }
     let length = || {
-        let n = config.get("length_bytes").and_then(Json::as_u64).filter(|n| (1..=1 << 30).contains(n));
+        let n = config.get("length_bytes").and_then(Json::as_u64).filter(|n| (1..=1 << 24).contains(n));
         n.map(|n| n as usize).ok_or_else(|| Error::corrupt("zarr.json", format!("data_type {data_type}")))
     };
     let unit = || config.get("unit").and_then(Json::as_str).unwrap_or("generic");
