@@ -164,7 +164,9 @@ impl Direct {
         scratch: &mut Scratch,
         outs: &mut [&mut [u8]],
     ) -> bool {
-        let Some((pipeline, index)) = self.faster_together(as_planes) else { return false };
+        let Some((pipeline, index)) = self.faster_together(as_planes).filter(|_| chunks.len() > 1) else {
+            return false;
+        };
         let mut parts: Vec<Range<usize>> = Vec::with_capacity(chunks.len());
         for chunk in chunks {
             let is_other =
