@@ -190,7 +190,7 @@ impl Pipeline {
     }
 
     /// Decodes what lies in those parts of `scratch.stored`, and says whether that went well; else it has to be decoded one
-    /// by one, to know why. For pipelines that are [faster so](Pipeline::is_faster_together), at most [`AT_ONCE`] chunks.
+    /// by one, to know why. For pipelines that are [faster so](Pipeline::is_faster_together), at most [`AT_ONCE`](super::AT_ONCE) chunks.
     pub fn decode_together(&self, parts: &[Range<usize>], scratch: &mut Scratch, outs: &mut [&mut [u8]]) -> bool {
         let Scratch { stored, contexts, .. } = scratch;
         let stored = stored.bytes();

@@ -49,20 +49,20 @@ pub(super) fn inflate<'a>(contexts: &mut Contexts, streams: impl Iterator<Item =
 }
 
 fn all(streams: &mut [Stream<'_>]) -> Option<()> {
-    streams.iter_mut().try_for_each(Stream::to_literals)?;
+    streams.iter_mut().try_for_each(Stream::reach_literals)?;
     loop {
         let mut ready: Vec<_> = streams.iter_mut().filter(|s| s.part == Part::Literals).collect();
         let stopped = match &mut ready[..] {
             [] => break,
             [one] => {
-                one.to_end()?;
+                one.reach_end()?;
                 continue;
             }
             [a, b] => together::run([a, b]),
             [a, b, c] => together::run([a, b, c]),
             [a, b, c, d, ..] => together::run([a, b, c, d]),
         };
-        ready[stopped?].to_literals()?;
+        ready[stopped?].reach_literals()?;
     }
     streams.iter().all(Stream::is_whole).then_some(())
 }

@@ -71,12 +71,12 @@ impl<'a> Stream<'a> {
     }
 
     /// Goes on to a block of literals with room for rounds of them, or to the end.
-    pub(super) fn to_literals(&mut self) -> Option<()> {
+    pub(super) fn reach_literals(&mut self) -> Option<()> {
         self.go_on(|s| s.part == Part::Literals && super::together::rounds(s) > 0)
     }
 
     /// Goes on to the end.
-    pub(super) fn to_end(&mut self) -> Option<()> {
+    pub(super) fn reach_end(&mut self) -> Option<()> {
         self.go_on(|_| false)
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Tables {
 
 /// The most entries for longer codes: they come by twos at least behind the same first bits.
 const fn beyond(symbols: usize, main: usize) -> usize {
-    symbols / 2 << (LONGEST - main)
+    (symbols / 2) << (LONGEST - main)
 }
 
 /// In [`Tables::literals`]: a literal is `byte << 8 | bits of its code`; all else is this, so that a sum of five says how
@@ -213,21 +213,22 @@ pub(super) fn fill<const MAIN: usize>(
         *at += 1;
     }
     let mut sorted = sorted[..used].iter().map(|&symbol| usize::from(symbol));
+    let mut counted = counts.into_iter().enumerate().skip(1);
     let mut codes = Codes { code: 0 };
     table[0] = Entry::EMPTY;
-    for bits in 1..=MAIN {
+    for (bits, count) in counted.by_ref().take(MAIN) {
         // What was known of fewer bits holds whatever the next one is.
         table.copy_within(..1 << (bits - 1), 1 << (bits - 1));
         codes.code <<= 1;
-        for symbol in sorted.by_ref().take(counts[bits]) {
+        for symbol in sorted.by_ref().take(count) {
             table[codes.take(bits)] = entry(symbol).with_code(bits);
         }
     }
     let each = 1 << (LONGEST - MAIN);
     let (mut free, mut last) = (1 << MAIN, None);
-    for bits in MAIN + 1..=LONGEST {
+    for (bits, count) in counted {
         codes.code <<= 1;
-        for symbol in sorted.by_ref().take(counts[bits]) {
+        for symbol in sorted.by_ref().take(count) {
             let code = codes.take(bits);
             let front = code & ((1 << MAIN) - 1);
             if last != Some(front) {

@@ -176,8 +176,8 @@ impl Direct {
             };
             let from = parts.last().map_or(0, |part| part.end);
             let part = from..from + slot.bytes as usize;
-            let stored = scratch.stored.bytes_mut().get_mut(part.clone());
-            if !stored.is_some_and(|stored| self.file.read_at(slot.offset, stored, "stored chunk").is_ok()) {
+            let Some(stored) = scratch.stored.bytes_mut().get_mut(part.clone()) else { return false };
+            if self.file.read_at(slot.offset, stored, "stored chunk").is_err() {
                 return false;
             }
             parts.push(part);
