@@ -87,10 +87,11 @@ fn a_run_that_is_killed_leaves_the_old_output() {
     }
 }
 
-/// Cuts 512 MiB anew by way of the disk.
+/// Cuts 512 MiB anew by way of the disk. Its chunks of 8 MiB need 50 MiB, and a program that was just linked may be in memory as
+/// a whole.
 fn start_converting(dir: &Path, out: &str) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin("aosx"))
-        .args(["convert", "in.nc", "-o", out, "--chunks", "t=all,x=4096", "--memory", "64MiB"])
+        .args(["convert", "in.nc", "-o", out, "--chunks", "t=all,x=4096", "--memory", "80MiB"])
         .args(["--threads", "1", "--spill-dir", "spill", "--quiet"])
         .current_dir(dir)
         .stderr(Stdio::piped())

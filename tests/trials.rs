@@ -26,7 +26,7 @@ const MAPS: u64 = 400;
 const LAT: u64 = 90;
 const LON: u64 = 160;
 /// So little that what is sorted or cut anew goes through the disk.
-const MEMORY: &str = "32MiB";
+const MEMORY: &str = "40MiB";
 
 /// How often each of so many kinds is tried.
 fn trials(kinds: usize, few: usize) -> usize {
