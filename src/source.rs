@@ -292,14 +292,7 @@ pub trait Source: Send + Sync {
         scratch: &mut Scratch,
         outs: &mut [&mut [u8]],
     ) -> Result<Vec<bool>> {
-        let each = |(chunk, out): (&ChunkIndex, &mut &mut [u8])| {
-            let read = match as_planes {
-                true => self.read_planes(chunk, scratch, out),
-                false => self.read(chunk, scratch, out).map(|()| false),
-            };
-            read.map_err(|e| e.in_chunk(chunk))
-        };
-        chunks.iter().zip(outs).map(each).collect()
+        read_each(self, as_planes, chunks, scratch, outs)
     }
 
     /// Bytes of one whole chunk.
@@ -307,6 +300,27 @@ pub trait Source: Send + Sync {
         let element = self.meta().stored.element_bytes().unwrap_or(0);
         self.grid().chunk().bytes(element).unwrap_or(usize::MAX)
     }
+}
+
+/// Reads chunks one by one, as [`Source::read_together`] does where that is no faster.
+///
+/// # Errors
+/// As [`Source::read`], of the first chunk that cannot be read.
+pub fn read_each<S: Source + ?Sized>(
+    source: &S,
+    as_planes: bool,
+    chunks: &[ChunkIndex],
+    scratch: &mut Scratch,
+    outs: &mut [&mut [u8]],
+) -> Result<Vec<bool>> {
+    let each = |(chunk, out): (&ChunkIndex, &mut &mut [u8])| {
+        let read = match as_planes {
+            true => source.read_planes(chunk, scratch, out),
+            false => source.read(chunk, scratch, out).map(|()| false),
+        };
+        read.map_err(|e| e.in_chunk(chunk))
+    };
+    chunks.iter().zip(outs).map(each).collect()
 }
 
 /// An open file or store.

@@ -8,7 +8,7 @@ pub(super) const END: usize = 256;
 /// The codes of distances.
 pub(super) const DISTANCES: usize = 30;
 /// The longest repetition that one code says.
-pub(super) const LENGTH_MAX: usize = 258;
+pub(in crate::codec) const LENGTH_MAX: usize = 258;
 /// The longest code that is made: four of them and what waits fit 64 bits.
 const CODE_BITS_MAX: u32 = 12;
 
@@ -158,7 +158,7 @@ pub(super) struct Header {
 }
 
 /// The order in which the lengths of the codes of lengths are written.
-const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+pub(in crate::codec) const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 impl Header {
     pub(super) fn new(words: &Codes<SYMBOLS>, distances: &Codes<DISTANCES>) -> Header {

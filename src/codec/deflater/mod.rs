@@ -28,7 +28,8 @@ mod tests;
 
 use crate::error::{Error, Result};
 use bits::Bits;
-use codes::{Codes, DISTANCES, END, Header, LENGTH_MAX, LENGTHS, SYMBOLS, distance};
+use codes::{Codes, DISTANCES, END, Header, LENGTHS, SYMBOLS, distance};
+pub(super) use codes::{LENGTH_MAX, ORDER};
 use search::{Piece, RUN_MIN, Table};
 
 const NAME: &str = "deflate";

@@ -1,9 +1,8 @@
 //! One stream on its way.
 
-use super::tables::{Entry, Tables, fill};
+use super::tables::{DISTANCES, Entry, SYMBOLS, Tables, fill};
+use crate::codec::deflater::{LENGTH_MAX, ORDER};
 
-/// The longest repetition.
-pub(super) const LENGTH_MAX: usize = 258;
 /// The most bits of one symbol: the code of a length, of a distance, and what stands behind them.
 pub(super) const SYMBOL_BITS: usize = 15 + 5 + 15 + 13;
 /// What a copy may write beyond a repetition.
@@ -12,10 +11,10 @@ pub(super) const BEYOND: usize = 40;
 pub(super) const WORD: usize = size_of::<u64>();
 
 /// Lengths of the codes of blocks that do not say theirs.
-const FIXED: [u8; 288] = fixed();
+const FIXED: [u8; SYMBOLS] = fixed();
 
-const fn fixed() -> [u8; 288] {
-    let mut lengths = [8; 288];
+const fn fixed() -> [u8; SYMBOLS] {
+    let mut lengths = [8; SYMBOLS];
     let mut symbol = 144;
     while symbol < 280 {
         lengths[symbol] = if symbol < 256 { 9 } else { 7 };
@@ -23,9 +22,6 @@ const fn fixed() -> [u8; 288] {
     }
     lengths
 }
-
-/// The order in which a header says the lengths of the codes of lengths.
-const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 pub(super) struct Stream<'a> {
     pub input: &'a [u8],
@@ -39,13 +35,13 @@ pub(super) struct Stream<'a> {
 }
 
 /// Where a stream is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// Before the header of a block.
     Header,
     /// In a block of mostly literals.
     Literals,
-    /// In another block, or too near to the end for more than a symbol at a time.
+    /// In another block.
     Mixed,
     /// Behind the last block.
     End,
@@ -112,7 +108,7 @@ impl<'a> Stream<'a> {
 
     /// At least 56 of the next bits; zeros behind the input.
     #[inline(always)]
-    pub(super) fn peek(&self) -> u64 {
+    fn peek(&self) -> u64 {
         let rest = self.input.get(self.bit / 8..).unwrap_or_default();
         let word = match rest.first_chunk() {
             Some(word) => u64::from_le_bytes(*word),
@@ -135,7 +131,7 @@ impl<'a> Stream<'a> {
                 self.end_block();
                 return Some(());
             }
-            1 => self.tables.build(&FIXED, &[5; 32])?,
+            1 => self.tables.build(&FIXED, &[5; DISTANCES])?,
             2 => {
                 let (symbols, distances) = (self.take(5) + 257, self.take(5) + 1);
                 let lengths = self.lengths(symbols + distances)?;
@@ -163,15 +159,15 @@ impl<'a> Stream<'a> {
     }
 
     /// Lengths of codes, which are in a code themselves.
-    fn lengths(&mut self, n: usize) -> Option<[u8; 288 + 32]> {
-        let mut own = [0; 19];
+    fn lengths(&mut self, n: usize) -> Option<[u8; SYMBOLS + DISTANCES]> {
+        let mut own = [0; ORDER.len()];
         let count = self.take(4) + 4;
         for at in ORDER.into_iter().take(count) {
             own[at] = self.take(3) as u8;
         }
         let mut table = [Entry::EMPTY; 1 << 7];
         fill::<7>(&own, &mut table, |symbol| Entry::literal(symbol as u8))?;
-        let mut lengths = [0; 288 + 32];
+        let mut lengths = [0; SYMBOLS + DISTANCES];
         let mut done = 0;
         while done < n {
             let entry = table[self.peek() as usize & 127];
@@ -222,7 +218,7 @@ impl<'a> Stream<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn repeat(&mut self, distance: usize, length: usize) -> Outcome {
+    fn repeat(&mut self, distance: usize, length: usize) -> Outcome {
         let (to, end) = (self.to, self.to + length);
         if distance > to || end > self.out.len() {
             return Outcome::Broken;
@@ -339,7 +335,7 @@ fn alone_as_compiled(stream: &mut Stream<'_>) -> Outcome {
     let (input_end, out_end) = (stream.input.len() - INPUT_SLACK, stream.out.len() - OUT_SLACK);
     let (out, tables) = (&mut *stream.out, &*stream.tables);
     let mut to = stream.to;
-    // SAFETY: there is slack, here and below: at most three words are taken before it is asked for again.
+    // SAFETY: there is slack, before which one word more was asked for.
     unsafe { bits.refill() };
     bits.take(stream.bit as u32 % 8);
     // Looked up before what stands before it is written, for that takes its time.
@@ -356,6 +352,7 @@ fn alone_as_compiled(stream: &mut Stream<'_>) -> Outcome {
                 bits.take(entry.bits());
                 if left == 0 {
                     // Three codes may leave less than one.
+                    // SAFETY: there is slack for three words, of which this is the first.
                     unsafe { bits.refill() };
                 }
                 entry = tables.short_symbol(bits.word);
@@ -363,6 +360,7 @@ fn alone_as_compiled(stream: &mut Stream<'_>) -> Outcome {
             if entry.is_literal() {
                 continue;
             }
+            // SAFETY: there is slack for three words, of which this is the second at most.
             unsafe { bits.refill() };
             entry = tables.symbol(entry, bits.word);
             if entry.is_literal() {
@@ -380,11 +378,13 @@ fn alone_as_compiled(stream: &mut Stream<'_>) -> Outcome {
             }
             let back = distance.value(bits.word);
             bits.take(distance.bits());
+            // SAFETY: there is slack for three words, of which this is the third at most.
             unsafe { bits.refill() };
             entry = tables.short_symbol(bits.word);
             if back > to {
                 break 'block Outcome::Broken;
             }
+            // SAFETY: there is slack for a repetition behind three literals, and what is repeated is there; no distance is 0.
             unsafe { copy(out, to, back, length) };
             to += length;
         }

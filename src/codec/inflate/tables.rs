@@ -69,7 +69,7 @@ impl Entry {
     }
 
     #[inline(always)]
-    pub(super) fn is_longer(self) -> bool {
+    fn is_longer(self) -> bool {
         self.0 & Entry::LONGER != 0
     }
 

@@ -1,9 +1,10 @@
 //! Blocks of literals, of several streams at a time.
 
 use super::{
-    stream::{BEYOND, LENGTH_MAX, Outcome, SYMBOL_BITS, Stream, WORD},
+    stream::{BEYOND, Outcome, SYMBOL_BITS, Stream, WORD},
     tables::{MAIN_BITS, ODD},
 };
+use crate::codec::deflater::LENGTH_MAX;
 
 /// Literals of one round: their codes are among the 57 bits of one word.
 const LITERALS: usize = 5;

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Problem, Result},
     grid::Grid,
     shape::{ChunkIndex, Region, Shape},
-    source::{Layout, Origin, Source, VarMeta},
+    source::{Layout, Origin, Source, VarMeta, read_each},
     store::LocalFile,
 };
 use std::{ops::Range, path::PathBuf, sync::Arc};
@@ -265,7 +265,6 @@ impl Source for Direct {
             return Ok(vec![are_planes; chunks.len()]);
         }
         // What is wrong with one of them, or different, shows when they are read one by one.
-        let one = |(chunk, out): (&ChunkIndex, &mut &mut [u8])| self.read_as(as_planes, chunk, scratch, out);
-        chunks.iter().zip(outs).map(one).collect()
+        read_each(self, as_planes, chunks, scratch, outs)
     }
 }
