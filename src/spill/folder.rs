@@ -1,5 +1,6 @@
 use crate::{
     error::{Error, Problem, Result, SpillRefusal},
+    store::write_all_at,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -115,7 +116,7 @@ impl SpillFile {
         if let Some(limit) = self.folder.limit.filter(|limit| used > limit.0) {
             return Err(Problem::Spill { folder: self.folder.path.clone(), why: SpillRefusal::Limit(limit) }.into());
         }
-        self.file.write_all_at(bytes, at).map_err(|e| self.folder.refused(e))?;
+        write_all_at(&self.file, bytes, at).map_err(|e| self.folder.refused(e))?;
         Ok(at)
     }
 

@@ -7,6 +7,7 @@ mod local;
 mod pending;
 mod stale;
 mod unfinished;
+mod write;
 mod zip;
 
 #[cfg(test)]
@@ -15,4 +16,5 @@ pub use local::{LocalFile, ReadAt};
 pub use pending::{Form, Pending};
 pub use stale::clear_stale;
 pub use unfinished::{PieceNumber, Record, RunIdentity, Unfinished, unfinished_beside};
+pub(crate) use write::write_all_at;
 pub use zip::{ZipArchive, ZipEntry};

@@ -4,6 +4,7 @@ use crate::{
     error::{Error, Result},
     grid::Grid,
     shape::{ChunkIndex, Shape},
+    store::write_all_at,
 };
 use std::{
     collections::HashMap,
@@ -122,7 +123,7 @@ impl ShardsOut {
             state.end += stored.len() as u64;
             (state.path.clone(), offset)
         };
-        let written = OpenOptions::new().write(true).open(&path).and_then(|file| file.write_all_at(stored, offset));
+        let written = OpenOptions::new().write(true).open(&path).and_then(|file| write_all_at(&file, stored, offset));
         written.map_err(|e| Error::io(format!("write {} bytes to its shard", stored.len()), e))?;
         let whole = {
             let mut begun = self.lock();

@@ -15,11 +15,11 @@ use crate::{
     grid::Grid,
     shape::{ChunkIndex, Region, Shape},
     source::{Group, Sink, StoredType, VarMeta},
-    store::{Pending, PieceNumber, Unfinished},
+    store::{Pending, PieceNumber, Unfinished, write_all_at},
 };
 use std::{
     collections::HashMap,
-    fs,
+    fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -352,11 +352,12 @@ fn checked_name(name: &str) -> Result<()> {
 
 /// Writes a file in one go; its folders are made when it turns out that they are missing.
 fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let done = match fs::write(path, bytes) {
+    let created = match File::create(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
-            path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, bytes))
+            path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(path))
         }
-        done => done,
+        created => created,
     };
+    let done = created.and_then(|file| write_all_at(&file, bytes, 0));
     done.map_err(|e| Error::io(format!("write {} bytes", bytes.len()), e))
 }
