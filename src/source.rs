@@ -274,14 +274,14 @@ pub trait Source: Send + Sync {
         self.read(chunk, scratch, out).map(|()| false)
     }
 
-    /// The most bytes that a chunk is stored in, where several are faster [read together](Source::read_together) than one
-    /// by one; `as_planes` says that their elements may be left gathered.
-    fn stored_together(&self, _as_planes: bool) -> Option<usize> {
+    /// The space that each chunk but the first needs beside that of the first, where several are faster
+    /// [read together](Source::read_together) than one by one; `as_planes` says that their elements may be left gathered.
+    fn scratch_beside(&self, _as_planes: bool) -> Option<ScratchSize> {
         None
     }
 
     /// As [`read_planes`](Source::read_planes), or as [`read`](Source::read), of several chunks, each into its own output.
-    /// `scratch` has room for what all of them are stored in.
+    /// `scratch` has room for all of them.
     ///
     /// # Errors
     /// As [`read`](Source::read), of the first chunk that cannot be read.

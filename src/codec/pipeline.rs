@@ -41,11 +41,7 @@ impl Pipeline {
     pub fn scratch(&self, stored_max: Option<usize>) -> ScratchSize {
         let stored_max = stored_max.unwrap_or_else(|| bound(self.length_before(self.codecs.len(), 0).max()));
         let (steps, between) = self.between();
-        let element = match self.codecs.first() {
-            Some(Codec::Shuffle { element }) => Some(*element),
-            _ => None,
-        };
-        let together = if self.is_faster_together(element) { inflate::STATE_BYTES } else { 0 };
+        let together = if self.is_faster_together() { inflate::STATE_BYTES } else { 0 };
         let state: usize = self.lengths_before().map(|(codec, n)| codec.undo_state_bytes(n)).sum();
         // The second step writes where the stored bytes were.
         ScratchSize {
@@ -182,20 +178,48 @@ impl Pipeline {
         element > 1 && matches!(self.codecs.first(), Some(Codec::Shuffle { element: e }) if *e == element)
     }
 
-    /// Whether several chunks are decoded faster together than one by one: nothing is to be undone but deflate, or a shuffle
-    /// of elements of so many bytes that may be left.
-    pub fn is_faster_together(&self, left: Option<usize>) -> bool {
-        let from = usize::from(left.is_some_and(|element| self.gathers(element)));
-        inflate::is_worth_it() && matches!(self.codecs[from..], [Codec::Deflate { .. } | Codec::DeflateFast])
+    /// Whether several chunks are decoded faster together than one by one: nothing is to be undone but deflate, or that and
+    /// a shuffle.
+    pub fn is_faster_together(&self) -> bool {
+        let (Some(last), rest) = (self.codecs.last(), self.codecs.len().saturating_sub(1)) else { return false };
+        let is_deflate = matches!(last, Codec::Deflate { .. } | Codec::DeflateFast);
+        inflate::is_worth_it() && is_deflate && matches!(self.codecs[..rest], [] | [Codec::Shuffle { .. }])
+    }
+
+    /// The scratch that [`decode_together`](Pipeline::decode_together) needs for each chunk but the first beside that of the
+    /// first, for stored chunks of at most `stored_max` bytes; `None` where it is no faster.
+    pub fn scratch_beside(&self, left: Option<usize>, stored_max: usize) -> Option<ScratchSize> {
+        let work = if self.leaves_all_but_deflate(left) { 0 } else { self.decoded_bytes };
+        self.is_faster_together().then_some(ScratchSize { stored: stored_max, work, ..ScratchSize::default() })
     }
 
     /// Decodes what lies in those parts of `scratch.stored`, and says whether that went well; else it has to be decoded one
-    /// by one, to know why. For pipelines that are [faster so](Pipeline::is_faster_together), at most [`AT_ONCE`](super::AT_ONCE) chunks.
-    pub fn decode_together(&self, parts: &[Range<usize>], scratch: &mut Scratch, outs: &mut [&mut [u8]]) -> bool {
-        let Scratch { stored, contexts, .. } = scratch;
-        let stored = stored.bytes();
-        let streams = parts.iter().zip(outs).map(|(part, out)| (&stored[part.clone()], &mut **out));
-        inflate::inflate(&mut contexts.inflate, streams)
+    /// by one, to know why. A shuffle of elements of `left` bytes is not undone. For pipelines that are
+    /// [faster so](Pipeline::is_faster_together), at most [`AT_ONCE`](super::AT_ONCE) chunks.
+    pub fn decode_together(
+        &self,
+        left: Option<usize>,
+        parts: &[Range<usize>],
+        scratch: &mut Scratch,
+        outs: &mut [&mut [u8]],
+    ) -> bool {
+        let Scratch { stored, work, contexts, .. } = scratch;
+        let (stored, bytes) = (stored.bytes(), self.decoded_bytes);
+        let given = parts.iter().map(|part| &stored[part.clone()]);
+        if self.leaves_all_but_deflate(left) {
+            return inflate::inflate(&mut contexts.inflate, given.zip(outs.iter_mut().map(|out| &mut **out)));
+        }
+        let Some(work) = work.bytes_mut().get_mut(..bytes * parts.len()) else { return false };
+        if !inflate::inflate(&mut contexts.inflate, given.zip(work.chunks_exact_mut(bytes.max(1)))) {
+            return false;
+        }
+        let mut shuffled = work.chunks_exact(bytes.max(1)).zip(outs);
+        shuffled.all(|(data, out)| self.codecs[0].undo(contexts, data, out).is_ok_and(|n| n == bytes))
+    }
+
+    /// Whether deflate is all that is undone where a shuffle of elements of `left` bytes is not.
+    fn leaves_all_but_deflate(&self, left: Option<usize>) -> bool {
+        self.codecs.len() == 1 || left.is_some_and(|element| self.gathers(element))
     }
 
     /// Encodes `data` into `scratch.stored` and says how many bytes it became.

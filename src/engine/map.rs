@@ -1,9 +1,8 @@
 use super::{
     Outcome, Run,
     eval::Evaluator,
-    lock,
+    lock, of_source,
     pieces::{Finished, is_written},
-    read,
 };
 use crate::{
     block::Block,
@@ -42,8 +41,8 @@ struct Job<'a> {
 struct Worker<'a> {
     scratch: Scratch,
     evaluator: Option<Evaluator<'a>>,
-    /// A chunk as stored.
-    chunk: Block,
+    /// Chunks as stored.
+    chunks: Block,
     /// A block of values, then the tile of each array that is made of them, a tile as it is stored, and one piece of it.
     block: Block,
     tiles: Vec<Block>,
@@ -67,15 +66,17 @@ impl<'a> Job<'a> {
 
     fn worker(&self) -> Result<Worker<'a>> {
         let need = &self.run.crew.need;
-        let mut lease = self.run.executor.budget.lease(need.per_worker(1), "a worker")?;
-        let scratch = Scratch::new(need.worker, lease.split(need.worker.bytes()));
+        let batch = self.run.crew.batch as u64;
+        let mut lease = self.run.executor.budget.lease(need.per_worker(batch), "a worker")?;
+        let scratch = need.scratch(batch);
+        let scratch = Scratch::new(scratch, lease.split(scratch.bytes()));
         let evaluator = self.run.evaluator(&self.map.input, &self.map.region(), &mut lease);
         let mut of = |bytes: u64| Block::new(bytes as usize, lease.split(bytes));
-        let chunk = of(need.chunk);
+        let chunks = of(need.chunk * batch);
         let buffers = self.map.buffers()?;
         let [block, converted, cut] = [buffers.block, buffers.converted, buffers.cut].map(&mut of);
         let tiles = buffers.tiles.into_iter().map(of).collect();
-        Ok(Worker { scratch, evaluator, chunk, block, tiles, converted, cut })
+        Ok(Worker { scratch, evaluator, chunks, block, tiles, converted, cut })
     }
 
     fn next(&self) -> Result<Option<u64>> {
@@ -95,11 +96,19 @@ impl<'a> Job<'a> {
         if wanted.is_empty() {
             return Ok(());
         }
-        for block in self.map.input.grid().overlapping(&region) {
-            self.outcome.check()?;
-            match &self.map.input {
-                Input::Stored(source) => self.copy(source.as_ref(), &block, &region, worker)?,
-                Input::Computed(computed) => {
+        let mut blocks = self.map.input.grid().overlapping(&region);
+        match &self.map.input {
+            Input::Stored(source) => loop {
+                let chunks: Vec<ChunkIndex> = blocks.by_ref().take(self.run.crew.batch).collect();
+                if chunks.is_empty() {
+                    break;
+                }
+                self.outcome.check()?;
+                self.copy(source.as_ref(), &chunks, &region, worker)?;
+            },
+            Input::Computed(computed) => {
+                for block in blocks {
+                    self.outcome.check()?;
                     let Some(shared) = computed.grid.region(&block).intersect(&region) else { continue };
                     for &root in &wanted {
                         self.compute(root, &shared, &region, worker)?;
@@ -136,39 +145,58 @@ impl<'a> Job<'a> {
         finished.write(self.run, cut.bytes_mut(), scratch)
     }
 
-    /// Puts what a chunk and a tile share where it belongs, in native byte order.
-    fn copy(&self, source: &dyn Source, chunk: &ChunkIndex, tile: &Region, worker: &mut Worker<'a>) -> Result<()> {
+    /// Puts what chunks and a tile share where it belongs, in native byte order.
+    fn copy(&self, source: &dyn Source, chunks: &[ChunkIndex], tile: &Region, worker: &mut Worker<'a>) -> Result<()> {
         let meta = source.meta();
         let element = meta
             .stored
             .element_bytes()
             .ok_or_else(|| Error::unsupported(format!("copying {}", meta.stored)).in_variable(&meta.path))?;
-        let from = source.grid().region(chunk);
-        let (layout, whole) = (source.layout(), source.grid().chunk());
+        let (layout, whole, bytes) = (source.layout(), source.grid().chunk(), source.chunk_bytes());
         let is_native = layout.is_native(element);
-        let run = from.run_in(tile).filter(|_| is_native && from.shape == *whole);
-        let Worker { scratch, tiles, chunk: raw, block, .. } = worker;
-        let (out, raw) = (tiles[0].bytes_mut(), &mut raw.bytes_mut()[..source.chunk_bytes()]);
-        let here = match run {
-            Some(first) => &mut out[first as usize * element..][..raw.len()],
-            None => &mut *raw,
-        };
-        read(source, chunk, scratch, here)?;
-        if run.is_none() && is_native {
-            copy_shared(raw, &Region { start: from.start, shape: whole.clone() }, out, tile, element);
-        } else if run.is_none() {
-            let native = &mut block.bytes_mut()[..from.shape.bytes(element)?];
-            to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, native);
-            copy_shared(native, &from, out, tile, element);
+        let Worker { scratch, tiles, chunks: raw, block, .. } = worker;
+        let tile_bytes = tiles[0].bytes_mut();
+        // A chunk that is one run of the tile is read where it belongs; those runs lie in the order of the chunks.
+        let regions: Vec<Region> = chunks.iter().map(|chunk| source.grid().region(chunk)).collect();
+        let run = |from: &Region| from.run_in(tile).filter(|_| is_native && from.shape == *whole);
+        let (mut rest, mut at) = (&mut *tile_bytes, 0);
+        let mut raws = raw.bytes_mut().chunks_exact_mut(bytes.max(1));
+        let mut outs = Vec::with_capacity(chunks.len());
+        for from in &regions {
+            let out = match run(from) {
+                Some(first) => {
+                    let first = first as usize * element;
+                    let (here, after) = std::mem::take(&mut rest)[first - at..].split_at_mut(bytes);
+                    (rest, at) = (after, first + bytes);
+                    here
+                }
+                None => raws.next().unwrap_or_default(),
+            };
+            outs.push(out);
+        }
+        let read = source.read_together(false, chunks, scratch, &mut outs);
+        read.map_err(|e| of_source(source, e))?;
+        let apart = regions.iter().filter(|from| run(from).is_none());
+        for (from, raw) in apart.zip(raw.bytes().chunks_exact(bytes.max(1))) {
+            if is_native {
+                let whole = Region { start: from.start.clone(), shape: whole.clone() };
+                copy_shared(raw, &whole, tile_bytes, tile, element);
+            } else {
+                let native = &mut block.bytes_mut()[..from.shape.bytes(element)?];
+                to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, native);
+                copy_shared(native, from, tile_bytes, tile, element);
+            }
         }
         if source.is_spilled() {
             return Ok(());
         }
-        self.run.executor.observer.on(&Event::Chunk {
-            stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
-            decoded: Bytes(source.chunk_bytes() as u64),
-            held: self.run.executor.budget.held(),
-        });
+        for _ in chunks {
+            self.run.executor.observer.on(&Event::Chunk {
+                stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
+                decoded: Bytes(bytes as u64),
+                held: self.run.executor.budget.held(),
+            });
+        }
         Ok(())
     }
 }

@@ -142,7 +142,7 @@ const BATCH_CHUNKS: u64 = 8;
 const LARGE_CHUNK: u64 = 8 << 20;
 
 fn most_in_hand(need: &Need) -> u64 {
-    let least = if need.beside > 0 && need.chunk <= LARGE_CHUNK { AT_ONCE as u64 } else { 1 };
+    let least = if need.beside.is_some() && need.chunk <= LARGE_CHUNK { AT_ONCE as u64 } else { 1 };
     (BATCH_BYTES / need.chunk.max(1)).clamp(least, BATCH_CHUNKS)
 }
 

@@ -29,8 +29,8 @@ pub struct Need {
     pub work: u64,
     /// Bytes of one decoded chunk or computed block, which each worker holds too.
     pub chunk: u64,
-    /// Bytes of scratch that each chunk in hand but the first takes as well, where chunks are read together.
-    pub beside: u64,
+    /// The scratch that each chunk in hand but the first takes as well, where chunks are read together.
+    pub beside: Option<ScratchSize>,
     /// Bytes beside the decoded chunk that each worker holds.
     pub result: u64,
     /// Held by each run: the states of the groups that it has values of; without groups, one state.
@@ -51,8 +51,9 @@ impl Need {
 
     /// The scratch of each worker then.
     pub fn scratch(&self, batch: u64) -> ScratchSize {
-        let beside = self.beside.saturating_mul(batch.saturating_sub(1)) as usize;
-        ScratchSize { stored: self.worker.stored.saturating_add(beside), ..self.worker }
+        let (worker, beside) = (self.worker, self.beside.unwrap_or_default());
+        let more = |one: usize, each: usize| one.saturating_add(each.saturating_mul(batch.saturating_sub(1) as usize));
+        ScratchSize { stored: more(worker.stored, beside.stored), work: more(worker.work, beside.work), ..worker }
     }
 
     /// The least in which the stage can run: one worker, one chunk at a time.
@@ -92,11 +93,11 @@ impl Input {
         }
     }
 
-    /// Bytes that a chunk is stored in at most, where several are read together.
-    fn stored_together(&self, as_planes: bool) -> u64 {
+    /// The space that each chunk but the first needs as well, where several are read together.
+    fn scratch_beside(&self, as_planes: bool) -> Option<ScratchSize> {
         match self {
-            Input::Stored(source) => source.stored_together(as_planes).unwrap_or(0) as u64,
-            Input::Computed(_) => 0,
+            Input::Stored(source) => source.scratch_beside(as_planes),
+            Input::Computed(_) => None,
         }
     }
 
@@ -206,7 +207,7 @@ impl Fold {
             worker: self.input.scratch().max(sink),
             work: self.input.work_bytes(self.input.grid().chunk()),
             chunk: self.input.block_bytes(),
-            beside: self.input.stored_together(self.reads_once()),
+            beside: self.input.scratch_beside(self.reads_once()),
             result: result.saturating_add(SEGMENT_BYTES),
             state: state.saturating_mul(slots.run),
             column: state.saturating_mul(slots.column),
@@ -280,7 +281,7 @@ impl Map {
             worker: self.input.scratch().max(sink),
             work: self.input.work_bytes(&region),
             chunk: raw,
-            beside: 0,
+            beside: self.input.scratch_beside(false),
             result: [block, tiles, converted, cut].into_iter().fold(0, u64::saturating_add),
             state: 0,
             column: 0,
@@ -320,7 +321,7 @@ impl Narrowing {
             worker: self.input.scratch(),
             work: self.input.work_bytes(self.input.grid().chunk()),
             chunk: self.input.block_bytes(),
-            beside: 0,
+            beside: None,
             result: counts.saturating_add(SEGMENT_BYTES + Staged::BYTES as u64),
             state: 0,
             column: 0,

@@ -150,10 +150,14 @@ impl Direct {
     }
 
     /// What several chunks are read with, where that is faster.
-    fn faster_together(&self, as_planes: bool) -> Option<(&Pipeline, &Index)> {
+    fn faster_together(&self) -> Option<(&Pipeline, &Index)> {
         let (Some(pipeline), Place::Chunked(index)) = (&self.pipeline, &self.place) else { return None };
-        let left = as_planes.then_some(self.fill.unwritten.len());
-        pipeline.is_faster_together(left).then_some((pipeline, index))
+        pipeline.is_faster_together().then_some((pipeline, index))
+    }
+
+    /// The size of the elements that may stay gathered.
+    fn left(&self, as_planes: bool) -> Option<usize> {
+        as_planes.then_some(self.fill.unwritten.len())
     }
 
     /// Reads chunks together, unless one of them is not as most are or cannot be read. Says whether it did.
@@ -164,7 +168,7 @@ impl Direct {
         scratch: &mut Scratch,
         outs: &mut [&mut [u8]],
     ) -> bool {
-        let Some((pipeline, index)) = self.faster_together(as_planes).filter(|_| chunks.len() > 1) else {
+        let Some((pipeline, index)) = self.faster_together().filter(|_| chunks.len() > 1) else {
             return false;
         };
         let mut parts: Vec<Range<usize>> = Vec::with_capacity(chunks.len());
@@ -182,7 +186,7 @@ impl Direct {
             }
             parts.push(part);
         }
-        pipeline.decode_together(&parts, scratch, outs)
+        pipeline.decode_together(self.left(as_planes), &parts, scratch, outs)
     }
 
     /// A filter mask in terms of the pipeline's codecs, and what it is when all are skipped.
@@ -248,8 +252,9 @@ impl Source for Direct {
         self.read_as(true, chunk, scratch, out)
     }
 
-    fn stored_together(&self, as_planes: bool) -> Option<usize> {
-        self.faster_together(as_planes).map(|_| self.scratch().stored)
+    fn scratch_beside(&self, as_planes: bool) -> Option<ScratchSize> {
+        let (pipeline, _) = self.faster_together()?;
+        pipeline.scratch_beside(self.left(as_planes), self.scratch().stored)
     }
 
     fn read_together(
