@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     block::Block,
+    budget::Lease,
     codec::Scratch,
     dtype::DType,
     error::Result,
@@ -110,10 +111,13 @@ impl<'a> Job<'a> {
     fn work(&self) {
         let outcome = (|| {
             let mut worker = self.worker()?;
-            while let Some(task) = self.next()? {
-                self.step(task, &mut worker)?;
+            loop {
+                let tasks = self.next()?;
+                if tasks.is_empty() {
+                    return Ok(());
+                }
+                self.step(tasks, &mut worker)?;
             }
-            Ok(())
         })();
         if let Err(error) = outcome {
             self.outcome.fail(error);
@@ -135,9 +139,10 @@ impl<'a> Job<'a> {
         Ok(Worker { scratch, evaluator, chunks, result, segment: Segment::new() })
     }
 
-    /// The next task in order, once there is memory for it. Waiting happens under the lock: whoever comes later in
-    /// the order must not take the memory first.
-    fn next(&self) -> Result<Option<Task>> {
+    /// The next task in order, once there is memory for it, and those behind it that fill the hand with their chunks and
+    /// have memory now. No task at all is the end. Waiting happens under the lock: whoever comes later in the order must
+    /// not take the memory first. While it has tasks, a worker waits for no memory.
+    fn next(&self) -> Result<Vec<Task>> {
         let mut order = lock(&self.order);
         self.outcome.check()?;
         if order.columns.is_empty() {
@@ -146,7 +151,7 @@ impl<'a> Job<'a> {
                 order.tile += 1;
             }
             if order.tile >= self.fold.tiles.chunks() {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             self.begin_tile(order.tile)?;
             let region = self.fold.tiles.region(&self.fold.tiles.index(order.tile));
@@ -154,12 +159,31 @@ impl<'a> Job<'a> {
             order.columns.reverse();
             order.tile += 1;
         }
+        let (budget, batch) = (&self.run.executor.budget, self.run.crew.batch);
+        // The others want as many.
+        let share = order.columns.len() / self.run.crew.workers;
+        let first = self.take(&mut order, |bytes| budget.lease(bytes, "a partial result").map(Some))?;
+        let mut tasks: Vec<Task> = first.into_iter().collect();
+        self.outcome.check()?;
+        let mut chunks = 0;
+        while tasks.len() < share {
+            chunks += tasks.last().map_or(0, |task| self.chunks(task).take(batch).count());
+            if chunks >= batch {
+                break;
+            }
+            let Some(task) = self.take(&mut order, |bytes| Ok(budget.try_lease(bytes)))? else { break };
+            tasks.push(task);
+        }
+        Ok(tasks)
+    }
+
+    /// The next task of a tile, with memory that `lease` gives.
+    fn take(&self, order: &mut Order, lease: impl FnOnce(u64) -> Result<Option<Lease>>) -> Result<Option<Task>> {
         let Some((column, block)) = order.columns.last().cloned() else { return Ok(None) };
         let (tile, run) = (order.tile - 1, order.run);
         let groups = self.fold.slots(block, run);
         let bytes = self.fold.state_bytes(self.cells(&column)?);
-        let mut lease = self.run.executor.budget.lease((bytes * groups.len()) as u64, "a partial result")?;
-        self.outcome.check()?;
+        let Some(mut lease) = lease((bytes * groups.len()) as u64)? else { return Ok(None) };
         order.run += 1;
         if order.run == self.fold.runs(block) {
             order.run = 0;
@@ -167,6 +191,11 @@ impl<'a> Job<'a> {
         }
         let slot = |&group: &u32| Slot { group, state: Block::unset(bytes, lease.split(bytes as u64)) };
         Ok(Some(Task { tile, column, block, run, slots: groups.iter().map(slot).collect() }))
+    }
+
+    /// The chunks of a task, in the order in which they are folded.
+    fn chunks(&self, task: &Task) -> impl Iterator<Item = ChunkIndex> + use<'a> {
+        self.fold.chunks(&task.column, task.block, task.run)
     }
 
     /// Whether an earlier run has written all that comes of a tile.
@@ -189,20 +218,23 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn step(&self, task: Task, worker: &mut Worker<'a>) -> Result<()> {
-        let Task { tile, column, block, run, mut slots } = task;
-        let number = self.fold.columns.kept().number(&column);
-        let cells = self.cells(&column)?;
-        for slot in &mut slots {
-            let mut rest = slot.state.bytes_mut();
-            for part in &self.fold.parts {
-                let state = state_of(part, cells, &mut rest);
-                part.reducer.init(state, cells);
+    fn step(&self, mut tasks: Vec<Task>, worker: &mut Worker<'a>) -> Result<()> {
+        for task in &mut tasks {
+            let cells = self.cells(&task.column)?;
+            for slot in &mut task.slots {
+                let mut rest = slot.state.bytes_mut();
+                for part in &self.fold.parts {
+                    let state = state_of(part, cells, &mut rest);
+                    part.reducer.init(state, cells);
+                }
             }
         }
-        self.fold_run(self.fold.chunks(&column, block, run), &mut slots, cells, worker)?;
-        for slot in self.merge((number, block), run, slots, cells)? {
-            self.finish(tile, self.fold.region(&column, slot.group), cells, slot, worker)?;
+        self.fold_chunks(&mut tasks, worker)?;
+        for Task { tile, column, block, run, slots } in tasks {
+            let (number, cells) = (self.fold.columns.kept().number(&column), self.cells(&column)?);
+            for slot in self.merge((number, block), run, slots, cells)? {
+                self.finish(tile, self.fold.region(&column, slot.group), cells, slot, worker)?;
+            }
         }
         Ok(())
     }
@@ -211,25 +243,30 @@ impl<'a> Job<'a> {
         Ok(self.fold.columns.kept().region(column).shape.elements()? as usize)
     }
 
-    /// Reads, decodes and folds the chunks of one run, a few at a time.
-    fn fold_run(
-        &self,
-        mut chunks: impl Iterator<Item = ChunkIndex>,
-        slots: &mut [Slot],
-        cells: usize,
-        worker: &mut Worker<'a>,
-    ) -> Result<()> {
-        let chunk_bytes = self.run.crew.need.chunk as usize;
+    /// Reads, decodes and folds the chunks of tasks, a few at a time.
+    fn fold_chunks(&self, tasks: &mut [Task], worker: &mut Worker<'a>) -> Result<()> {
+        let each = self.run.crew.need.chunk as usize;
+        let of = |(k, task): (usize, &Task)| self.chunks(task).map(move |chunk| (k, chunk));
+        let mut all = tasks.iter().enumerate().map(of).collect::<Vec<_>>().into_iter().flatten();
         loop {
-            let next: Vec<ChunkIndex> = chunks.by_ref().take(self.run.crew.batch).collect();
+            let (whose, next): (Vec<usize>, Vec<ChunkIndex>) = all.by_ref().take(self.run.crew.batch).unzip();
             if next.is_empty() {
                 return Ok(());
             }
             self.outcome.check()?;
-            let outs = worker.chunks.bytes_mut().chunks_exact_mut(chunk_bytes.max(1));
+            let outs = worker.chunks.bytes_mut().chunks_exact_mut(each.max(1));
             let batch = self.blocks.fill(&next, outs, &mut worker.evaluator, &mut worker.scratch)?;
-            let chunks = Chunks { filled: &batch, data: worker.chunks.bytes(), each: chunk_bytes };
-            self.push(&chunks, slots, cells, &mut worker.segment).map_err(|e| self.blocks.located(e))?;
+            let mut first = 0;
+            for of_one in whose.chunk_by(|a, b| a == b) {
+                let range = first..first + of_one.len();
+                first = range.end;
+                let data = &worker.chunks.bytes()[range.start * each..];
+                let chunks = Chunks { filled: &batch[range], data, each };
+                let task = &mut tasks[of_one[0]];
+                let cells = self.cells(&task.column)?;
+                let pushed = self.push(&chunks, &mut task.slots, cells, &mut worker.segment);
+                pushed.map_err(|e| self.blocks.located(e))?;
+            }
         }
     }
 
