@@ -22,7 +22,7 @@ use crate::{
     source::{Layout, Origin, Source, StoredType, VarMeta},
     with_dtype,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, slice, sync::Arc};
 
 /// The files of a dataset in order.
 pub(super) struct Files {
@@ -63,6 +63,7 @@ pub(super) struct Joined {
     /// Where each file begins along the axis.
     starts: Vec<u64>,
     scratch: ScratchSize,
+    beside: Option<ScratchSize>,
     stored_bytes: u64,
 }
 
@@ -88,6 +89,8 @@ pub(super) struct Found {
     said: Attrs,
     shape: Shape,
     scratch: ScratchSize,
+    /// What each of several chunks needs beside the first, where they are read together.
+    beside: Option<ScratchSize>,
     chunk_bytes: usize,
     stored_bytes: u64,
 }
@@ -123,7 +126,7 @@ impl Joined {
         let along = |form: &Form| if how.is_new { 1 } else { form.chunk[how.axis] };
         chunk.0[how.axis] = found.iter().map(|f| along(&f.form)).max().unwrap_or(1);
         let (mut forms, mut form_of): (Vec<Form>, Vec<u32>) = (Vec::new(), Vec::new());
-        let (mut scratch, mut stored_bytes) = (ScratchSize::default(), 0u64);
+        let (mut scratch, mut beside, mut stored_bytes) = (ScratchSize::default(), None, 0u64);
         for mut one in found {
             one.form.decode = one.form.decode.filter(|_| how.decoded.is_some());
             if how.decoded.is_some() {
@@ -132,6 +135,8 @@ impl Joined {
             one.form.is_direct = is_direct(&one.form, &chunk, order, &how);
             let piece = if one.form.is_direct { 0 } else { one.chunk_bytes };
             scratch = scratch.max(ScratchSize { piece, ..one.scratch });
+            let more = one.beside.filter(|_| one.form.is_direct);
+            beside = more.map(|more| more.max(beside.unwrap_or_default())).or(beside);
             stored_bytes = stored_bytes.saturating_add(one.stored_bytes);
             let known = forms.iter().position(|f| *f == one.form);
             form_of.push(known.unwrap_or(forms.len()) as u32);
@@ -160,49 +165,69 @@ impl Joined {
             first_chunk,
             starts,
             scratch,
+            beside,
             stored_bytes,
         })
     }
 
-    fn read_as(&self, as_planes: bool, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<bool> {
+    /// The file that a chunk lies in.
+    fn part_of(&self, chunk: &ChunkIndex) -> usize {
         let along = chunk.get(self.how.axis).copied().unwrap_or(0);
-        let part = self.first_chunk.partition_point(|first| *first <= along).saturating_sub(1);
-        self.read_in(part, as_planes, chunk, scratch, out)
-            .map_err(|e| e.in_variable(&self.variable).in_file(&self.files.doors[part].path))
+        self.first_chunk.partition_point(|first| *first <= along).saturating_sub(1)
     }
 
-    /// Reads chunk `chunk`, which lies in file `part`, and says whether the bytes of elements are left gathered by their
+    /// Reads chunks that lie in file `part`, and says of each whether the bytes of its elements are left gathered by their
     /// significance, which is not done unless `as_planes`.
     fn read_in(
         &self,
         part: usize,
         as_planes: bool,
-        chunk: &ChunkIndex,
+        chunks: &[ChunkIndex],
         scratch: &mut Scratch,
-        out: &mut [u8],
-    ) -> Result<bool> {
+        outs: &mut [&mut [u8]],
+    ) -> Result<Vec<bool>> {
         let source = self.files.pool.source(&self.files.doors[part], &self.variable)?;
         let form = &self.forms[self.form_of[part] as usize];
         if *source.grid().chunk() != form.chunk || source.layout() != &form.layout {
             return Err(Error::corrupt("file", "it was written anew while it was read"));
         }
+        if !form.is_direct {
+            let each = |(chunk, out): (&ChunkIndex, &mut &mut [u8])| {
+                self.read_gathered(source.as_ref(), part, chunk, scratch, out).map(|()| false)
+            };
+            return chunks.iter().zip(outs).map(each).collect();
+        }
         let axis = self.how.axis;
-        if form.is_direct {
+        let inner = |chunk: &ChunkIndex| {
             let mut index = chunk.0.clone();
             index[axis] -= self.first_chunk[part];
             if self.how.is_new {
                 index.remove(axis);
             }
-            let (bytes, want) = (source.chunk_bytes(), out.len());
-            let out =
-                out.get_mut(..bytes).ok_or_else(|| Error::corrupt("chunk", format!("{bytes} bytes for {want}")))?;
-            let index = ChunkIndex(index);
-            // Planes are those of a whole chunk, and this file's may be shorter.
-            if as_planes && bytes == want {
-                return source.read_planes(&index, scratch, out);
-            }
-            return source.read(&index, scratch, out).map(|()| false);
+            ChunkIndex(index)
+        };
+        let bytes = source.chunk_bytes();
+        let mut begins = Vec::with_capacity(outs.len());
+        for out in outs {
+            let want = out.len();
+            let begin = out.get_mut(..bytes);
+            begins.push(begin.ok_or_else(|| Error::corrupt("chunk", format!("{bytes} bytes for {want}")))?);
         }
+        let inner: Vec<ChunkIndex> = chunks.iter().map(inner).collect();
+        // Planes are those of a whole chunk, and this file's may be shorter.
+        source.read_together(as_planes && bytes == self.chunk_bytes(), &inner, scratch, &mut begins)
+    }
+
+    /// Reads a chunk that is put together from those of file `part`.
+    fn read_gathered(
+        &self,
+        source: &dyn Source,
+        part: usize,
+        chunk: &ChunkIndex,
+        scratch: &mut Scratch,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let axis = self.how.axis;
         let mut region = self.grid.region(chunk);
         let mut whole = self.grid.chunk().clone();
         region.start[axis] -= self.starts[part];
@@ -214,9 +239,10 @@ impl Joined {
         let Some(mut piece) = scratch.piece.take() else {
             return Err(Error::corrupt("scratch", "the buffer of pieces is in use"));
         };
-        let done = self.gather(source.as_ref(), form, &region, &whole, scratch, piece.bytes_mut(), out);
+        let form = &self.forms[self.form_of[part] as usize];
+        let done = self.gather(source, form, &region, &whole, scratch, piece.bytes_mut(), out);
         scratch.piece = Some(piece);
-        done.map(|()| false)
+        done
     }
 
     /// Puts the parts of a region together from the chunks of a file, as a chunk of shape `whole` holds them.
@@ -307,8 +333,9 @@ impl Found {
         let units = source.meta().attrs.iter().filter(|(name, _)| name.starts_with("units"));
         units.for_each(|(name, value)| said.set(name, value.clone()));
         let shape = source.grid().shape().clone();
-        let (scratch, chunk_bytes) = (source.scratch(), source.chunk_bytes());
-        Ok(Found { form, said, shape, scratch, chunk_bytes, stored_bytes: source.stored_bytes() })
+        let (scratch, beside) = (source.scratch(), source.scratch_beside(false));
+        let (chunk_bytes, stored_bytes) = (source.chunk_bytes(), source.stored_bytes());
+        Ok(Found { form, said, shape, scratch, beside, chunk_bytes, stored_bytes })
     }
 
     /// Whether it is still what it was when files were joined.
@@ -443,11 +470,33 @@ impl Source for Joined {
         (self.form_of.len() * 4 + self.first_chunk.len() * 16) as u64
     }
 
+    fn scratch_beside(&self, _as_planes: bool) -> Option<ScratchSize> {
+        self.beside
+    }
+
     fn read(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<()> {
-        self.read_as(false, chunk, scratch, out).map(|_| ())
+        self.read_together(false, slice::from_ref(chunk), scratch, &mut [out]).map(|_| ())
     }
 
     fn read_planes(&self, chunk: &ChunkIndex, scratch: &mut Scratch, out: &mut [u8]) -> Result<bool> {
-        self.read_as(true, chunk, scratch, out)
+        self.read_together(true, slice::from_ref(chunk), scratch, &mut [out]).map(|planes| planes == [true])
+    }
+
+    fn read_together(
+        &self,
+        as_planes: bool,
+        chunks: &[ChunkIndex],
+        scratch: &mut Scratch,
+        outs: &mut [&mut [u8]],
+    ) -> Result<Vec<bool>> {
+        let mut are_planes = Vec::with_capacity(chunks.len());
+        for chunks in chunks.chunk_by(|a, b| self.part_of(a) == self.part_of(b)) {
+            let part = self.part_of(&chunks[0]);
+            let outs = &mut outs[are_planes.len()..][..chunks.len()];
+            let read = self.read_in(part, as_planes, chunks, scratch, outs);
+            let located = |e: Error| e.in_variable(&self.variable).in_file(&self.files.doors[part].path);
+            are_planes.extend(read.map_err(located)?);
+        }
+        Ok(are_planes)
     }
 }
