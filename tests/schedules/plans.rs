@@ -119,7 +119,7 @@ fn lane(n: u64) -> LazyArray {
     LazyArray::from_slice(&x, &[n], &[n.div_ceil(32)][..]).unwrap()
 }
 
-/// Every kind of stage, small: a fold of several columns and runs, a fold and a map that reads it, windows, passes; and how
+/// Every kind of stage, small: a fold of several columns and runs, one of a chunk a column, a fold and a map that reads it, windows, passes; and how
 /// many stages take passes in the least memory.
 fn jobs() -> Vec<(Job, usize)> {
     let x = numbers();
@@ -127,6 +127,7 @@ fn jobs() -> Vec<(Job, usize)> {
     vec![
         (Job::new(x.std(&[0], 1.0).unwrap(), &[5, 2]), 0),
         (Job::new(x.sum(&[0, 2]).unwrap(), &[2]), 0),
+        (Job::new(x.sum(&[2]).unwrap(), &[7, 5]), 0),
         (Job::new(away, &[3, 5, 2]), 0),
         (Job::new(x.cumsum(0).unwrap(), &[7, 2, 2]), 0),
         (Job::new(lane(4000).median(&[0]).unwrap(), &[]), 1),
