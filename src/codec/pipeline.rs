@@ -195,7 +195,7 @@ impl Pipeline {
 
     /// Decodes what lies in those parts of `scratch.stored`, and says whether that went well; else it has to be decoded one
     /// by one, to know why. A shuffle of elements of `left` bytes is not undone. For pipelines that are
-    /// [faster so](Pipeline::is_faster_together), at most [`AT_ONCE`](super::AT_ONCE) chunks.
+    /// [faster so](Pipeline::is_faster_together).
     pub fn decode_together(
         &self,
         left: Option<usize>,

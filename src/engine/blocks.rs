@@ -2,7 +2,7 @@
 
 use super::{Evaluator, Run, of_source};
 use crate::{
-    codec::{AT_ONCE, Scratch},
+    codec::Scratch,
     error::{Error, Result},
     events::Event,
     kernels::{
@@ -57,15 +57,12 @@ impl<'a> Blocks<'a> {
         let filled = |block: &ChunkIndex, are_planes| Filled { place: self.input.grid().region(block), are_planes };
         match (self.input, evaluator) {
             (Input::Stored(source), _) => {
-                let mut outs: Vec<&mut [u8]> = outs.map(|out| &mut out[..source.chunk_bytes()]).collect();
-                let mut all = Vec::with_capacity(blocks.len());
-                for (some, outs) in blocks.chunks(AT_ONCE).zip(outs.chunks_mut(AT_ONCE)) {
-                    let read = source.read_together(self.are_read_once, some, scratch, outs);
-                    let are_planes = read.map_err(|e| of_source(source.as_ref(), e))?;
-                    some.iter().for_each(|_| self.tell(source.chunk_bytes()));
-                    all.extend(some.iter().zip(are_planes).map(|(block, are_planes)| filled(block, are_planes)));
-                }
-                Ok(all)
+                let mut outs: Vec<&mut [u8]> =
+                    outs.take(blocks.len()).map(|out| &mut out[..source.chunk_bytes()]).collect();
+                let read = source.read_together(self.are_read_once, blocks, scratch, &mut outs);
+                let are_planes = read.map_err(|e| of_source(source.as_ref(), e))?;
+                blocks.iter().for_each(|_| self.tell(source.chunk_bytes()));
+                Ok(blocks.iter().zip(are_planes).map(|(block, are_planes)| filled(block, are_planes)).collect())
             }
             (Input::Computed(_), Some(evaluator)) => {
                 let mut each = |(block, out): (&ChunkIndex, &mut [u8])| {

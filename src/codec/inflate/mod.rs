@@ -39,13 +39,23 @@ pub fn is_worth_it() -> bool {
     false
 }
 
-/// Inflates up to [`AT_ONCE`] zlib streams, each to an output of the length that it has to give, and says whether that went
-/// well. Else the outputs are anything.
-pub(super) fn inflate<'a>(contexts: &mut Contexts, streams: impl Iterator<Item = (&'a [u8], &'a mut [u8])>) -> bool {
+/// Inflates zlib streams, [`AT_ONCE`] at a time, each to an output of the length that it has to give, and says whether that
+/// went well. Else the outputs are anything.
+pub(super) fn inflate<'a>(
+    contexts: &mut Contexts,
+    mut streams: impl Iterator<Item = (&'a [u8], &'a mut [u8])>,
+) -> bool {
     let tables = contexts.0.get_or_insert_with(|| Box::new([const { Tables::new() }; AT_ONCE]));
-    let streams = streams.zip(tables.iter_mut()).map(|((input, out), tables)| Stream::new(input, out, tables));
-    let Some(mut streams) = streams.collect::<Option<Vec<_>>>() else { return false };
-    all(&mut streams).is_some()
+    loop {
+        let some = tables.iter_mut().zip(&mut streams).map(|(tables, (input, out))| Stream::new(input, out, tables));
+        let Some(mut some) = some.collect::<Option<Vec<_>>>() else { return false };
+        if some.is_empty() {
+            return true;
+        }
+        if all(&mut some).is_none() {
+            return false;
+        }
+    }
 }
 
 fn all(streams: &mut [Stream<'_>]) -> Option<()> {

@@ -432,10 +432,10 @@ fn chunks_read_together_are_those_read_alone() {
     let source = c.source("v").unwrap();
     let size = source.scratch();
     let beside = source.scratch_beside(false).unwrap_or_default();
-    let size = ScratchSize { stored: size.stored + 3 * beside.stored, work: size.work + 3 * beside.work, ..size };
+    let size = ScratchSize { stored: size.stored + 8 * beside.stored, work: size.work + 8 * beside.work, ..size };
     let mut scratch = Scratch::new(size, budget().lease(size.bytes(), "test").unwrap());
     for as_planes in [false, true] {
-        for (first, n) in (0..15).flat_map(|first| (1..=4.min(15 - first)).map(move |n| (first, n))) {
+        for (first, n) in (0..15).flat_map(|first| (1..=9.min(15 - first)).map(move |n| (first, n))) {
             let chunks: Vec<ChunkIndex> = (first..first + n).map(|k| ChunkIndex(vec![k, 0, 0])).collect();
             let mut alone = Vec::new();
             for chunk in &chunks {
