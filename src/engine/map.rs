@@ -11,7 +11,7 @@ use crate::{
     events::Event,
     kernels::{
         cast::{cast, to_native},
-        strided::copy_shared,
+        strided::{copy_part, copy_shared},
     },
     plan::{Input, Map, Output, Runs},
     shape::{ChunkIndex, Region},
@@ -180,7 +180,8 @@ impl<'a> Job<'a> {
         for (from, raw) in apart.zip(raw.bytes().chunks_exact(bytes.max(1))) {
             if is_native {
                 let whole = Region { start: from.start.clone(), shape: whole.clone() };
-                copy_shared(raw, &whole, tile_bytes, tile, element);
+                // What is behind a chunk that is cut short is not of the array.
+                copy_part(raw, &whole, from, tile_bytes, tile, element);
             } else {
                 let native = &mut block.bytes_mut()[..from.shape.bytes(element)?];
                 to_native(raw, layout.order, &layout.axes, whole, &from.shape, element, native);

@@ -101,7 +101,12 @@ fn run<T: Copy>(n: usize, src: &[T], s: isize, a: isize, dst: &mut [T], d: isize
 
 /// Copies what two regions of one array share; each is row-major in its bytes.
 pub fn copy_shared(src: &[u8], from: &Region, dst: &mut [u8], to: &Region, element: usize) {
-    let Some(shared) = from.intersect(to) else { return };
+    copy_part(src, from, from, dst, to, element);
+}
+
+/// Copies what two regions of one array share as far as it lies in `part`; each is row-major in its bytes.
+pub fn copy_part(src: &[u8], from: &Region, part: &Region, dst: &mut [u8], to: &Region, element: usize) {
+    let Some(shared) = part.intersect(from).and_then(|part| part.intersect(to)) else { return };
     if shared == *from && shared == *to {
         let bytes = shared.shape.iter().product::<u64>() as usize * element;
         return dst[..bytes].copy_from_slice(&src[..bytes]);
