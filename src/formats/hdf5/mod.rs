@@ -58,16 +58,25 @@ const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 /// When the file cannot be read.
 pub fn is_hdf5(path: &Path) -> Result<bool> {
     let file = LocalFile::open(path)?;
-    let mut at = 0u64;
-    while at.saturating_add(8) <= file.len() {
+    for at in signatures_of(file.len()) {
         let mut head = [0; 8];
         file.read_at(at, &mut head, "signature")?;
         if head == SIGNATURE {
             return Ok(true);
         }
-        at = if at == 0 { 512 } else { at.saturating_mul(2) };
     }
     Ok(false)
+}
+
+/// Where a file of so many bytes may have its signature.
+fn signatures_of(bytes: u64) -> impl Iterator<Item = u64> {
+    let starts = std::iter::successors(Some(512u64), |at| at.checked_mul(2));
+    std::iter::once(0).chain(starts).take_while(move |at| at.saturating_add(8) <= bytes)
+}
+
+/// Where the signature is in a whole file.
+fn signature_in(bytes: &[u8]) -> Option<usize> {
+    signatures_of(bytes.len() as u64).map(|at| at as usize).find(|&at| bytes[at..].starts_with(&SIGNATURE))
 }
 
 /// Opens a file and reads what it holds.
