@@ -92,7 +92,7 @@ pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
 /// Opens a file whose values are read from `data`.
 fn open_over(data: LocalFile, path: &Path) -> Result<Arc<dyn Container>> {
     sync(|| {
-        let file = open_file(path)?;
+        let file = open_file(path).map_err(|e| in_parts(&data).or_else(|| cut_short(&e)).unwrap_or(e))?;
         let mut walk = Walk::new(data.len());
         let mut node = walk.root(&file)?;
         dims::resolve(&mut node, &mut walk);
@@ -140,8 +140,17 @@ fn open_file(path: &Path) -> Result<Id> {
         check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_WEAK), "file access")?;
         // A reader needs no lock, and some file systems have none.
         check(H5Pset_file_locking(access.get(), 0, 1), "file access")?;
-        Id::new(H5Fopen(name.as_ptr(), H5F_ACC_RDONLY, access.get()), "open").map_err(|e| cut_short(&e).unwrap_or(e))
+        Id::new(H5Fopen(name.as_ptr(), H5F_ACC_RDONLY, access.get()), "open")
     }
+}
+
+/// Says so where a file that cannot be opened is one of several that make one, as drivers for old file systems write them.
+fn in_parts(file: &LocalFile) -> Option<Error> {
+    let mut head = vec![0; file.len().min(4096) as usize];
+    file.read_at(0, &mut head, "superblock").ok()?;
+    let has = |driver: &[u8; 8]| head.windows(8).any(|bytes| bytes == driver);
+    (has(b"NCSAfami") || has(b"NCSAmult"))
+        .then(|| Error::unsupported("HDF5 in several files (h5repart or h5repack of HDF5 make one file of them)"))
 }
 
 /// What the library calls `truncated file: eof = 10, ..., stored_eof = 20`, as our own error.
