@@ -206,7 +206,8 @@ fn coding(list: &[Json], form: &mut ElementForm, rank: usize) -> Result<std::res
                 });
             }
             _ => match known(name, config, form.bytes(), given) {
-                Known::Codec(codec) if to_bytes => codecs.push(codec),
+                // numcodecs' packs before there are bytes, and makes numbers of one byte, which stay as they are.
+                Known::Codec(codec) if to_bytes || name == "numcodecs.packbits" => codecs.push(codec),
                 Known::Nothing => {}
                 Known::Filter(filter) if !to_bytes => {
                     given = Some(filter.encoded);
@@ -326,6 +327,15 @@ mod tests {
         let Chain::Chunk(coding) = of(DType::Bool) else { panic!("{:?}", of(DType::Bool)) };
         assert_eq!(coding.codecs, [Codec::PackBits, Codec::Deflate { level: 1 }]);
         assert_eq!(of(DType::I16), Chain::Foreign("packbits".into()));
+        // In version 3 it is a filter; what is called like it alone is another codec.
+        let of = |name: &str| {
+            let list = [json!({"name": name}), json!({"name": "bytes"}), json!({"name": "gzip"})];
+            let mut form = ElementForm::Number(DType::Bool, ByteOrder::NATIVE);
+            of_v3(&list, &mut form, &vec![9].into(), &mut vec![]).unwrap()
+        };
+        let Chain::Chunk(coding) = of("numcodecs.packbits") else { panic!("{:?}", of("numcodecs.packbits")) };
+        assert_eq!(coding.codecs, [Codec::PackBits, Codec::Gzip { level: 1 }]);
+        assert!(matches!(of("packbits"), Chain::Foreign(_)));
     }
 
     #[test]
