@@ -2,7 +2,7 @@
 
 use crate::units::Bytes;
 use std::{
-    fmt,
+    fmt::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -387,6 +387,12 @@ impl From<Problem> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An expression is shown in lines of its own, and what a user's function says is the user's.
+        let keeps_lines = matches!(
+            self.0.problem,
+            Problem::Expression { .. } | Problem::Function { .. } | Problem::Panicked { .. } | Problem::Task { .. }
+        );
+        let mut f = Escaping { out: f, keeps_lines };
         if let Some(file) = &self.0.file {
             write!(f, "{}: ", file.display())?;
         }
@@ -397,6 +403,40 @@ impl fmt::Display for Error {
             write!(f, "chunk {chunk}: ")?;
         }
         write!(f, "{}", self.0.problem)
+    }
+}
+
+/// Text with control characters and those that turn the writing direction as escapes, so that a file cannot drive
+/// the terminal.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let _ = Escaping { out: &mut out, keeps_lines: false }.write_str(text);
+    out
+}
+
+/// Escapes what is written to it.
+struct Escaping<'a, W> {
+    out: &'a mut W,
+    keeps_lines: bool,
+}
+
+impl<W: Write> Write for Escaping<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            match c {
+                '\n' if self.keeps_lines => self.out.write_char(c)?,
+                '\n' => self.out.write_str("\\n")?,
+                '\r' => self.out.write_str("\\r")?,
+                '\t' => self.out.write_str("\\t")?,
+                c if c.is_control()
+                    || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+                {
+                    write!(self.out, "\\u{{{:x}}}", u32::from(c))?;
+                }
+                c => self.out.write_char(c)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -470,6 +510,17 @@ mod tests {
         assert_eq!(e.class(), Class::Data);
         assert_eq!(Error::usage("x").class(), Class::Usage);
         assert_eq!(Error::unsupported("x").class(), Class::Unsupported);
+    }
+
+    #[test]
+    fn what_files_call_things_does_not_reach_a_terminal_as_it_is() {
+        let e = Error::corrupt("attribute", "'b\x1b[2J\n'").in_variable("a\nb\u{202e}").in_file("c\td.nc");
+        assert_eq!(e.to_string(), r"c\td.nc: variable 'a\nb\u{202e}': attribute is corrupt: 'b\u{1b}[2J\n'");
+        let e = Error::from(Problem::NoSuchVariable { name: "x".into(), known: vec!["a\nb".into()] });
+        assert_eq!(e.to_string(), r"no variable 'x'; it has a\nb");
+        let (rendered, message) = ("no\n  x\x1b\n  ^".into(), "no".into());
+        let e = Error::from(Problem::Expression { rendered, message, line: 1, column: 1 });
+        assert_eq!(e.to_string(), "expression: no\n  x\\u{1b}\n  ^");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::{
     dataset::{Computation, Dataset, Derived},
     error::{Error, Result},
     expr::{self, Input, functions},
+    report::text::note,
     session::Session,
     source::VarMeta,
 };
@@ -75,7 +76,7 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     let outputs = expr::bind(program, &parsed, &inputs)?;
     if !global.quiet {
         let notes: BTreeSet<String> = outputs.iter().flat_map(|output| differing(output, &inputs)).collect();
-        notes.iter().for_each(|note| eprintln!("aosx: note: {note}"));
+        notes.iter().for_each(note);
     }
     let datasets: Vec<Dataset> = inputs.into_iter().map(|i| i.dataset).collect();
     let mut computation = args.units.apply(Computation::derived(&datasets, &outputs)?.laid_out(&layout)?)?;

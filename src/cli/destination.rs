@@ -5,7 +5,10 @@ use crate::{
     dataset::{Computation, Dataset, Layout, Why},
     error::{Class, Error, Result},
     formats::OutputFormat,
-    report::values::{self, Printed},
+    report::{
+        text,
+        values::{self, Printed},
+    },
     session::{Results, Session},
     source::VarMeta,
     store,
@@ -41,7 +44,7 @@ pub(super) fn write(
     note_left_out(computation, global);
     let note = |text: String| {
         if !global.quiet {
-            eprintln!("aosx: note: {text}");
+            text::note(text);
         }
     };
     for stale in store::clear_stale(path) {
@@ -70,7 +73,7 @@ fn note_left_out(computation: &Computation, global: &Global) {
             Why::LostDimension if global.verbose > 0 => "it has a reduced dimension",
             Why::LostDimension => continue,
         };
-        eprintln!("aosx: note: variable '{}': left out: {why}", left.path);
+        text::note(format!("variable '{}': left out: {why}", left.path));
     }
 }
 

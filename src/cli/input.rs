@@ -4,6 +4,7 @@ use super::Global;
 use crate::{
     dataset::{Broken, Combine, Dataset, Findings, Inexact, Many, Overlap, Selection, open_many},
     error::{Error, Result},
+    report::text::note,
 };
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
@@ -181,16 +182,16 @@ impl InputArgs {
 /// Says what was found while files were joined: what is left out and gaps, and differences where more is wanted.
 fn tell(findings: &Findings, global: &Global) {
     for skipped in &findings.skipped {
-        eprintln!("aosx: note: left out: {skipped}");
+        note(format!("left out: {skipped}"));
     }
     if global.quiet {
         return;
     }
-    for note in findings.lacking.iter().chain(&findings.converted) {
-        eprintln!("aosx: note: {note}");
+    for finding in findings.lacking.iter().chain(&findings.converted) {
+        note(finding);
     }
     for gap in &findings.gaps {
-        eprintln!("aosx: note: {gap}");
+        note(gap);
     }
     // Files of a month of many years overlap all.
     if let Some(overlap) = findings.overlaps.first() {
@@ -198,10 +199,10 @@ fn tell(findings: &Findings, global: &Global) {
             0 => String::new(),
             n => format!("; {n} more overlap"),
         };
-        eprintln!("aosx: note: {overlap}{more}");
+        note(format!("{overlap}{more}"));
     }
     for difference in findings.differences.iter().filter(|_| global.verbose > 0) {
-        eprintln!("aosx: note: {difference}");
+        note(difference);
     }
 }
 

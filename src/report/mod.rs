@@ -9,7 +9,7 @@ pub mod json;
 mod number;
 mod numpy;
 mod progress;
-mod text;
+pub mod text;
 pub mod values;
 
 pub use progress::Progress;

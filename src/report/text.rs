@@ -2,26 +2,12 @@
 
 use super::number;
 use crate::attrs::Value;
-use std::fmt::Write;
+pub use crate::error::escape;
+use std::fmt::Display;
 
-/// Text with control characters and those that turn the writing direction as escapes, so that a file cannot drive
-/// the terminal.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out
+/// Says something that is no error, on a line of its own.
+pub fn note(text: impl Display) {
+    eprintln!("aosx: note: {}", escape(&text.to_string()));
 }
 
 /// Escaped text of at most about `chars_max` characters; what was cut is said.

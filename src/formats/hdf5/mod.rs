@@ -58,16 +58,25 @@ const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 /// When the file cannot be read.
 pub fn is_hdf5(path: &Path) -> Result<bool> {
     let file = LocalFile::open(path)?;
-    let mut at = 0u64;
-    while at.saturating_add(8) <= file.len() {
+    for at in signatures_of(file.len()) {
         let mut head = [0; 8];
         file.read_at(at, &mut head, "signature")?;
         if head == SIGNATURE {
             return Ok(true);
         }
-        at = if at == 0 { 512 } else { at.saturating_mul(2) };
     }
     Ok(false)
+}
+
+/// Where a file of so many bytes may have its signature.
+fn signatures_of(bytes: u64) -> impl Iterator<Item = u64> {
+    let starts = std::iter::successors(Some(512u64), |at| at.checked_mul(2));
+    std::iter::once(0).chain(starts).take_while(move |at| at.saturating_add(8) <= bytes)
+}
+
+/// Where the signature is in a whole file.
+fn signature_in(bytes: &[u8]) -> Option<usize> {
+    signatures_of(bytes.len() as u64).map(|at| at as usize).find(|&at| bytes[at..].starts_with(&SIGNATURE))
 }
 
 /// Opens a file and reads what it holds.
@@ -83,7 +92,7 @@ pub fn open(path: &Path) -> Result<Arc<dyn Container>> {
 /// Opens a file whose values are read from `data`.
 fn open_over(data: LocalFile, path: &Path) -> Result<Arc<dyn Container>> {
     sync(|| {
-        let file = open_file(path)?;
+        let file = open_file(path).map_err(|e| in_parts(&data).or_else(|| cut_short(&e)).unwrap_or(e))?;
         let mut walk = Walk::new(data.len());
         let mut node = walk.root(&file)?;
         dims::resolve(&mut node, &mut walk);
@@ -131,8 +140,17 @@ fn open_file(path: &Path) -> Result<Id> {
         check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_WEAK), "file access")?;
         // A reader needs no lock, and some file systems have none.
         check(H5Pset_file_locking(access.get(), 0, 1), "file access")?;
-        Id::new(H5Fopen(name.as_ptr(), H5F_ACC_RDONLY, access.get()), "open").map_err(|e| cut_short(&e).unwrap_or(e))
+        Id::new(H5Fopen(name.as_ptr(), H5F_ACC_RDONLY, access.get()), "open")
     }
+}
+
+/// Says so where a file that cannot be opened is one of several that make one, as drivers for old file systems write them.
+fn in_parts(file: &LocalFile) -> Option<Error> {
+    let mut head = vec![0; file.len().min(4096) as usize];
+    file.read_at(0, &mut head, "superblock").ok()?;
+    let has = |driver: &[u8; 8]| head.windows(8).any(|bytes| bytes == driver);
+    (has(b"NCSAfami") || has(b"NCSAmult"))
+        .then(|| Error::unsupported("HDF5 in several files (h5repart or h5repack of HDF5 make one file of them)"))
 }
 
 /// What the library calls `truncated file: eof = 10, ..., stored_eof = 20`, as our own error.

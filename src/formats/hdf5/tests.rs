@@ -609,6 +609,27 @@ fn a_file_cut_short_is_said_to_be() {
 }
 
 #[test]
+fn one_file_in_several_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    sync(|| unsafe {
+        let access = H5Pcreate(*H5P_CLS_FILE_ACCESS);
+        hdf5_sys::h5p::H5Pset_fapl_family(access, 2048, 0);
+        let name = c_name(dir.path().join("part%d.h5").as_os_str().as_bytes());
+        let file = hdf5_sys::h5f::H5Fcreate(name.as_ptr(), hdf5_sys::h5f::H5F_ACC_TRUNC, 0, access);
+        let space = hdf5_sys::h5s::H5Screate_simple(1, [900].as_ptr(), std::ptr::null());
+        let set = hdf5_sys::h5d::H5Dcreate2(file, c"t".as_ptr(), *hdf5_sys::h5t::H5T_NATIVE_INT, space, 0, 0, 0);
+        check(hdf5_sys::h5d::H5Dwrite(set, *hdf5_sys::h5t::H5T_NATIVE_INT, 0, 0, 0, [7; 900].as_ptr().cast()), "")
+            .unwrap();
+        for id in [set, space, file, access] {
+            hdf5_sys::h5i::H5Idec_ref(id);
+        }
+    });
+    assert!(dir.path().join("part1.h5").exists());
+    let e = open(&dir.path().join("part0.h5")).err().unwrap();
+    assert!(matches!(e.problem(), Problem::Unsupported { .. }) && e.to_string().contains("in several files"), "{e}");
+}
+
+#[test]
 fn what_lies_behind_the_extent_is_overwritten() {
     let fill = Fill { extent: Shape(vec![3, 5]), unwritten: vec![0], beyond: vec![9] };
     let region = Region { start: vec![2, 4], shape: Shape(vec![2, 2]) };

@@ -194,7 +194,7 @@ impl Definer<'_> {
         // SAFETY: the name ends with NUL, `dims` has the announced length, `varid` outlives the call, the lock is held.
         let code =
             unsafe { nc::nc_def_var(ncid, name.as_ptr(), var.nc_type, dims.len() as c_int, dims.as_ptr(), &mut varid) };
-        check(code, || "define".into())?;
+        check(code, || format!("variable '{}'", var.meta.name()))?;
         if self.schema.format == OutputFormat::NetCdf4 {
             storage(ncid, varid, var)?;
         }
@@ -272,6 +272,11 @@ pub(super) fn check(code: c_int, what: impl FnOnce() -> String) -> Result<()> {
         code if code > 0 => Err(Error::io(what(), std::io::Error::from_raw_os_error(code))),
         nc::NC_EDIMSIZE | nc::NC_EVARSIZE => {
             Err(Error::usage(format!("{}: too large for 64-bit offsets; write with --format nc5", what())))
+        }
+        nc::NC_EBADNAME => {
+            let rule =
+                "names begin with a letter, a digit or '_', have no '/' and end with no space; Zarr takes others";
+            Err(Error::unsupported(format!("the name of {} in NetCDF ({rule})", what())))
         }
         code => {
             // SAFETY: netCDF gives a static text for every code; null is checked for.

@@ -255,7 +255,11 @@ fn what_netcdf_does_not_hold_is_refused_with_its_name() {
     refuse(NetCdf4, &one(var("v", DType::F32, &[("x", 3)])), &["length 2, not 3"]);
     let mut slash = var("v", DType::F32, &[]);
     slash.attrs.set("a/b", "c");
-    refuse(NetCdf4, &one(slash.clone()), &["'v'", "'a/b'"]);
+    refuse(NetCdf4, &one(slash.clone()), &["'v'", "the name of attribute 'a/b' in NetCDF", "is not supported"]);
+    refuse(NetCdf4, &one(var(".v", DType::F32, &[])), &["the name of variable '.v' in NetCDF"]);
+    let matlab = Group { groups: vec![Group { name: "#refs#".into(), ..Group::default() }], ..Group::default() };
+    refuse(NetCdf4, &matlab, &["the name of group '#refs#' in NetCDF"]);
+    refuse(NetCdf4, &root(vec![dim("#x", 2)], vec![]), &["the name of dimension '#x' of length 2 in NetCDF"]);
     refuse(NetCdf3, &one(slash), &["'v'", "'a/b'"]);
     refuse(NetCdf3, &root(vec![dim("x", 0), dim("y", 0)], vec![]), &["length 0"]);
     let large = root(

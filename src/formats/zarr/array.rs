@@ -202,15 +202,18 @@ fn integer(json: &Json) -> Option<i128> {
         .or_else(|| json.as_u64().map(i128::from))
         .or_else(|| json.as_f64().and_then(whole))
         .or_else(|| json.as_bool().map(i128::from))
+        // Java's libraries write them in quotes.
+        .or_else(|| json::string(json)?.parse().ok())
 }
 
-/// A number, `NaN`, `Infinity`, `-Infinity`, or the bits in hexadecimal (`0x7fc00000`).
+/// A number, also in quotes, `NaN`, `Infinity`, `-Infinity`, or the bits in hexadecimal (`0x7fc00000`).
 fn float(json: &Json, dtype: DType) -> Option<Value> {
     let x = match json::string(json) {
         Some("NaN" | "nan") => f64::NAN,
         Some("Infinity" | "inf") => f64::INFINITY,
         Some("-Infinity" | "-inf") => f64::NEG_INFINITY,
-        Some(text) => return bits(text, dtype),
+        Some(text) if text.starts_with("0x") => return bits(text, dtype),
+        Some(text) => text.parse().ok()?,
         None => json.as_f64().or_else(|| json.as_bool().map(|b| f64::from(u8::from(b))))?,
     };
     of_float(x, dtype)
@@ -296,12 +299,16 @@ mod tests {
         assert_eq!(ok(json!(1e20), DType::F32), Value::F32(vec![1e20]));
         assert!(matches!(ok(json!("0x7fc00000"), DType::F32), Value::F32(v) if v[0].is_nan()));
         assert!(matches!(ok(json!("NaN"), DType::F16), Value::F32(v) if v[0].is_nan()));
+        assert_eq!(ok(json!("0"), DType::U8), Value::U8(vec![0]));
+        assert_eq!(ok(json!("-9999.5"), DType::F64), Value::F64(vec![-9999.5]));
         assert_eq!(number(&Json::Null, DType::I32).unwrap(), None);
         for (j, d) in [
             (json!(300), DType::U8),
             (json!(-1), DType::U32),
             (json!(1.5), DType::I32),
             (json!("x"), DType::F32),
+            (json!("256"), DType::U8),
+            (json!("1.5"), DType::I16),
             (json!("NaN"), DType::I16),
             (json!(1e300), DType::F32),
             (json!("0x7fc0"), DType::F32),

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     codec::Codec,
-    dtype::ByteOrder,
+    dtype::{ByteOrder, DType},
     error::{Error, Result},
     shape::Shape,
     source::CodecMeta,
@@ -25,8 +25,9 @@ enum Known {
     Unknown,
 }
 
-/// A byte codec (or one without work when reading) by its numcodecs or Zarr name.
-fn known(name: &str, config: &Json, element: Option<usize>) -> Known {
+/// A codec by its numcodecs or Zarr name. What it is given has elements of so many bytes, and where they are numbers, of
+/// this type.
+fn known(name: &str, config: &Json, element: Option<usize>, given: Option<DType>) -> Known {
     let int = |key: &str| config.get(key).and_then(Json::as_i64);
     let level = |or: i64, max: i64| int("level").unwrap_or(or).clamp(0, max) as u8;
     let location = |or: &str| config.get("location").and_then(Json::as_str).unwrap_or(or).to_string();
@@ -48,7 +49,7 @@ fn known(name: &str, config: &Json, element: Option<usize>) -> Known {
         "adler32" if location("start") == "start" => Codec::Adler32,
         "bitround" => return Known::Nothing,
         "quantize" if same_type(config) => return Known::Nothing,
-        _ => return Filter::of(name, config).map_or(Known::Unknown, Known::Filter),
+        _ => return Filter::of(name, config, given).map_or(Known::Unknown, Known::Filter),
     };
     Known::Codec(codec)
 }
@@ -109,7 +110,7 @@ pub(super) fn of_v2(document: &Json, form: &ElementForm, rank: usize, shown: &mu
         if k == 0 && name == STRINGS && *form == ElementForm::Text {
             continue;
         }
-        match known(name, config, form.bytes()) {
+        match known(name, config, form.bytes(), None) {
             Known::Codec(codec) => codecs.push(codec),
             Known::Nothing => {}
             Known::Filter(filter) if codecs.is_empty() => changes.push(filter),
@@ -173,7 +174,7 @@ fn of_texts(list: &[Json], rank: usize) -> Chain {
     };
     let (mut codecs, mut unknown) = (Vec::new(), Vec::new());
     for codec in rest {
-        match known(name_of(codec), config_of(codec), None) {
+        match known(name_of(codec), config_of(codec), None, None) {
             Known::Codec(codec) => codecs.push(codec),
             _ => unknown.push(name_of(codec)),
         }
@@ -191,10 +192,11 @@ fn coding(list: &[Json], form: &mut ElementForm, rank: usize) -> Result<std::res
     let mut changes = Vec::new();
     let mut unknown = Vec::new();
     let mut to_bytes = false;
+    let mut given = if let ElementForm::Number(dtype, _) = form { Some(*dtype) } else { None };
     for codec in list {
         let (name, config) = (name_of(codec), config_of(codec));
         match name {
-            "transpose" if !to_bytes => axes = transposed(&axes, config.get("order"))?,
+            "transpose" if !to_bytes && changes.is_empty() => axes = transposed(&axes, config.get("order"))?,
             "bytes" | "endian" if !to_bytes => {
                 to_bytes = true;
                 form.set_order(match config.get("endian").and_then(Json::as_str) {
@@ -203,10 +205,14 @@ fn coding(list: &[Json], form: &mut ElementForm, rank: usize) -> Result<std::res
                     Some(other) => return Err(Error::corrupt("bytes codec", format!("endian '{other}'"))),
                 });
             }
-            _ => match known(name, config, form.bytes()) {
-                Known::Codec(codec) if to_bytes => codecs.push(codec),
+            _ => match known(name, config, form.bytes(), given) {
+                // numcodecs' packs before there are bytes, and makes numbers of one byte, which stay as they are.
+                Known::Codec(codec) if to_bytes || name == "numcodecs.packbits" => codecs.push(codec),
                 Known::Nothing => {}
-                Known::Filter(filter) if !to_bytes => changes.push(filter),
+                Known::Filter(filter) if !to_bytes => {
+                    given = Some(filter.encoded);
+                    changes.push(filter);
+                }
                 _ => unknown.push(name),
             },
         }
@@ -214,9 +220,8 @@ fn coding(list: &[Json], form: &mut ElementForm, rank: usize) -> Result<std::res
     if !unknown.is_empty() || !to_bytes {
         return Ok(Err(unknown.join(", ")));
     }
-    let transposed = axes.iter().enumerate().any(|(k, axis)| k != *axis);
-    if !changes.is_empty() && (transposed || !fits(&changes, form)) {
-        return Ok(Err("filters of numbers behind a transpose".into()));
+    if !fits(&changes, form) {
+        return Ok(Err("filters of numbers of other types".into()));
     }
     for change in &mut changes {
         change.order = form.order();
@@ -280,7 +285,6 @@ fn of_shard(config: &Json, form: &mut ElementForm, shard: &Shape, shown: &mut Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dtype::DType;
     use serde_json::json;
 
     fn form() -> ElementForm {
@@ -304,12 +308,34 @@ mod tests {
     }
 
     #[test]
+    fn filters_of_numbers_follow_a_transpose_and_not_the_other_way() {
+        let transpose = json!({"name": "transpose", "configuration": {"order": [1, 0, 2]}});
+        let delta = json!({"name": "numcodecs.delta", "configuration": {"dtype": "float32"}});
+        let bytes = json!({"name": "bytes", "configuration": {"endian": "big"}});
+        let of =
+            |list: [&Json; 3]| of_v3(&list.map(Json::clone), &mut form(), &vec![2, 3, 4].into(), &mut vec![]).unwrap();
+        let Chain::Chunk(coding) = of([&transpose, &delta, &bytes]) else { panic!() };
+        assert_eq!((coding.axes, coding.filters.len()), (vec![1, 0, 2], 1));
+        assert_eq!(coding.filters[0].order, ByteOrder::Big);
+        assert!(matches!(of([&delta, &transpose, &bytes]), Chain::Foreign(_)));
+    }
+
+    #[test]
     fn only_truth_values_are_packed() {
         let document = json!({"filters": [{"id": "packbits"}], "compressor": {"id": "zlib", "level": 1}});
         let of = |dtype| of_v2(&document, &ElementForm::Number(dtype, ByteOrder::NATIVE), 1, &mut vec![]);
         let Chain::Chunk(coding) = of(DType::Bool) else { panic!("{:?}", of(DType::Bool)) };
         assert_eq!(coding.codecs, [Codec::PackBits, Codec::Deflate { level: 1 }]);
         assert_eq!(of(DType::I16), Chain::Foreign("packbits".into()));
+        // In version 3 it is a filter; what is called like it alone is another codec.
+        let of = |name: &str| {
+            let list = [json!({"name": name}), json!({"name": "bytes"}), json!({"name": "gzip"})];
+            let mut form = ElementForm::Number(DType::Bool, ByteOrder::NATIVE);
+            of_v3(&list, &mut form, &vec![9].into(), &mut vec![]).unwrap()
+        };
+        let Chain::Chunk(coding) = of("numcodecs.packbits") else { panic!("{:?}", of("numcodecs.packbits")) };
+        assert_eq!(coding.codecs, [Codec::PackBits, Codec::Gzip { level: 1 }]);
+        assert!(matches!(of("packbits"), Chain::Foreign(_)));
     }
 
     #[test]

@@ -31,8 +31,9 @@ enum Number {
 }
 
 impl Filter {
-    /// The filter of a numcodecs name, `None` where it is none of these.
-    pub(super) fn of(name: &str, config: &Json) -> Option<Filter> {
+    /// The filter of a numcodecs name, `None` where it is none of these. `given` is the type of what comes in, where a store
+    /// may leave it out.
+    pub(super) fn of(name: &str, config: &Json, given: Option<DType>) -> Option<Filter> {
         let real = |key: &str, or: f64| config.get(key).map_or(Some(or), Json::as_f64);
         let (decoded, encoded, step) = match name.trim_start_matches("numcodecs.") {
             "delta" => ("dtype", "astype", Step::Delta),
@@ -42,12 +43,17 @@ impl Filter {
             "astype" => ("decode_dtype", "encode_dtype", Step::Cast),
             _ => return None,
         };
-        let number = |json: &Json| match v2::element(json, None) {
-            Ok(ElementForm::Number(dtype, order)) => Some((dtype, order)),
-            _ => None,
+        // Version 3 names types as it does elsewhere: `int32`.
+        let number = |json: &Json| match DType::ALL.into_iter().find(|d| json.as_str() == Some(d.name())) {
+            Some(dtype) => Some((dtype, ByteOrder::NATIVE)),
+            None => match v2::element(json, None) {
+                Ok(ElementForm::Number(dtype, order)) => Some((dtype, order)),
+                _ => None,
+            },
         };
-        let decoded = number(config.get(decoded)?)?;
-        let encoded = config.get(encoded).filter(|t| !t.is_null()).map_or(Some(decoded), number)?;
+        let said = |key: &str| config.get(key).filter(|t| !t.is_null());
+        let decoded = said(decoded).map_or(given.map(|dtype| (dtype, ByteOrder::NATIVE)), number)?;
+        let encoded = said(encoded).map_or(Some(decoded), number)?;
         Some(Filter { decoded: decoded.0, encoded: encoded.0, order: encoded.1, step })
     }
 
@@ -163,29 +169,35 @@ mod tests {
 
     #[test]
     fn differences_are_summed_and_wrap() {
-        let filter = Filter::of("delta", &json!({"id": "delta", "dtype": ">i2", "astype": "|i1"})).unwrap();
+        let of = |name: &str, config: Json| Filter::of(name, &config, None);
+        let filter = of("delta", json!({"id": "delta", "dtype": ">i2", "astype": "|i1"})).unwrap();
         assert_eq!((filter.encoded, filter.decoded), (DType::I8, DType::I16));
         let mut out = [0; 8];
         undo(&[filter], &[100, 100, 0xff, 1], DType::I16, ByteOrder::Big, &mut out).unwrap();
         assert_eq!(out, [0, 100, 0, 200, 0, 199, 0, 200]);
-        let filter = Filter::of("numcodecs.delta", &json!({"dtype": "|u1"})).unwrap();
+        let filter = of("numcodecs.delta", json!({"dtype": "|u1"})).unwrap();
         let mut out = [0; 3];
         undo(std::slice::from_ref(&filter), &[200, 100, 1], DType::U8, ByteOrder::Little, &mut out).unwrap();
         assert_eq!(out, [200, 44, 45]);
         assert!(undo(&[filter], &[1, 2], DType::U8, ByteOrder::Little, &mut out).is_err());
+        // As version 3 names types, or leaves them out.
+        let filter = of("numcodecs.delta", json!({"dtype": "int16", "astype": "int8"})).unwrap();
+        assert_eq!((filter.decoded, filter.encoded), (DType::I16, DType::I8));
+        let filter = Filter::of("numcodecs.delta", &json!({}), Some(DType::F32)).unwrap();
+        assert_eq!((filter.decoded, filter.encoded), (DType::F32, DType::F32));
     }
 
     #[test]
     fn chains_have_to_fit() {
+        let of = |name: &str, config: Json| Filter::of(name, &config, None);
         let scale = json!({"id": "fixedscaleoffset", "dtype": "<f4", "astype": "|u1", "scale": 4, "offset": -10});
-        let filters =
-            [Filter::of("fixedscaleoffset", &scale).unwrap(), Filter::of("delta", &json!({"dtype": "|u1"})).unwrap()];
+        let filters = [of("fixedscaleoffset", scale).unwrap(), of("delta", json!({"dtype": "|u1"})).unwrap()];
         assert!(fit(&filters, DType::F32) && !fit(&filters, DType::F64) && !fit(&filters[1..], DType::F32));
         let mut out = [0; 8];
         undo(&filters, &[4, 4], DType::F32, ByteOrder::Little, &mut out).unwrap();
         assert_eq!(bytemuck::pod_collect_to_vec::<u8, f32>(&out), [-9.0, -8.0]);
-        assert_eq!(Filter::of("delta", &json!({"dtype": "<U4"})), None);
-        assert_eq!(Filter::of("delta", &json!({})), None);
-        assert_eq!(Filter::of("packbits", &json!({})), None);
+        assert_eq!(of("delta", json!({"dtype": "<U4"})), None);
+        assert_eq!(of("delta", json!({})), None);
+        assert_eq!(of("packbits", json!({})), None);
     }
 }

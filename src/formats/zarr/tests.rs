@@ -199,8 +199,16 @@ fn hostile_metadata_is_an_error() {
     }
     let escape = json!({"zarr_format": 3, "node_type": "group", "attributes": {},
         "consolidated_metadata": {"metadata": {"a/../../b": {"node_type": "group"}}}});
-    fs::write(dir.path().join("zarr.json"), escape.to_string()).unwrap();
-    assert!(open(dir.path()).is_err());
+    let of_root = |document: serde_json::Value| {
+        fs::write(dir.path().join("zarr.json"), document.to_string()).unwrap();
+        open(dir.path()).map(|_| ()).unwrap_err()
+    };
+    of_root(escape);
+    let draft = of_root(json!({"zarr_format": "https://purl.org/zarr/spec/protocol/core/3.0", "extensions": []}));
+    assert_eq!(draft.class(), crate::error::Class::Unsupported, "{draft}");
+    assert!(draft.to_string().contains("core/3.0") && !draft.to_string().contains("variable"), "{draft}");
+    let e = of_root(json!({"zarr_format": 3})).to_string();
+    assert!(e.contains("it has no node_type") && !e.contains("variable"), "{e}");
 }
 
 #[test]

@@ -81,8 +81,13 @@ fn checked(path: &str) -> Result<&str> {
     Ok(path)
 }
 
+/// An error of the node at a path. The root has no name.
+fn at_node(e: Error, path: &str) -> Error {
+    if path.is_empty() { e } else { e.in_variable(path) }
+}
+
 fn array(path: &str, meta: Result<ArrayMeta>) -> Result<Node> {
-    let meta = meta.map_err(|e| e.in_variable(path))?;
+    let meta = meta.map_err(|e| at_node(e, path))?;
     Ok(Node { path: path.into(), content: Content::Array(Box::new(meta)) })
 }
 
@@ -91,10 +96,15 @@ fn group(path: &str, attributes: &Json) -> Node {
 }
 
 fn node_v3(path: &str, document: &Json) -> Result<Node> {
+    if let Some(version) = document.get("zarr_format").filter(|version| **version != 3) {
+        // Drafts of version 3 have an address here, and other documents than this.
+        return Err(at_node(Error::unsupported(format!("Zarr version {version} in zarr.json")), path));
+    }
     match document.get("node_type").and_then(Json::as_str) {
         Some("array") => array(path, v3::array(document)),
         Some("group") => Ok(group(path, document.get("attributes").unwrap_or(&Json::Null))),
-        other => Err(Error::corrupt("zarr.json", format!("node_type {other:?}")).in_variable(path)),
+        Some(other) => Err(at_node(Error::corrupt("zarr.json", format!("node_type '{other}'")), path)),
+        None => Err(at_node(Error::corrupt("zarr.json", "it has no node_type"), path)),
     }
 }
 
