@@ -147,31 +147,6 @@ fn a_reduction_says_so_in_cell_methods() {
     assert!(!header.contains("float time("), "nothing has times any more: {header}");
 }
 
-/// Values meet by position; where their places are others, that is said.
-#[test]
-fn coordinates_that_differ_are_told() {
-    let dir = folder();
-    let run = |args: &[&str]| {
-        let output = Command::cargo_bin("aosx").unwrap().args(args).current_dir(dir.path()).output().unwrap();
-        assert!(output.status.success(), "{args:?}");
-        String::from_utf8(output.stderr).unwrap()
-    };
-    run(&["select", "air.nc", "--isel", "lat=::-1", "-o", "flipped.nc"]);
-    run(&["select", "air.nc", "--isel", "time=0:20", "-o", "early.nc"]);
-    run(&["select", "air.nc", "--isel", "time=20:40", "-o", "late.nc"]);
-    let flipped = ["calc", "d = air.air - flipped.air", "air.nc", "flipped.nc", "-o", "d.nc"];
-    let note = "'lat' of flipped.nc has 50 where air.nc has 75; values meet by position";
-    assert_eq!(run(&flipped), format!("aosx: note: {note}\n"));
-    assert_eq!(run(&[&["--quiet"], &flipped[..]].concat()), "");
-    // Times are often of other years, and what goes by labels meets nothing by position.
-    let others = "d = late.air - early.air; a = late.air - clim(early.air, time.hour)";
-    assert_eq!(run(&["calc", others, "late.nc", "early.nc", "-o", "d.nc"]), "");
-    // But days of other calendars are others.
-    run(&["calc", "air = air; time = time; time.calendar = '360_day'", "early.nc", "-o", "model.nc"]);
-    let note = run(&["calc", "d = early.air - model.air", "early.nc", "model.nc", "-o", "d.nc"]);
-    assert!(note.contains("'time' of model.nc is of the calendar 360_day, and standard in early.nc"), "{note}");
-}
-
 /// Coordinates of one place are those of what they are of.
 #[test]
 fn places_that_differ_have_names_of_their_own() {

@@ -3,7 +3,8 @@
 use super::{
     Computation, Dataset, Grouping, LeftOut, Text, TextFrom, Wanted, Why,
     grouped::{GroupCoordinates, is_beside},
-    grouping::{Key, Labels},
+    grouping::{self, Key},
+    meeting::{Labels, Meeting},
     merged, output,
     reduced::dimension,
     scope,
@@ -129,7 +130,7 @@ struct Named {
     /// What was taken of it.
     taken: Vec<Taken>,
     /// What its positions are called, where they are groups.
-    labels: Option<Labels>,
+    labels: Option<grouping::Labels>,
     /// What its coordinate was in the inputs.
     coordinate: Option<Used>,
     to: String,
@@ -169,7 +170,7 @@ impl<'a> Builder<'a> {
         len: u64,
         taken: &[(String, Taken)],
         used: &[Used],
-        labels: Option<&Labels>,
+        labels: Option<&grouping::Labels>,
     ) -> Dimension {
         let taken: Vec<Taken> = of_dim(taken, from).cloned().collect();
         let unlimited = taken.is_empty() && used.iter().any(|u| self.is_unlimited(u, from, len));
@@ -381,6 +382,27 @@ impl<'a> Builder<'a> {
             })
     }
 
+    /// What puts a variable's dimensions in the order of those that an output has, which are of the first input.
+    fn turned(&self, v: &VarMeta, used: &Used, output: &Derived) -> Result<Vec<(String, Taken)>> {
+        let mut out = Vec::new();
+        for dim in &v.dims {
+            let first = output.from.iter().find_map(|u| self.coordinate(u, dim));
+            let Some(first) = first.filter(|first| first.input != used.input) else { continue };
+            let Some(own) = self.inputs[used.input].coordinate(v.group(), dim) else { continue };
+            let had = self.meta(&first)?;
+            if had.shape != own.shape {
+                continue;
+            }
+            let (a, b) = (Labels::of(&self.inputs[first.input], had)?, Labels::of(&self.inputs[used.input], own)?);
+            if let (Some(a), Some(b)) = (a, b)
+                && let Meeting::Turned(order) = a.meet(&b)
+            {
+                out.push((dim.clone(), Taken::Positions(order.positions.iter().map(|&at| at as i64).collect())));
+            }
+        }
+        Ok(out)
+    }
+
     /// Whether what was carried is what a part of a variable would be.
     fn says(&self, c: &Carried, v: &VarMeta, used: &Used, taken: &[(String, Taken)]) -> bool {
         let is_small = v.shape.elements().is_ok_and(|n| n <= COMPARED_MAX);
@@ -389,7 +411,10 @@ impl<'a> Builder<'a> {
 
     /// Puts what was taken of a variable into the output, unless that is there; the name that it has, if it is.
     fn carry(&mut self, v: &VarMeta, used: &Used, output: &Derived) -> Result<Option<String>> {
-        let taken: Vec<(String, Taken)> = output.taken.iter().filter(|(d, _)| v.dims.contains(d)).cloned().collect();
+        let own: Vec<(String, Taken)> = output.taken.iter().filter(|(d, _)| v.dims.contains(d)).cloned().collect();
+        let turned = self.turned(v, used, output)?;
+        let from = if turned.is_empty() { std::slice::from_ref(used) } else { &output.from };
+        let taken: Vec<(String, Taken)> = turned.into_iter().chain(own.iter().cloned()).collect();
         if let Some(known) = self.carried.iter().find(|c| c.used == *used && c.taken == taken) {
             return Ok(Some(known.to.clone()));
         }
@@ -407,9 +432,8 @@ impl<'a> Builder<'a> {
             Some(array) => (array.shape().clone(), names(array)),
             None => (v.shape.clone(), v.dims.clone()),
         };
-        let dims: Vec<Dimension> = (0..dims_left.len())
-            .map(|k| self.dim(&dims_left[k], lengths[k], &taken, std::slice::from_ref(used), None))
-            .collect();
+        let dims: Vec<Dimension> =
+            (0..dims_left.len()).map(|k| self.dim(&dims_left[k], lengths[k], &own, from, None)).collect();
         // A coordinate is called like its dimension, whatever that is called here.
         let is_coordinate = v.dims.len() == 1 && v.dims[0] == v.name();
         let to = match dims.first() {

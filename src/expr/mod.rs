@@ -39,6 +39,7 @@ mod groups;
 mod known;
 mod lexer;
 mod linear;
+mod meeting;
 mod order;
 mod parser;
 mod print;
@@ -55,7 +56,7 @@ pub use ast::{
     Arg, BinaryOp, CompareOp, Expr, ExprKind, Ident, IndexItem, IndexKind, Literal, Number, Program, Span, Statement,
     UnaryOp,
 };
-pub use bind::{Input, bind};
+pub use bind::{Input, Meaning, bind};
 pub use diagnostic::Diagnostic;
 pub use lexer::LENGTH_MAX;
 pub use parser::{DEPTH_MAX, parse};

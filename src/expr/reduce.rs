@@ -107,7 +107,8 @@ impl Binder<'_> {
     /// What an expression is worth, as weights.
     fn weights_of_expression(&mut self, expr: &Expr, x: &Quantity) -> Bound<Found> {
         let weights = self.array(expr)?;
-        let weights = brought_back(&weights, x, expr.span)?.unwrap_or(weights);
+        let [_, weights] = self.places.together([x, &weights])?;
+        let weights = brought_back(&weights, x, &self.places, expr.span)?.unwrap_or(weights);
         let (rank, own) = (x.array.ndim(), weights.array.ndim());
         let axes = match weights.array.dims() {
             _ if own == 0 => Vec::new(),

@@ -84,6 +84,7 @@ impl Binder<'_> {
     /// Two arrays, broadcast together: correlation, covariance, regression.
     fn relation(&mut self, call: &Call) -> Bound<Quantity> {
         let (x, y) = (self.array(call.required("x")?)?, self.array(call.required("y")?)?);
+        let [x, y] = self.places.together([&x, &y])?;
         let both = LazyArray::broadcast_arrays(&[x.array.clone(), y.array.clone()]).at(call.span)?;
         let Some(shape) = both.into_iter().next() else { return wrong(call.span, "two arrays are needed") };
         let mut together = Quantity::of(shape, Kept::Links, &[&x, &y]);
