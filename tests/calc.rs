@@ -181,6 +181,44 @@ fn places_that_differ_have_names_of_their_own() {
     assert_eq!(out.numbers("lat_1").unwrap(), open("flipped.nc").numbers("lat").unwrap());
 }
 
+/// The times that groups cover are there for each output, beside those of bins and of the input.
+#[test]
+fn groups_of_several_outputs_have_times_of_their_own() {
+    let dir = folder();
+    let program = "c = clim(air, time.hour); s = std(air, time, by=time.hour); d = mean(air, time, every='1d'); \
+                   e = mean(air, time, by=time.dayofyear)";
+    for (before, behind, bins, beside) in [
+        ("", "", "time", ["time_1", "time_2"]),
+        ("a = air; ", "", "time_1", ["time_2", "time_3"]),
+        ("", "; a = air", "time", ["time_2", "time_3"]),
+    ] {
+        let more = format!("{before}{behind}");
+        calc(dir.path(), &[&format!("{before}{program}{behind}"), "air.nc", "-o", "out.nc"]);
+        let out = aosx::dataset::Dataset::open(dir.path().join("out.nc")).unwrap();
+        let var = |name: &str| out.root().var(name).unwrap_or_else(|| panic!("no {name}")).clone();
+        assert_eq!(var("d").dims[0], bins);
+        assert_eq!((var(bins).dims, var(bins).shape), (vec![bins.to_string()], [31][..].into()));
+        assert!(var(&format!("{bins}_bnds")).dims == [bins, "bnds"]);
+        let mut bounds = Vec::new();
+        for (output, key, time) in [("c", "hour", beside[0]), ("s", "hour", beside[0]), ("e", "dayofyear", beside[1])] {
+            assert_eq!(var(output).attrs.text("coordinates"), Some(time), "{output}{more}");
+            assert_eq!(var(time).dims, [key], "{output}{more}");
+            let climatology = var(time).attrs.text("climatology").unwrap().to_string();
+            assert_eq!(var(&climatology).dims, [key, "bnds"]);
+            bounds.push(climatology);
+        }
+        assert!(bounds[0] == bounds[1] && bounds[1] != bounds[2], "{bounds:?}");
+    }
+    // Where the input's times have bounds too.
+    calc(dir.path(), &["air = mean(air, time, every='1d')", "air.nc", "-o", "days.nc"]);
+    calc(dir.path(), &["d = mean(air, time, every='5d'); a = air", "days.nc", "-o", "out.nc"]);
+    let out = aosx::dataset::Dataset::open(dir.path().join("out.nc")).unwrap();
+    for (time, n) in [("time", 7), ("time_1", 31)] {
+        let bounds = out.root().var(time).unwrap().attrs.text("bounds").unwrap();
+        assert_eq!(out.root().var(bounds).unwrap().shape, [n, 2][..].into());
+    }
+}
+
 #[test]
 fn windows_and_running_sums_go_along_time() {
     let dir = folder();

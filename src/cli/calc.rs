@@ -26,7 +26,7 @@ pub struct CalcArgs {
     #[arg(required_unless_present = "functions")]
     pub program: Option<String>,
     /// NetCDF, HDF5 or Zarr files. The variables of a single one are called by their names, those of several by
-    /// a.t, where a is the file's name without its ending
+    /// a.t, where a is the file's name without its ending; they meet by their labels
     pub files: Vec<PathBuf>,
     /// One more file, by a name of your own
     #[arg(long = "in", value_name = "NAME=FILE")]

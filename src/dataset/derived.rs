@@ -3,7 +3,7 @@
 use super::{
     Computation, Dataset, Grouping, LeftOut, Text, TextFrom, Wanted, Why,
     grouped::{GroupCoordinates, is_beside},
-    grouping::{self, Key},
+    grouping::{self, Key, TimeCells},
     meeting::{Labels, Meeting},
     merged, output,
     reduced::dimension,
@@ -102,7 +102,8 @@ impl Computation {
             return Err(Error::usage("outputs need names of their own, and there is at least one"));
         }
         let links = vec![Vec::new(); outputs.len()];
-        let mut builder = Builder { inputs, results, dims: Vec::new(), carried: Vec::new(), links, done };
+        let (dims, carried, times) = (Vec::new(), Vec::new(), Vec::new());
+        let mut builder = Builder { inputs, results, dims, carried, times, links, done };
         for output in outputs {
             builder.result(output).map_err(|e| e.in_variable(&output.name))?;
         }
@@ -110,8 +111,12 @@ impl Computation {
             builder.carry_along(n, output)?;
         }
         builder.link(outputs);
+        // What has a dimension of its own comes before the times beside groups, which are called otherwise where it has their name.
         for output in outputs {
             builder.name_groups(output)?;
+        }
+        for output in outputs {
+            builder.name_times(output)?;
         }
         Ok(builder.done)
     }
@@ -150,6 +155,8 @@ struct Builder<'a> {
     results: BTreeSet<&'a str>,
     dims: Vec<Named>,
     carried: Vec<Carried>,
+    /// The times beside groups, the dimensions that these are, and what they are called.
+    times: Vec<(TimeCells, Vec<String>, String)>,
     /// What describes each output, and what it is called there.
     links: Vec<Vec<(Used, String)>>,
     done: Computation,
@@ -494,11 +501,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds the coordinates of an output's groups.
-    fn name_groups(&mut self, output: &Derived) -> Result<()> {
-        let lengths = output.array.shape();
-        let present = names(&output.array);
-        for of in &output.groups {
+    /// The groups of an output that are all there, by the names that their dimensions have in it.
+    fn groups_left(&self, output: &Derived) -> Vec<(usize, Grouping)> {
+        let (lengths, present) = (output.array.shape(), names(&output.array));
+        let left = |of: &OfGroups| {
             let mut grouping = (*of.grouping).clone();
             let all = grouping.keys.len();
             grouping.keys.retain(|key| {
@@ -517,15 +523,48 @@ impl<'a> Builder<'a> {
                     cells.coordinate = key.name.clone();
                 }
             }
-            let root = self.inputs[of.input].root();
+            (of.input, grouping)
+        };
+        output.groups.iter().map(left).collect()
+    }
+
+    /// Adds the coordinates of an output's groups.
+    fn name_groups(&mut self, output: &Derived) -> Result<()> {
+        for (input, mut grouping) in self.groups_left(output) {
+            grouping.cells = grouping.cells.take().filter(|cells| !is_beside(cells, &grouping));
+            let root = self.inputs[input].root();
             GroupCoordinates { root, done: &mut self.done }.declare(&grouping, &Some(String::new()))?;
-            let Some(cells) = grouping.cells.as_ref().filter(|_| !is_time) else { continue };
-            let dims: Vec<&String> = grouping.keys.iter().map(|key| &key.name).collect();
-            let is_there = self.done.schema.var(&cells.coordinate).is_some_and(|v| v.dims.iter().eq(dims));
-            if let Some(var) = super::adapted::var_mut(&mut self.done.schema, &output.name).filter(|_| is_there) {
+        }
+        Ok(())
+    }
+
+    /// Adds the times that an output's groups cover, where these are no dimension of their own.
+    fn name_times(&mut self, output: &Derived) -> Result<()> {
+        for (input, mut grouping) in self.groups_left(output) {
+            let Some(mut cells) = grouping.cells.take().filter(|cells| is_beside(cells, &grouping)) else { continue };
+            let dims: Vec<String> = grouping.keys.iter().map(|key| key.name.clone()).collect();
+            let known = self.times.iter().find(|(had, along, _)| *had == cells && *along == dims);
+            let name = match known.map(|(.., name)| name.clone()) {
+                Some(name) => name,
+                None => {
+                    let is_free = |name: &String| {
+                        self.done.schema.var(name).is_none() && self.dims.iter().all(|dim| dim.to != *name)
+                    };
+                    let others = (1..).map(|n| format!("{}_{n}", cells.coordinate));
+                    let name =
+                        std::iter::once(cells.coordinate.clone()).chain(others).find(is_free).unwrap_or_default();
+                    self.times.push((cells.clone(), dims, name.clone()));
+                    cells.coordinate = name.clone();
+                    grouping.cells = Some(cells);
+                    let root = self.inputs[input].root();
+                    GroupCoordinates { root, done: &mut self.done }.declare(&grouping, &Some(String::new()))?;
+                    name
+                }
+            };
+            if let Some(var) = super::adapted::var_mut(&mut self.done.schema, &output.name) {
                 let mut listed = references::named(&var.attrs, "coordinates");
-                if !listed.contains(&cells.coordinate) {
-                    listed.push(cells.coordinate.clone());
+                if !listed.contains(&name) {
+                    listed.push(name);
                     var.attrs.set("coordinates", listed.join(" "));
                 }
             }

@@ -21,11 +21,14 @@ const CIRCLE: f64 = 360.0;
 /// What is nearer than this part of a label, and than a hundredth of a step, is the same but for how it was written.
 const SLACK: f64 = 1e-5;
 
+/// What 32 bits round by.
+const SINGLE: f64 = f32::EPSILON as f64;
+
 /// The labels along a dimension.
 #[derive(Debug, Clone)]
 pub(crate) enum Labels {
-    /// Numbers; `unit` is what they are in, `slack` how far their type rounds, `circle` whether they are longitudes.
-    Numbers { values: Vec<f64>, unit: Option<Unit>, slack: f64, circle: bool },
+    /// Numbers; `unit` is what they are in, `precision` by which part their type rounds, `circle` whether they are longitudes.
+    Numbers { values: Vec<f64>, unit: Option<Unit>, precision: f64, circle: bool },
     /// Dates.
     Times { instants: Vec<Option<Instant>>, calendar: Calendar },
     /// Words.
@@ -108,19 +111,23 @@ impl Labels {
             let instants = values.iter().map(|&x| units.decode(x)).collect::<Result<Vec<_>>>();
             return Ok(instants.ok().map(|instants| Labels::Times { instants, calendar: units.calendar() }));
         }
-        let largest = values.iter().map(|x| x.abs()).filter(|x| x.is_finite()).fold(0.0, f64::max);
-        let slack = match stored {
-            DType::F32 => largest * f64::from(f32::EPSILON),
-            DType::F64 => largest * 1e-12,
+        let is_called_time = attrs.text("axis") == Some("T")
+            || [attrs.text("standard_name"), Some(coordinate.name())].contains(&Some("time"));
+        if is_called_time {
+            return Ok(None);
+        }
+        let precision = match stored {
+            DType::F32 => SINGLE,
+            DType::F64 => 1e-12,
             _ => 0.0,
         };
         let circle = is_longitude(coordinate.name(), attrs);
-        Ok(Some(Labels::Numbers { values, unit: measure::of(attrs), slack, circle }))
+        Ok(Some(Labels::Numbers { values, unit: measure::of(attrs), precision, circle }))
     }
 
     /// Those of groups.
     pub fn of_groups(labels: &grouping::Labels) -> Labels {
-        let numbers = |values| Labels::Numbers { values, unit: None, slack: 0.0, circle: false };
+        let numbers = |values| Labels::Numbers { values, unit: None, precision: 0.0, circle: false };
         match labels {
             grouping::Labels::Integers(all) => numbers(all.iter().map(|&n| n as f64).collect()),
             grouping::Labels::Numbers(all) => numbers(all.clone()),
@@ -134,9 +141,9 @@ impl Labels {
             positions.iter().filter_map(|&at| all.get(at as usize).cloned()).collect()
         }
         match self {
-            Labels::Numbers { values, unit, slack, circle } => {
+            Labels::Numbers { values, unit, precision, circle } => {
                 let values = picked(values, positions);
-                Labels::Numbers { values, unit: unit.clone(), slack: *slack, circle: *circle }
+                Labels::Numbers { values, unit: unit.clone(), precision: *precision, circle: *circle }
             }
             Labels::Times { instants, calendar } => {
                 Labels::Times { instants: picked(instants, positions), calendar: *calendar }
@@ -156,7 +163,10 @@ impl Labels {
 
     fn text(&self, at: usize) -> String {
         let text = match self {
-            Labels::Numbers { values, .. } => values.get(at).map(f64::to_string),
+            Labels::Numbers { values, precision, .. } => {
+                let shown = |x: &f64| if *precision == SINGLE { (*x as f32).to_string() } else { x.to_string() };
+                values.get(at).map(shown)
+            }
             Labels::Times { instants, calendar } => {
                 instants.get(at).map(|i| i.map_or_else(|| "none".into(), |i| calendar.date(i).to_string()))
             }
@@ -207,6 +217,7 @@ impl Labels {
                     }
                 }
             }
+            (Labels::Times { .. }, _) | (_, Labels::Times { .. }) => Meeting::Dates(Dates::Others),
             _ => Meeting::Apart { at: 0, first: self.text(0), second: other.text(0) },
         }
     }
@@ -214,18 +225,19 @@ impl Labels {
     /// The numbers of others in one's own units, how far both may be rounded, and whether they go round.
     fn numbers_of(&self, other: &Labels) -> (Vec<f64>, f64, bool) {
         let (
-            Labels::Numbers { unit: own, slack, circle, .. },
-            Labels::Numbers { values, unit, slack: also, circle: both },
+            Labels::Numbers { values: a, unit: own, precision, circle },
+            Labels::Numbers { values, unit, precision: also, circle: both },
         ) = (self, other)
         else {
             return (Vec::new(), 0.0, false);
         };
         let conversion = own.as_ref().zip(unit.as_ref()).and_then(|(own, unit)| unit.conversion_to(own).ok());
-        let (values, also) = match conversion.filter(|c| !c.is_identity()) {
-            Some(c) => (values.iter().map(|&x| c.apply(x)).collect(), (c.factor * also).abs()),
-            None => (values.clone(), *also),
+        let values = match conversion.filter(|c| !c.is_identity()) {
+            Some(c) => values.iter().map(|&x| c.apply(x)).collect(),
+            None => values.clone(),
         };
-        (values, slack.max(also), *circle || *both)
+        let largest = a.iter().map(|x| x.abs()).filter(|x| x.is_finite()).fold(0.0, f64::max);
+        (values, precision.max(*also) * largest, *circle || *both)
     }
 
     /// Whether labels are the same, or all of them in a row that begins elsewhere, forwards or backwards.
@@ -274,7 +286,7 @@ mod tests {
     use super::*;
 
     fn numbers(values: &[f64], unit: &str, circle: bool) -> Labels {
-        Labels::Numbers { values: values.to_vec(), unit: Unit::parse(unit).ok(), slack: 0.0, circle }
+        Labels::Numbers { values: values.to_vec(), unit: Unit::parse(unit).ok(), precision: 0.0, circle }
     }
 
     /// The positions of a second dimension in the order of the first, and the circles between them.

@@ -187,7 +187,11 @@ fn rate(x: &Quantity, coordinate: Option<&Coordinate>) -> Option<String> {
 
 fn set_units(out: &mut Quantity, units: Option<String>) {
     match units {
-        Some(units) => out.attrs.set("units", units),
+        Some(units) => {
+            out.attrs.set("units", units);
+            // A change of so many K is no temperature.
+            measure::difference(&mut out.attrs);
+        }
         None => drop(out.attrs.remove("units")),
     }
 }
