@@ -22,8 +22,7 @@ fn folder() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let air = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/air.nc");
     std::fs::copy(air, dir.path().join("a.nc")).unwrap();
-    let program =
-        "air = air * 1.5 - 100; w = mean(air, time) - 200; region = astype(round(mean(air, time) / 10), int32)";
+    let program = "air = air * 1.5 - 100; w = mean(air, time) - 200; region = astype(round(mean(air, time) / 10), int32); row = lat ** 2";
     run(dir.path(), &["calc", program, "a.nc", "--chunks", "time=30,lat=4,lon=5", "-o", "plain.nc"]);
     run(dir.path(), &["select", "plain.nc", "--isel", "lat=::-1", "--sel", "lon=-110:-60", "-o", "west.nc"]);
     let columns: Vec<String> = (8..21).chain(0..8).map(|k| k.to_string()).collect();
@@ -44,11 +43,11 @@ fn values_meet_by_their_labels() {
         ("d = a.air[lat=2:7] - b.air[lat=B2:7]", 2),
         ("d = maximum(a.air, mean(b.air, time)); e = a.air > b.air", 2),
         ("d = 2 * a.air - (b.air - mean(b.air, time))", 2),
-        ("d = where(b.air > 280, a.air, nan); e = where(a.air > 280, 1, b.air)", 2),
+        ("d = where(b.air > 280, a.air, nan); e = where(a.air > 280, a.air, b.air)", 2),
         ("d = isclose(a.air, b.air); e = clip(a.air, mean(b.air, time), 300)", 2),
         ("d = corr(a.air, b.air, time); e = cov(a.air, b.w, lat); f = regress(a.air, b.air, time, lon)", 2),
         ("d = mean(a.air, lat, lon, weights=b.w); e = mean(a.air, lat, by=time.hour, weights=b.w)", 2),
-        ("d = quantile(a.air, lon, q=0.3, weights=b.w)", 2),
+        ("d = quantile(a.air, lat, lon, q=0.3, weights=b.w); e = median(a.air, lat, weights=b.row)", 2),
         ("d = mean(a.air, by=b.region); e = a.air - mean(a.air, by=b.region)", 2),
         ("d = mean(a.air, by=b.region); e = a.air * 0 + (b.air - d)", 2),
         ("d = anom(a.air, b.region)", 2),

@@ -16,11 +16,13 @@ use std::{
     sync::Arc,
 };
 
+/// Labels by input and path.
+type Known = HashMap<(usize, String), Option<Arc<Labels>>>;
+
 /// The labels of all inputs' dimensions, as far as they were asked for, and what was found where they met.
 pub(super) struct Places {
     pub datasets: Arc<[Dataset]>,
-    /// By input and path.
-    known: RefCell<HashMap<(usize, String), Option<Arc<Labels>>>>,
+    known: RefCell<Known>,
     notes: RefCell<BTreeSet<String>>,
 }
 

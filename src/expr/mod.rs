@@ -20,6 +20,9 @@
 //! what follows from coordinates, and variables, are known beforehand and make one pass. `by=` and `every=` make a value for
 //! each group, of any reduction; where such a result meets the values again, it stands at each place of its group.
 //!
+//! Arrays meet by their labels: what has those of the first in another order is read in its order, and others are an error, but
+//! for dates, which meet by position. Parts of one coordinate meet as they were taken.
+//!
 //! Units go through arithmetic where they are known: sums and extremes keep those that all operands have, however they are
 //! written, and lose different ones, for nothing is converted in silence (`convert_units` does that); products, powers
 //! and roots combine them; a factor that is a bare number may be a conversion, and loses them.
