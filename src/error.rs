@@ -230,6 +230,23 @@ pub enum Problem {
         /// Why not.
         detail: String,
     },
+    /// Arrays that meet along a dimension and have other labels there.
+    #[error(
+        "'{dim}' has {second} at position {at}, where {} has {first}, and values meet by their labels; take the same \
+         part of both with select, as --sel {dim}=FROM:TO", .file.display()
+    )]
+    OtherLabels {
+        /// The dimension.
+        dim: String,
+        /// The first position where they differ.
+        at: usize,
+        /// The label there.
+        second: String,
+        /// That of the array which is met.
+        first: String,
+        /// The file of that one.
+        file: PathBuf,
+    },
     /// The output names an input.
     #[error("the output is also an input; write to another file")]
     OutputIsInput,

@@ -147,31 +147,6 @@ fn a_reduction_says_so_in_cell_methods() {
     assert!(!header.contains("float time("), "nothing has times any more: {header}");
 }
 
-/// Values meet by position; where their places are others, that is said.
-#[test]
-fn coordinates_that_differ_are_told() {
-    let dir = folder();
-    let run = |args: &[&str]| {
-        let output = Command::cargo_bin("aosx").unwrap().args(args).current_dir(dir.path()).output().unwrap();
-        assert!(output.status.success(), "{args:?}");
-        String::from_utf8(output.stderr).unwrap()
-    };
-    run(&["select", "air.nc", "--isel", "lat=::-1", "-o", "flipped.nc"]);
-    run(&["select", "air.nc", "--isel", "time=0:20", "-o", "early.nc"]);
-    run(&["select", "air.nc", "--isel", "time=20:40", "-o", "late.nc"]);
-    let flipped = ["calc", "d = air.air - flipped.air", "air.nc", "flipped.nc", "-o", "d.nc"];
-    let note = "'lat' of flipped.nc has 50 where air.nc has 75; values meet by position";
-    assert_eq!(run(&flipped), format!("aosx: note: {note}\n"));
-    assert_eq!(run(&[&["--quiet"], &flipped[..]].concat()), "");
-    // Times are often of other years, and what goes by labels meets nothing by position.
-    let others = "d = late.air - early.air; a = late.air - clim(early.air, time.hour)";
-    assert_eq!(run(&["calc", others, "late.nc", "early.nc", "-o", "d.nc"]), "");
-    // But days of other calendars are others.
-    run(&["calc", "air = air; time = time; time.calendar = '360_day'", "early.nc", "-o", "model.nc"]);
-    let note = run(&["calc", "d = early.air - model.air", "early.nc", "model.nc", "-o", "d.nc"]);
-    assert!(note.contains("'time' of model.nc is of the calendar 360_day, and standard in early.nc"), "{note}");
-}
-
 /// Coordinates of one place are those of what they are of.
 #[test]
 fn places_that_differ_have_names_of_their_own() {
@@ -204,6 +179,44 @@ fn places_that_differ_have_names_of_their_own() {
     let out = open("out.nc");
     assert_eq!(out.root().var("f").unwrap().dims, ["time", "lat_1", "lon"]);
     assert_eq!(out.numbers("lat_1").unwrap(), open("flipped.nc").numbers("lat").unwrap());
+}
+
+/// The times that groups cover are there for each output, beside those of bins and of the input.
+#[test]
+fn groups_of_several_outputs_have_times_of_their_own() {
+    let dir = folder();
+    let program = "c = clim(air, time.hour); s = std(air, time, by=time.hour); d = mean(air, time, every='1d'); \
+                   e = mean(air, time, by=time.dayofyear)";
+    for (before, behind, bins, beside) in [
+        ("", "", "time", ["time_1", "time_2"]),
+        ("a = air; ", "", "time_1", ["time_2", "time_3"]),
+        ("", "; a = air", "time", ["time_2", "time_3"]),
+    ] {
+        let more = format!("{before}{behind}");
+        calc(dir.path(), &[&format!("{before}{program}{behind}"), "air.nc", "-o", "out.nc"]);
+        let out = aosx::dataset::Dataset::open(dir.path().join("out.nc")).unwrap();
+        let var = |name: &str| out.root().var(name).unwrap_or_else(|| panic!("no {name}")).clone();
+        assert_eq!(var("d").dims[0], bins);
+        assert_eq!((var(bins).dims, var(bins).shape), (vec![bins.to_string()], [31][..].into()));
+        assert!(var(&format!("{bins}_bnds")).dims == [bins, "bnds"]);
+        let mut bounds = Vec::new();
+        for (output, key, time) in [("c", "hour", beside[0]), ("s", "hour", beside[0]), ("e", "dayofyear", beside[1])] {
+            assert_eq!(var(output).attrs.text("coordinates"), Some(time), "{output}{more}");
+            assert_eq!(var(time).dims, [key], "{output}{more}");
+            let climatology = var(time).attrs.text("climatology").unwrap().to_string();
+            assert_eq!(var(&climatology).dims, [key, "bnds"]);
+            bounds.push(climatology);
+        }
+        assert!(bounds[0] == bounds[1] && bounds[1] != bounds[2], "{bounds:?}");
+    }
+    // Where the input's times have bounds too.
+    calc(dir.path(), &["air = mean(air, time, every='1d')", "air.nc", "-o", "days.nc"]);
+    calc(dir.path(), &["d = mean(air, time, every='5d'); a = air", "days.nc", "-o", "out.nc"]);
+    let out = aosx::dataset::Dataset::open(dir.path().join("out.nc")).unwrap();
+    for (time, n) in [("time", 7), ("time_1", 31)] {
+        let bounds = out.root().var(time).unwrap().attrs.text("bounds").unwrap();
+        assert_eq!(out.root().var(bounds).unwrap().shape, [n, 2][..].into());
+    }
 }
 
 #[test]

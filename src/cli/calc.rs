@@ -4,20 +4,17 @@ use super::{
     Global,
     destination::{self, Destination},
     history,
-    input::InputArgs,
+    input::{InputArgs, say},
     layout::{self, LayoutArgs},
     units::UnitsArgs,
 };
 use crate::{
-    cf::time::{TimeUnits, is_time},
-    dataset::{Computation, Dataset, Derived},
+    dataset::{Computation, Dataset},
     error::{Error, Result},
-    expr::{self, Input, functions},
-    report::text::note,
+    expr::{self, Input, Meaning, functions},
     session::Session,
-    source::VarMeta,
 };
-use std::{collections::BTreeSet, io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 /// Compute new variables from expressions: anom = t - mean(t, time)
 #[derive(Debug, clap::Args)]
@@ -29,7 +26,7 @@ pub struct CalcArgs {
     #[arg(required_unless_present = "functions")]
     pub program: Option<String>,
     /// NetCDF, HDF5 or Zarr files. The variables of a single one are called by their names, those of several by
-    /// a.t, where a is the file's name without its ending
+    /// a.t, where a is the file's name without its ending; they meet by their labels
     pub files: Vec<PathBuf>,
     /// One more file, by a name of your own
     #[arg(long = "in", value_name = "NAME=FILE")]
@@ -73,11 +70,8 @@ pub fn run(args: &CalcArgs, global: &Global, session: &Session, out: &mut dyn Wr
     let layout = args.layout.parse(destination.format())?;
     let parsed = expr::parse(program).map_err(|mistake| mistake.in_source(program))?;
     let inputs = inputs(&args.files, &args.named, &args.input, global)?;
-    let outputs = expr::bind(program, &parsed, &inputs)?;
-    if !global.quiet {
-        let notes: BTreeSet<String> = outputs.iter().flat_map(|output| differing(output, &inputs)).collect();
-        notes.iter().for_each(note);
-    }
+    let Meaning { outputs, notes } = expr::bind(program, &parsed, &inputs)?;
+    say(&notes, global);
     let datasets: Vec<Dataset> = inputs.into_iter().map(|i| i.dataset).collect();
     let mut computation = args.units.apply(Computation::derived(&datasets, &outputs)?.laid_out(&layout)?)?;
     history::append(&mut computation.schema.attrs);
@@ -124,58 +118,6 @@ pub(super) fn inputs(files: &[PathBuf], named: &[String], parts: &InputArgs, glo
     let whole = all.iter().map(|(_, path)| parts.whole(&[path], &[], global)).collect::<Result<Vec<Dataset>>>()?;
     let datasets = parts.each(&whole)?;
     Ok(all.into_iter().zip(datasets).map(|((name, _), dataset)| Input { name, dataset }).collect())
-}
-
-/// Where values of several inputs meet whose coordinates are not the same, in words. Times may differ, for what is compared
-/// is often of other years, but for their calendars.
-fn differing(output: &Derived, inputs: &[Input]) -> Vec<String> {
-    let is_cut = |dim: &String| output.taken.iter().any(|(taken, _)| taken == dim);
-    let mut notes = Vec::new();
-    for dim in output.array.dims().unwrap_or_default().iter().filter(|dim| !is_cut(dim)) {
-        let mut own: Vec<(usize, &VarMeta)> = Vec::new();
-        for used in &output.from {
-            let dataset = &inputs[used.input].dataset;
-            let Ok(meta) = dataset.variable(&used.path) else { continue };
-            let found = dataset.coordinate(meta.group(), dim).filter(|_| meta.dims.contains(dim));
-            let is_new = |c: &&VarMeta| own.iter().all(|(input, known)| (*input, &known.path) != (used.input, &c.path));
-            own.extend(found.filter(is_new).map(|c| (used.input, c)));
-        }
-        if let Some(note) = calendars(dim, &own, inputs) {
-            notes.push(note);
-        }
-        own.retain(|(_, c)| !is_time(&c.attrs));
-        if own.len() < 2 {
-            continue;
-        }
-        let numbers = |(input, c): (usize, &VarMeta)| Some((input, inputs[input].dataset.numbers(&c.path).ok()?));
-        let mut all = own.into_iter().filter_map(numbers);
-        let Some((input, values)) = all.next() else { continue };
-        for (other, numbers) in all {
-            // Single precision is near enough.
-            let is_far = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-5 * a.abs().max(1.0);
-            let at = values.iter().zip(&numbers).position(is_far);
-            if let Some(at) = at.filter(|_| values.len() == numbers.len()) {
-                let [a, b] = [input, other].map(|k| inputs[k].dataset.path().display().to_string());
-                let (x, y) = (values[at], numbers[at]);
-                notes.push(format!("'{dim}' of {b} has {y} where {a} has {x}; values meet by position"));
-            }
-        }
-    }
-    notes
-}
-
-/// That coordinates of time count in several calendars.
-fn calendars(dim: &str, own: &[(usize, &VarMeta)], inputs: &[Input]) -> Option<String> {
-    let units = |(input, c): &(usize, &VarMeta)| Some((*input, TimeUnits::of(&c.attrs).ok()??.calendar()));
-    let mut all = own.iter().filter_map(units);
-    let (first, had) = all.next()?;
-    let (other, here) = all.find(|(_, calendar)| *calendar != had)?;
-    let [a, b] = [first, other].map(|k| inputs[k].dataset.path().display());
-    Some(format!(
-        "'{dim}' of {b} is of the calendar {}, and {} in {a}; values meet by position",
-        here.name(),
-        had.name()
-    ))
 }
 
 /// Every function under the heading of its kind, and the constants.

@@ -63,7 +63,7 @@ pub fn run(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn
 /// # Errors
 /// As [`run`], and when files say different things by one name.
 pub fn merge(args: &ConvertArgs, global: &Global, session: &Session, out: &mut dyn Write) -> Result<()> {
-    copy(args, |input| input.merge(&args.files), global, session, out)
+    copy(args, |input| input.merge(&args.files, global), global, session, out)
 }
 
 fn copy(

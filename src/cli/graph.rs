@@ -102,7 +102,8 @@ fn arrays(args: &GraphArgs, global: &Global) -> Result<Vec<(String, LazyArray)>>
     }
     let program = args.program.as_deref().unwrap_or_default();
     let parsed = expr::parse(program).map_err(|mistake| mistake.in_source(program))?;
-    let outputs = expr::bind(program, &parsed, &calc::inputs(&args.files, &args.named, &args.input, global)?)?;
+    let inputs = calc::inputs(&args.files, &args.named, &args.input, global)?;
+    let outputs = expr::bind(program, &parsed, &inputs)?.outputs;
     Ok(outputs.into_iter().map(|output| (output.name, output.array)).collect())
 }
 

@@ -152,9 +152,11 @@ impl InputArgs {
     ///
     /// # Errors
     /// When one cannot be opened, they say different things by one name, or have no such part.
-    pub fn merge<P: AsRef<Path>>(&self, files: &[P]) -> Result<Dataset> {
+    pub fn merge<P: AsRef<Path>>(&self, files: &[P], global: &Global) -> Result<Dataset> {
         let all = expanded(files)?.iter().map(Dataset::open).collect::<Result<Vec<Dataset>>>()?;
-        Dataset::merge(&all)?.select(&self.selection()?)
+        let merged = Dataset::merge(&all)?;
+        say(merged.turned(), global);
+        merged.select(&self.selection()?)
     }
 
     /// The part of each of several datasets that is wanted, of those dimensions that it has.
@@ -179,16 +181,20 @@ impl InputArgs {
     }
 }
 
+/// Says what a user should know, unless it is not wanted.
+pub(super) fn say(notes: &[String], global: &Global) {
+    notes.iter().filter(|_| !global.quiet).for_each(note);
+}
+
 /// Says what was found while files were joined: what is left out and gaps, and differences where more is wanted.
 fn tell(findings: &Findings, global: &Global) {
     for skipped in &findings.skipped {
         note(format!("left out: {skipped}"));
     }
+    say(&findings.lacking, global);
+    say(&findings.converted, global);
     if global.quiet {
         return;
-    }
-    for finding in findings.lacking.iter().chain(&findings.converted) {
-        note(finding);
     }
     for gap in &findings.gaps {
         note(gap);

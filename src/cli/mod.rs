@@ -83,7 +83,8 @@ enum Command {
         after_help = "Examples:\n  aosx select in.nc --sel time=1991-01:2020-12 --sel lat=30:60 --sel lon=-10:40 -o europe.nc\n  aosx select in.nc --sel lev=860 --sel-method nearest --var t,u -o t860.nc\n  aosx select in.nc --isel time=0:10:2 -o some.zarr"
     )]
     Select(convert::ConvertArgs),
-    /// Put the variables of several files into one; what several have, as coordinates, has to be the same
+    /// Put the variables of several files into one; what several have, as coordinates, has to be the same,
+    /// but for its order
     #[command(
         after_help = "Examples:\n  aosx merge t.nc u.nc -o tu.nc\n  aosx merge orography.nc t.nc -o all.zarr --isel time=0"
     )]

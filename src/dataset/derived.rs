@@ -3,7 +3,8 @@
 use super::{
     Computation, Dataset, Grouping, LeftOut, Text, TextFrom, Wanted, Why,
     grouped::{GroupCoordinates, is_beside},
-    grouping::{Key, Labels},
+    grouping::{self, Key, TimeCells},
+    meeting::{Labels, Meeting},
     merged, output,
     reduced::dimension,
     scope,
@@ -101,7 +102,8 @@ impl Computation {
             return Err(Error::usage("outputs need names of their own, and there is at least one"));
         }
         let links = vec![Vec::new(); outputs.len()];
-        let mut builder = Builder { inputs, results, dims: Vec::new(), carried: Vec::new(), links, done };
+        let (dims, carried, times) = (Vec::new(), Vec::new(), Vec::new());
+        let mut builder = Builder { inputs, results, dims, carried, times, links, done };
         for output in outputs {
             builder.result(output).map_err(|e| e.in_variable(&output.name))?;
         }
@@ -109,8 +111,12 @@ impl Computation {
             builder.carry_along(n, output)?;
         }
         builder.link(outputs);
+        // What has a dimension of its own comes before the times beside groups, which are called otherwise where it has their name.
         for output in outputs {
             builder.name_groups(output)?;
+        }
+        for output in outputs {
+            builder.name_times(output)?;
         }
         Ok(builder.done)
     }
@@ -129,7 +135,7 @@ struct Named {
     /// What was taken of it.
     taken: Vec<Taken>,
     /// What its positions are called, where they are groups.
-    labels: Option<Labels>,
+    labels: Option<grouping::Labels>,
     /// What its coordinate was in the inputs.
     coordinate: Option<Used>,
     to: String,
@@ -149,6 +155,8 @@ struct Builder<'a> {
     results: BTreeSet<&'a str>,
     dims: Vec<Named>,
     carried: Vec<Carried>,
+    /// The times beside groups, the dimensions that these are, and what they are called.
+    times: Vec<(TimeCells, Vec<String>, String)>,
     /// What describes each output, and what it is called there.
     links: Vec<Vec<(Used, String)>>,
     done: Computation,
@@ -169,7 +177,7 @@ impl<'a> Builder<'a> {
         len: u64,
         taken: &[(String, Taken)],
         used: &[Used],
-        labels: Option<&Labels>,
+        labels: Option<&grouping::Labels>,
     ) -> Dimension {
         let taken: Vec<Taken> = of_dim(taken, from).cloned().collect();
         let unlimited = taken.is_empty() && used.iter().any(|u| self.is_unlimited(u, from, len));
@@ -381,6 +389,27 @@ impl<'a> Builder<'a> {
             })
     }
 
+    /// What puts a variable's dimensions in the order of those that an output has, which are of the first input.
+    fn turned(&self, v: &VarMeta, used: &Used, output: &Derived) -> Result<Vec<(String, Taken)>> {
+        let mut out = Vec::new();
+        for dim in &v.dims {
+            let first = output.from.iter().find_map(|u| self.coordinate(u, dim));
+            let Some(first) = first.filter(|first| first.input != used.input) else { continue };
+            let Some(own) = self.inputs[used.input].coordinate(v.group(), dim) else { continue };
+            let had = self.meta(&first)?;
+            if had.shape != own.shape {
+                continue;
+            }
+            let (a, b) = (Labels::of(&self.inputs[first.input], had)?, Labels::of(&self.inputs[used.input], own)?);
+            if let (Some(a), Some(b)) = (a, b)
+                && let Meeting::Turned(order) = a.meet(&b)
+            {
+                out.push((dim.clone(), Taken::Positions(order.positions.iter().map(|&at| at as i64).collect())));
+            }
+        }
+        Ok(out)
+    }
+
     /// Whether what was carried is what a part of a variable would be.
     fn says(&self, c: &Carried, v: &VarMeta, used: &Used, taken: &[(String, Taken)]) -> bool {
         let is_small = v.shape.elements().is_ok_and(|n| n <= COMPARED_MAX);
@@ -389,7 +418,10 @@ impl<'a> Builder<'a> {
 
     /// Puts what was taken of a variable into the output, unless that is there; the name that it has, if it is.
     fn carry(&mut self, v: &VarMeta, used: &Used, output: &Derived) -> Result<Option<String>> {
-        let taken: Vec<(String, Taken)> = output.taken.iter().filter(|(d, _)| v.dims.contains(d)).cloned().collect();
+        let own: Vec<(String, Taken)> = output.taken.iter().filter(|(d, _)| v.dims.contains(d)).cloned().collect();
+        let turned = self.turned(v, used, output)?;
+        let from = if turned.is_empty() { std::slice::from_ref(used) } else { &output.from };
+        let taken: Vec<(String, Taken)> = turned.into_iter().chain(own.iter().cloned()).collect();
         if let Some(known) = self.carried.iter().find(|c| c.used == *used && c.taken == taken) {
             return Ok(Some(known.to.clone()));
         }
@@ -407,9 +439,8 @@ impl<'a> Builder<'a> {
             Some(array) => (array.shape().clone(), names(array)),
             None => (v.shape.clone(), v.dims.clone()),
         };
-        let dims: Vec<Dimension> = (0..dims_left.len())
-            .map(|k| self.dim(&dims_left[k], lengths[k], &taken, std::slice::from_ref(used), None))
-            .collect();
+        let dims: Vec<Dimension> =
+            (0..dims_left.len()).map(|k| self.dim(&dims_left[k], lengths[k], &own, from, None)).collect();
         // A coordinate is called like its dimension, whatever that is called here.
         let is_coordinate = v.dims.len() == 1 && v.dims[0] == v.name();
         let to = match dims.first() {
@@ -470,11 +501,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds the coordinates of an output's groups.
-    fn name_groups(&mut self, output: &Derived) -> Result<()> {
-        let lengths = output.array.shape();
-        let present = names(&output.array);
-        for of in &output.groups {
+    /// The groups of an output that are all there, by the names that their dimensions have in it.
+    fn groups_left(&self, output: &Derived) -> Vec<(usize, Grouping)> {
+        let (lengths, present) = (output.array.shape(), names(&output.array));
+        let left = |of: &OfGroups| {
             let mut grouping = (*of.grouping).clone();
             let all = grouping.keys.len();
             grouping.keys.retain(|key| {
@@ -493,15 +523,48 @@ impl<'a> Builder<'a> {
                     cells.coordinate = key.name.clone();
                 }
             }
-            let root = self.inputs[of.input].root();
+            (of.input, grouping)
+        };
+        output.groups.iter().map(left).collect()
+    }
+
+    /// Adds the coordinates of an output's groups.
+    fn name_groups(&mut self, output: &Derived) -> Result<()> {
+        for (input, mut grouping) in self.groups_left(output) {
+            grouping.cells = grouping.cells.take().filter(|cells| !is_beside(cells, &grouping));
+            let root = self.inputs[input].root();
             GroupCoordinates { root, done: &mut self.done }.declare(&grouping, &Some(String::new()))?;
-            let Some(cells) = grouping.cells.as_ref().filter(|_| !is_time) else { continue };
-            let dims: Vec<&String> = grouping.keys.iter().map(|key| &key.name).collect();
-            let is_there = self.done.schema.var(&cells.coordinate).is_some_and(|v| v.dims.iter().eq(dims));
-            if let Some(var) = super::adapted::var_mut(&mut self.done.schema, &output.name).filter(|_| is_there) {
+        }
+        Ok(())
+    }
+
+    /// Adds the times that an output's groups cover, where these are no dimension of their own.
+    fn name_times(&mut self, output: &Derived) -> Result<()> {
+        for (input, mut grouping) in self.groups_left(output) {
+            let Some(mut cells) = grouping.cells.take().filter(|cells| is_beside(cells, &grouping)) else { continue };
+            let dims: Vec<String> = grouping.keys.iter().map(|key| key.name.clone()).collect();
+            let known = self.times.iter().find(|(had, along, _)| *had == cells && *along == dims);
+            let name = match known.map(|(.., name)| name.clone()) {
+                Some(name) => name,
+                None => {
+                    let is_free = |name: &String| {
+                        self.done.schema.var(name).is_none() && self.dims.iter().all(|dim| dim.to != *name)
+                    };
+                    let others = (1..).map(|n| format!("{}_{n}", cells.coordinate));
+                    let name =
+                        std::iter::once(cells.coordinate.clone()).chain(others).find(is_free).unwrap_or_default();
+                    self.times.push((cells.clone(), dims, name.clone()));
+                    cells.coordinate = name.clone();
+                    grouping.cells = Some(cells);
+                    let root = self.inputs[input].root();
+                    GroupCoordinates { root, done: &mut self.done }.declare(&grouping, &Some(String::new()))?;
+                    name
+                }
+            };
+            if let Some(var) = super::adapted::var_mut(&mut self.done.schema, &output.name) {
                 let mut listed = references::named(&var.attrs, "coordinates");
-                if !listed.contains(&cells.coordinate) {
-                    listed.push(cells.coordinate.clone());
+                if !listed.contains(&name) {
+                    listed.push(name);
                     var.attrs.set("coordinates", listed.join(" "));
                 }
             }

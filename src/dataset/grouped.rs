@@ -139,7 +139,7 @@ impl GroupCoordinates<'_> {
         let Some(cells) = &grouping.cells else { return Ok(()) };
         if is_beside(cells, grouping) && self.done.schema.var(&cells.coordinate).is_none() {
             let dims: Vec<_> = grouping.keys.iter().map(|key| key_dimension(key, home)).collect();
-            let mut attrs = self.attrs_of_time(cells);
+            let mut attrs = self.attrs_of_time(cells, &group);
             Conventions::of(&self.root.attrs).auxiliary(&mut attrs);
             self.add(cells.coordinate.clone(), &cells.times, &dims, attrs)?;
             self.add_bounds(cells, &dims, &group)?;
@@ -162,7 +162,7 @@ impl GroupCoordinates<'_> {
             }
             Labels::Numbers(values) => match (&grouping.cells, &key.bounds) {
                 (Some(cells), _) => {
-                    let attrs = self.attrs_of_time(cells);
+                    let attrs = self.attrs_of_time(cells, &group);
                     self.add(path, values, &dims, attrs)?;
                     self.add_bounds(cells, &dims, &group)
                 }
@@ -180,22 +180,31 @@ impl GroupCoordinates<'_> {
     }
 
     /// The attributes of the coordinate of time, with what says which time each value covers.
-    fn attrs_of_time(&self, cells: &TimeCells) -> Attrs {
+    fn attrs_of_time(&self, cells: &TimeCells, group: &str) -> Attrs {
         let mut attrs = self.root.var(&cells.of).map(|meta| meta.attrs.clone()).unwrap_or_default();
         let stale = ["bounds", "climatology", "actual_range", "delta_t", "avg_period"];
         decoding::ENCODING.iter().chain(&stale).for_each(|name| drop(attrs.remove(name)));
         match cells.climatology {
-            Some(_) => attrs.set("climatology", CLIMATOLOGY),
-            None => attrs.set("bounds", format!("{}_bnds", name_of(&cells.coordinate))),
+            Some(_) => attrs.set("climatology", self.name_of_bounds(cells, group)),
+            None => attrs.set("bounds", self.name_of_bounds(cells, group)),
         }
         attrs
     }
 
-    fn add_bounds(&mut self, cells: &TimeCells, dims: &[(Option<String>, Dimension)], group: &str) -> Result<()> {
-        let name = match cells.climatology {
-            Some(_) => CLIMATOLOGY.to_string(),
-            None => format!("{}_bnds", name_of(&cells.coordinate)),
+    /// A name for the bounds of times that nothing has yet.
+    fn name_of_bounds(&self, cells: &TimeCells, group: &str) -> String {
+        let own = format!("{}_bnds", name_of(&cells.coordinate));
+        let first = if cells.climatology.is_some() { CLIMATOLOGY.to_string() } else { own.clone() };
+        let is_free = |name: &String| {
+            let path = if group.is_empty() { name.clone() } else { format!("{group}/{name}") };
+            self.done.schema.var(&path).is_none()
         };
+        let others = (1..).map(|n| format!("{own}_{n}"));
+        [first, own.clone()].into_iter().chain(others).find(is_free).unwrap_or_default()
+    }
+
+    fn add_bounds(&mut self, cells: &TimeCells, dims: &[(Option<String>, Dimension)], group: &str) -> Result<()> {
+        let name = self.name_of_bounds(cells, group);
         let path = if group.is_empty() { name } else { format!("{group}/{name}") };
         self.add_pairs(path, &cells.bounds, dims, Attrs::new())
     }

@@ -1,6 +1,11 @@
 //! The variables of several datasets in one: [`Merged`].
 
-use super::{Dataset, numbers::rounding, scope};
+use super::{
+    Dataset,
+    meeting::{Labels, Meeting},
+    numbers::rounding,
+    scope,
+};
 use crate::{
     cf::references,
     error::{Error, Result},
@@ -15,11 +20,13 @@ pub(super) struct Merged {
     /// Which of them has a variable, and what it is called there.
     from: HashMap<String, (usize, String)>,
     paths: Vec<PathBuf>,
+    turned: Vec<String>,
 }
 
 impl Merged {
     /// Puts variables and groups together. Global attributes are the first dataset's, before those of the others. Coordinates
-    /// of one place, as heights of 2 m and 10 m, that say different things get names of their own.
+    /// of one place, as heights of 2 m and 10 m, that say different things get names of their own. Dimensions are in the order
+    /// of the first dataset that has them.
     ///
     /// # Errors
     /// When there is none, a dimension has two lengths, or another variable of one name says different things.
@@ -28,7 +35,11 @@ impl Merged {
         let all = first.root().all_vars();
         let mut from: HashMap<_, _> = all.into_iter().map(|v| (v.path.clone(), (0, v.path.clone()))).collect();
         let mut root = first.root().clone();
-        for (n, dataset) in datasets.iter().enumerate().skip(1) {
+        let mut datasets = datasets.to_vec();
+        let mut turned = Vec::new();
+        for n in 1..datasets.len() {
+            datasets[n] = in_order(&datasets, &from, n, &mut turned)?;
+            let dataset = &datasets[n];
             let mut own = Own { root: dataset.root(), paths: HashMap::new() };
             for var in dataset.root().all_vars() {
                 let others = (1..).map(|k| format!("{}_{k}", var.path));
@@ -52,7 +63,7 @@ impl Merged {
             add(&mut root, dataset.root(), "", &own).map_err(|e| e.in_file(dataset.path()))?;
         }
         let paths = datasets.iter().flat_map(|d| d.paths().to_vec()).collect();
-        Ok(Merged { datasets: datasets.to_vec(), root, from, paths })
+        Ok(Merged { datasets, root, from, paths, turned })
     }
 
     /// What it holds.
@@ -63,6 +74,11 @@ impl Merged {
     /// The files of all.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
+    }
+
+    /// What was put in another order, in words.
+    pub fn turned(&self) -> &[String] {
+        &self.turned
     }
 
     /// What the first of them is stored in.
@@ -77,6 +93,37 @@ impl Merged {
             None => read(&self.datasets[0], path),
         }
     }
+}
+
+/// One of some datasets with its dimensions in the order of those before it, as far as their coordinates tell.
+fn in_order(
+    datasets: &[Dataset],
+    from: &HashMap<String, (usize, String)>,
+    n: usize,
+    turned: &mut Vec<String>,
+) -> Result<Dataset> {
+    let mut out = datasets[n].clone();
+    for coordinate in datasets[n].root().all_vars().into_iter().filter(|v| v.dims == [v.name()]) {
+        let Some((known, _)) = from.get(&coordinate.path).filter(|(_, there)| *there == coordinate.path) else {
+            continue;
+        };
+        let had = datasets[*known].variable(&coordinate.path)?;
+        if had.dims != coordinate.dims || had.shape != coordinate.shape {
+            continue;
+        }
+        let [Some(first), Some(second)] = [Labels::of(&datasets[*known], had)?, Labels::of(&datasets[n], coordinate)?]
+        else {
+            continue;
+        };
+        if let Meeting::Turned(order) = first.meet(&second) {
+            out = out.in_order(coordinate.name(), &order)?;
+            if !order.stays() {
+                let [a, b] = [*known, n].map(|k| datasets[k].path().display());
+                turned.push(format!("'{}' of {b} is {}, in the order of {a}", coordinate.path, order.said()));
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// What a dataset gives to others.

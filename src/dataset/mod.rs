@@ -13,6 +13,7 @@ pub mod grouping;
 mod in_units;
 mod layout;
 mod many;
+mod meeting;
 mod merged;
 mod numbers;
 mod output;
@@ -33,6 +34,7 @@ pub use grouping::{By, Grouping};
 pub use in_units::InUnits;
 pub use layout::{ChunkLength, Layout, Packed, Pipeline};
 pub use many::{Broken, Combine, Findings, Many, Overlap, open_many};
+pub(crate) use meeting::{Dates, Labels, Meeting, Order};
 pub(crate) use reduced::{described, windowed};
 pub(crate) use reduction::Cells;
 pub use reduction::{Axes, KeepDims, Reduction, Statistic};
@@ -50,7 +52,7 @@ use crate::{
     dtype::ByteOrder,
     error::{Error, Problem, Result, closest},
     formats,
-    source::{Container, Group, Layout as Order, Source, VarMeta},
+    source::{Container, Group, Layout as StoredLayout, Source, VarMeta},
 };
 use merged::Merged;
 use select::Selected;
@@ -113,6 +115,23 @@ impl Dataset {
     /// When there is none, a dimension has two lengths, or a variable of one name says different things.
     pub fn merge(datasets: &[Dataset]) -> Result<Dataset> {
         Ok(Dataset(Held::Merged(Arc::new(Merged::new(datasets)?))))
+    }
+
+    /// The same with a dimension of a coordinate, and all along it, in another order.
+    ///
+    /// # Errors
+    /// When it has no such dimension.
+    pub(crate) fn in_order(&self, coordinate: &str, order: &Order) -> Result<Dataset> {
+        self.select(&Selection::new().in_order(coordinate, order))
+    }
+
+    /// What of it was put in another order, in words: dimensions of merged files.
+    pub fn turned(&self) -> &[String] {
+        match &self.0 {
+            Held::Stored { .. } => &[],
+            Held::Selected(selected) => selected.of().turned(),
+            Held::Merged(merged) => merged.turned(),
+        }
     }
 
     /// Where it lies: the first of its files.
@@ -214,7 +233,7 @@ impl Dataset {
     /// As [`array`](Dataset::array), and when it does not hold numbers, or attributes say nothing that can be done.
     pub fn decoded(&self, path: &str, valid: ValidRange) -> Result<LazyArray> {
         let meta = self.variable(path)?;
-        let layout = Order::row_major(ByteOrder::NATIVE, meta.shape.len());
+        let layout = StoredLayout::row_major(ByteOrder::NATIVE, meta.shape.len());
         let decode = decoding(meta, &layout, valid).map_err(|e| e.in_file(self.path()))?;
         Ok(self.array(path)?.decode(decode))
     }

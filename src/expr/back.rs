@@ -4,6 +4,7 @@ use super::{
     ast::Span,
     groups::{Grouped, still_there},
     known::positions,
+    meeting::Places,
     value::{At, Bound, Quantity, Val, wrong},
 };
 use crate::{
@@ -13,26 +14,27 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Both, the results of groups at the positions that they are of where the other has these.
-pub(super) fn together(x: Val, y: Val, span: Span) -> Bound<(Val, Val)> {
+/// Both in the order of the first, the results of groups at the positions that they are of where the other has these.
+pub(super) fn together(x: Val, y: Val, places: &Places, span: Span) -> Bound<(Val, Val)> {
     let (Val::Array(p), Val::Array(q)) = (&x, &y) else { return Ok((x, y)) };
-    if let Some(back) = brought_back(p, q, span)? {
-        return Ok((Val::Array(back), y));
+    let [p, q] = places.together([p, q])?;
+    if let Some(back) = brought_back(&p, &q, places, span)? {
+        return Ok((Val::Array(back), Val::Array(q)));
     }
-    if let Some(back) = brought_back(q, p, span)? {
-        return Ok((x, Val::Array(back)));
+    if let Some(back) = brought_back(&q, &p, places, span)? {
+        return Ok((Val::Array(p), Val::Array(back)));
     }
-    Ok((x, y))
+    Ok((Val::Array(p), Val::Array(q)))
 }
 
 /// Results of groups at the positions that another array still has; `None` where they do not belong together so.
-pub(super) fn brought_back(of: &Quantity, beside: &Quantity, span: Span) -> Bound<Option<Quantity>> {
+pub(super) fn brought_back(of: &Quantity, beside: &Quantity, places: &Places, span: Span) -> Bound<Option<Quantity>> {
     for grouped in &of.groups {
         let grouping = &grouped.grouping;
         let is_grouped_too = beside.groups.iter().any(|other| Arc::ptr_eq(&other.grouping, grouping));
         let (Some(keys), false) = (whole_keys(of, grouped), is_grouped_too) else { continue };
-        let there = match apart(grouped, beside) {
-            Some(input) => groups_of(grouped, input, beside, span)?,
+        let there = match apart(grouped, beside, places) {
+            Some(input) => groups_of(grouped, (places, input), beside, span)?,
             None => groups_left(grouped, beside, span)?.map(|groups| (grouping.dims.clone(), groups)),
         };
         let Some((dims, groups)) = there else { continue };
@@ -52,8 +54,8 @@ pub(super) fn brought_back(of: &Quantity, beside: &Quantity, span: Span) -> Boun
 }
 
 /// The input whose groups by the same are those of another array, where its positions are not those that the groups were
-/// made of: another period, or another file.
-fn apart(grouped: &Grouped, beside: &Quantity) -> Option<usize> {
+/// made of: another period, or another file, whose own groups come first.
+fn apart(grouped: &Grouped, beside: &Quantity, places: &Places) -> Option<usize> {
     let inputs = || beside.from.iter().map(|used| used.input);
     if inputs().any(|input| grouped.of.contains(&input)) {
         let is_part = |dim: &String| {
@@ -62,21 +64,26 @@ fn apart(grouped: &Grouped, beside: &Quantity) -> Option<usize> {
         };
         return grouped.grouping.dims.iter().any(is_part).then_some(grouped.input);
     }
-    let has = |input: &usize| grouped.by.iter().all(|by| grouped.inputs[*input].variable(by.variable()).is_ok());
-    inputs().find(has)
+    let has = |input: &usize| grouped.by.iter().all(|by| places.datasets[*input].variable(by.variable()).is_ok());
+    inputs().find(has).or(Some(grouped.input))
 }
 
 /// The groups, by the same in an input, of the positions that an array has, and the dimensions that they run along; `None`
 /// where it has none of these. What has another label than all groups is in none of them.
-fn groups_of(grouped: &Grouped, input: usize, beside: &Quantity, span: Span) -> Bound<Option<(Vec<String>, Groups)>> {
-    let (dataset, own) = (&grouped.inputs[input], &grouped.grouping);
+fn groups_of(
+    grouped: &Grouped,
+    (places, input): (&Places, usize),
+    beside: &Quantity,
+    span: Span,
+) -> Bound<Option<(Vec<String>, Groups)>> {
+    let (dataset, own) = (&places.datasets[input], &grouped.grouping);
     let variables: Vec<&str> = grouped.by.iter().map(By::variable).collect();
     for name in &variables {
         if !dataset.variable(name).at(span)?.dims.first().is_some_and(|dim| beside.dims().contains(dim)) {
             return Ok(None);
         }
     }
-    let there = Grouping::of(&still_there(dataset, &variables, beside, span)?, &grouped.by).at(span)?;
+    let there = Grouping::of(&still_there(places, input, &variables, beside, span)?, &grouped.by).at(span)?;
     if !there.dims.iter().all(|dim| beside.dims().contains(dim)) {
         return Ok(None);
     }

@@ -6,6 +6,7 @@ use super::{
     back,
     diagnostic::Diagnostic,
     functions,
+    meeting::Places,
     print::written,
     units,
     value::{At, Bound, Failure, Quantity, Val, shown, wrong},
@@ -33,17 +34,26 @@ pub struct Input {
     pub dataset: Dataset,
 }
 
-/// What a program defines: every name that does not begin with `_`, in the order in which they are first assigned.
+/// What a program means for some inputs.
+pub struct Meaning {
+    /// What it defines: every name that does not begin with `_`, in the order in which they are first assigned.
+    pub outputs: Vec<Derived>,
+    /// What was found where arrays met, in words: dimensions that are read in another order, dates of other calendars.
+    pub notes: Vec<String>,
+}
+
+/// What a program means.
 ///
 /// `source` is the program's text, for the carets.
 ///
 /// # Errors
-/// Names that nobody knows, shapes and types that do not go together, and inputs whose chunk index cannot be read.
-pub fn bind(source: &str, program: &Program, inputs: &[Input]) -> Result<Vec<Derived>> {
-    let mut binder = Binder { inputs, variables: HashMap::new(), assigned: Vec::new() };
+/// Names that nobody knows, shapes, types and labels that do not go together, and inputs whose chunk index cannot be read.
+pub fn bind(source: &str, program: &Program, inputs: &[Input]) -> Result<Meaning> {
+    let places = Places::new(inputs.iter().map(|input| input.dataset.clone()).collect());
+    let mut binder = Binder { inputs, places, variables: HashMap::new(), assigned: Vec::new() };
     let done = program.statements.iter().try_for_each(|statement| binder.statement(statement));
     match done.and_then(|()| binder.outputs(program)) {
-        Ok(outputs) => Ok(outputs),
+        Ok(outputs) => Ok(Meaning { outputs, notes: binder.places.notes() }),
         Err(Failure::Mistake(mistake)) => Err(mistake.in_source(source)),
         Err(Failure::Input(e)) => Err(e),
     }
@@ -75,6 +85,7 @@ fn is_private(name: &str) -> bool {
 
 pub(super) struct Binder<'a> {
     pub inputs: &'a [Input],
+    pub places: Places,
     /// Each variable is one array, however often it is named.
     pub variables: HashMap<(usize, String), Quantity>,
     assigned: Vec<(String, Val)>,
@@ -168,8 +179,8 @@ impl Binder<'_> {
             ExprKind::Binary(op, a, b) => {
                 let (x, y) = (self.value(a)?, self.value(b)?);
                 match op {
-                    BinaryOp::MatMul => super::linear::matmul(x.quantity(), y.quantity(), span),
-                    _ => binary(op.function(), (a, x), (b, y), span),
+                    BinaryOp::MatMul => self.matmul(x.quantity(), y.quantity(), span),
+                    _ => self.binary(op.function(), (a, x), (b, y), span),
                 }
             }
             ExprKind::Compare { first, rest } => self.comparison(first, rest, span),
@@ -250,6 +261,53 @@ impl Binder<'_> {
         self.date_part(base, field)
     }
 
+    /// A function of two operands by the table's name.
+    pub fn binary(&self, name: &str, (a, x): (&Expr, Val), (b, y): (&Expr, Val), span: Span) -> Bound<Val> {
+        let Some(op) = Binary::from_name(name) else {
+            return wrong(span, format!("{name} is not available"));
+        };
+        let (x, y) = back::together(x, y, &self.places, span)?;
+        let array = match (&x, &y) {
+            (Val::Number(x), Val::Number(y)) => return folded(op, *x, *y, span).map(Val::Number),
+            (Val::Array(x), Val::Number(y)) => x.array.binary_scalar(op, *y).at(span)?,
+            (Val::Number(x), Val::Array(y)) => LazyArray::scalar_binary(*x, op, &y.array).at(span)?,
+            (Val::Array(p), Val::Array(q)) => p.array.binary(op, &q.array).map_err(|e| {
+                let detail = match e.problem() {
+                    Problem::Usage { .. } => clash(&p.array, &q.array).unwrap_or_else(|| e.to_string()),
+                    _ => e.to_string(),
+                };
+                Diagnostic::new(span, format!("{} and {}: {detail}", shown(a, &p.array), shown(b, &q.array)))
+            })?,
+        };
+        if units::is_of_a_kind(op)
+            && let (Val::Array(p), Val::Array(q)) = (&x, &y)
+        {
+            self.note_units([p, q], (b, &format!("'{a}' and '{b}'")));
+        }
+        let (kept, is_difference) = kept(op, &x, &y);
+        let operands: Vec<&Quantity> = [&x, &y].into_iter().filter_map(Val::as_array).collect();
+        let mut out = Quantity::of(array, kept, &operands);
+        if is_difference {
+            measure::difference(&mut out.attrs);
+            if let [a, b] = operands[..]
+                && let Some(name) = names::anomaly(&a.attrs, &b.attrs)
+            {
+                out.attrs.set("standard_name", name);
+            }
+        }
+        units::say(&mut out.attrs, units::of_binary(op, &x, &y));
+        Ok(Val::Array(out))
+    }
+
+    /// Says that two arrays are in different units of the same, where they are.
+    pub fn note_units(&self, [p, q]: [&Quantity; 2], (second, both): (&Expr, &str)) {
+        if let Some([to, from]) = units::differing(&p.attrs, &q.attrs) {
+            self.places.say(format!(
+                "{both} are in '{to}' and '{from}', and nothing is converted; write convert_units({second}, \"{to}\")"
+            ));
+        }
+    }
+
     /// A variable that is there.
     fn variable(&mut self, input: usize, path: &str, span: Span) -> Bound<Val> {
         let dataset = &self.inputs[input].dataset;
@@ -328,39 +386,6 @@ pub(super) fn unary(name: &str, operand: Val, span: Span) -> Bound<Val> {
             Ok(Val::Array(out))
         }
     }
-}
-
-/// A function of two operands by the table's name.
-pub(super) fn binary(name: &str, (a, x): (&Expr, Val), (b, y): (&Expr, Val), span: Span) -> Bound<Val> {
-    let Some(op) = Binary::from_name(name) else {
-        return wrong(span, format!("{name} is not available"));
-    };
-    let (x, y) = back::together(x, y, span)?;
-    let array = match (&x, &y) {
-        (Val::Number(x), Val::Number(y)) => return folded(op, *x, *y, span).map(Val::Number),
-        (Val::Array(x), Val::Number(y)) => x.array.binary_scalar(op, *y).at(span)?,
-        (Val::Number(x), Val::Array(y)) => LazyArray::scalar_binary(*x, op, &y.array).at(span)?,
-        (Val::Array(p), Val::Array(q)) => p.array.binary(op, &q.array).map_err(|e| {
-            let detail = match e.problem() {
-                Problem::Usage { .. } => clash(&p.array, &q.array).unwrap_or_else(|| e.to_string()),
-                _ => e.to_string(),
-            };
-            Diagnostic::new(span, format!("{} and {}: {detail}", shown(a, &p.array), shown(b, &q.array)))
-        })?,
-    };
-    let (kept, is_difference) = kept(op, &x, &y);
-    let operands: Vec<&Quantity> = [&x, &y].into_iter().filter_map(Val::as_array).collect();
-    let mut out = Quantity::of(array, kept, &operands);
-    if is_difference {
-        measure::difference(&mut out.attrs);
-        if let [a, b] = operands[..]
-            && let Some(name) = names::anomaly(&a.attrs, &b.attrs)
-        {
-            out.attrs.set("standard_name", name);
-        }
-    }
-    units::say(&mut out.attrs, units::of_binary(op, &x, &y));
-    Ok(Val::Array(out))
 }
 
 /// Which dimension has two lengths.

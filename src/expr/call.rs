@@ -3,7 +3,7 @@
 use super::{
     ast::{Arg, Expr, ExprKind, Ident, Literal, Span},
     attributes::Kept,
-    bind::{Binder, binary, unary},
+    bind::{Binder, unary},
     diagnostic::Diagnostic,
     functions::{self, Arguments, Kind},
     value::{At, Bound, Quantity, Val, float, given, integer, number, numbers, text, truth, wrong},
@@ -73,12 +73,12 @@ impl Binder<'_> {
         let (x, y) = (self.value(a)?, self.value(b)?);
         if call.name == "logaddexp2" {
             let ln2 = || (b, Val::Number(Scalar::Float(std::f64::consts::LN_2)));
-            let scaled = [(a, x), (b, y)].map(|(e, v)| Ok((e, binary("multiply", (e, v), ln2(), call.span)?)));
+            let scaled = [(a, x), (b, y)].map(|(e, v)| Ok((e, self.binary("multiply", (e, v), ln2(), call.span)?)));
             let [p, q]: [Bound<(&Expr, Val)>; 2] = scaled;
-            let sum = binary("logaddexp", p?, q?, call.span)?;
-            return binary("divide", (a, sum), ln2(), call.span);
+            let sum = self.binary("logaddexp", p?, q?, call.span)?;
+            return self.binary("divide", (a, sum), ln2(), call.span);
         }
-        binary(call.name, (a, x), (b, y), call.span)
+        self.binary(call.name, (a, x), (b, y), call.span)
     }
 
     fn elementwise(&mut self, call: &Call) -> Bound<Val> {
@@ -117,11 +117,22 @@ impl Binder<'_> {
             (Val::Array(q), Val::Array(_)) => Ok(q.array.dtype()),
             (Val::Number(n), _) => Ok(n.dtype()),
         };
+        if let (Val::Array(p), Val::Array(q)) = (&a, &b) {
+            let (p_expr, q_expr) = (call.required("x")?, call.required("y")?);
+            self.note_units([p, q], (q_expr, &format!("'{p_expr}' and '{q_expr}'")));
+        }
         let dtype = match (&a, &b) {
             (Val::Number(_), Val::Array(_)) => other(&b, &a).at(call.span)?,
             (Val::Number(x), Val::Number(y)) => x.dtype().promote(y.dtype()),
             _ => other(&a, &b).at(call.span)?,
         };
+        // The places of a choice are those of what is chosen from.
+        let mut all: Vec<Quantity> =
+            [&a, &b].into_iter().filter_map(Val::as_array).cloned().chain([condition]).collect();
+        self.places.put_together(&mut all, None)?;
+        let mut all = all.into_iter();
+        let [a, b] = [a, b].map(|v| if v.as_array().is_some() { all.next().map_or(v, Val::Array) } else { v });
+        let Some(condition) = all.next() else { return wrong(call.span, "a choice needs a condition") };
         let picked = LazyArray::select(&condition.array, &a.array_as(dtype), &b.array_as(dtype)).at(call.span)?;
         let operands: Vec<&Quantity> = [&a, &b].into_iter().filter_map(Val::as_array).collect();
         let values = Quantity::of(picked.clone(), Kept::All, &operands);
@@ -138,7 +149,7 @@ impl Binder<'_> {
             if let Some(end) = call.given(name) {
                 let attrs = out.as_array().map(|q| q.attrs.clone());
                 let end_value = self.value(end)?;
-                out = binary(op, (expr, out), (end, end_value), call.span)?;
+                out = self.binary(op, (expr, out), (end, end_value), call.span)?;
                 // What is clipped says what it is, not the ends.
                 if let (Val::Array(q), Some(attrs)) = (&mut out, attrs) {
                     q.attrs = attrs;
@@ -150,6 +161,7 @@ impl Binder<'_> {
 
     fn isclose(&mut self, call: &Call) -> Bound<Quantity> {
         let (x, y) = (self.array(call.required("x")?)?, self.array(call.required("y")?)?);
+        let [x, y] = self.places.together([&x, &y])?;
         let tolerance = |name: &'static str, default: f64| call.given(name).map_or(Ok(default), |e| float(e, name));
         let (rtol, atol) = (tolerance("rtol", 1e-5)?, tolerance("atol", 1e-8)?);
         let equal_nan = call.flag("equal_nan", false)?;

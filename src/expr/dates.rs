@@ -3,7 +3,7 @@
 use super::{
     ast::{CompareOp, Expr, ExprKind, Ident, Literal, Span},
     attributes::Kept,
-    bind::{Binder, binary, unary},
+    bind::{Binder, unary},
     diagnostic::Diagnostic,
     value::{At, Bound, Quantity, Val, wrong},
 };
@@ -76,14 +76,16 @@ impl Binder<'_> {
         for (op, right) in rest {
             let side = self.side(right)?;
             let one = match (&left.1, &side) {
-                (Side::Val(a), Side::Val(b)) => binary(op.function(), (left.0, a.clone()), (right, b.clone()), span)?,
+                (Side::Val(a), Side::Val(b)) => {
+                    self.binary(op.function(), (left.0, a.clone()), (right, b.clone()), span)?
+                }
                 (Side::Val(a), Side::Text(text)) => self.with_text((left.0, a), *op, text, right.span)?,
                 (Side::Text(text), Side::Val(b)) => self.with_text((right, b), mirrored(*op), text, left.0.span)?,
                 (Side::Text(_), Side::Text(_)) => return wrong(span, "text is no value to compute with"),
             };
             all = Some(match all {
                 None => one,
-                Some(before) => binary("logical_and", (first, before), (right, one), span)?,
+                Some(before) => self.binary("logical_and", (first, before), (right, one), span)?,
             });
             left = (right, side);
         }
@@ -102,7 +104,7 @@ impl Binder<'_> {
                 return if op == CompareOp::Equal { Ok(own) } else { unary("logical_not", own, at) };
             }
             let code = Val::Number(flags.code(text, at)?);
-            return binary(op.function(), (expr, x.clone()), (expr, code), at);
+            return self.binary(op.function(), (expr, x.clone()), (expr, code), at);
         }
         let Some(units) = time_units(&q.attrs) else {
             return Err(Diagnostic::new(at, format!("'{expr}' is neither a time nor has flags; it is no text"))

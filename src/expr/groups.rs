@@ -4,10 +4,11 @@ use super::{
     ast::{Expr, ExprKind, Span},
     attributes::{self, Kept},
     back::brought_back,
-    bind::{Binder, binary},
+    bind::Binder,
     call::{Call, axis},
     diagnostic::Diagnostic,
     known::positions,
+    meeting::Places,
     statistics::ddof,
     value::{At, Bound, Failure, Quantity, Val, integer, text, wrong},
 };
@@ -30,8 +31,6 @@ pub(super) struct Grouped {
     pub of: Vec<usize>,
     /// What they are by.
     pub by: Vec<By>,
-    /// All inputs, of which others may have groups by the same too.
-    pub inputs: Arc<[Dataset]>,
     pub grouping: Arc<Grouping>,
     /// What had been taken of the dimensions that they run along.
     pub taken: Vec<(String, Taken)>,
@@ -137,7 +136,7 @@ impl Binder<'_> {
             let plain = Reduced::plain(op, &asked.dims);
             let reduced = Reduced { options, weights: weights.as_ref(), ..plain };
             let result = reduced.by(x, grouped.clone(), call.span)?;
-            match brought_back(&result, x, call.span)? {
+            match brought_back(&result, x, &self.places, call.span)? {
                 Some(back) => Ok(back),
                 None => wrong(call.span, "the results of these groups cannot be brought back to where they come from"),
             }
@@ -145,7 +144,8 @@ impl Binder<'_> {
         let options = FoldOptions::default();
         if call.name == "anom" {
             let mean = Val::Array(of(&x, Op::Mean, options)?);
-            return binary("subtract", (expr, Val::Array(x)), (expr, mean), call.span).map(|v| Some(v.quantity()));
+            let less = self.binary("subtract", (expr, Val::Array(x)), (expr, mean), call.span);
+            return less.map(|v| Some(v.quantity()));
         }
         let ddof = ddof(call)?;
         let wide = Quantity { array: x.array.astype(DType::F64), ..x.clone() };
@@ -244,30 +244,43 @@ impl Binder<'_> {
         let grouping = Grouping::of(&selected, &by).at(span)?;
         let taken = x.taken.iter().filter(|(dim, _)| grouping.dims.contains(dim)).cloned().collect();
         let of = x.from.iter().map(|used| used.input).collect();
-        let inputs = self.inputs.iter().map(|input| input.dataset.clone()).collect();
-        Ok(Grouped { input: *input, of, by, inputs, grouping: Arc::new(grouping), taken })
+        Ok(Grouped { input: *input, of, by, grouping: Arc::new(grouping), taken })
     }
 
     /// An input without the positions of some variables' dimensions that an array does not have any more.
     pub fn still_there(&self, input: usize, variables: &[&str], x: &Quantity, span: Span) -> Bound<Dataset> {
-        still_there(&self.inputs[input].dataset, variables, x, span)
+        still_there(&self.places, input, variables, x, span)
     }
 }
 
-/// A dataset without the positions of some variables' dimensions that an array does not have any more.
-pub(super) fn still_there(dataset: &Dataset, variables: &[&str], x: &Quantity, span: Span) -> Bound<Dataset> {
+/// An input without the positions of some variables' dimensions that an array does not have any more, and the others in the
+/// order of that array.
+pub(super) fn still_there(
+    places: &Places,
+    input: usize,
+    variables: &[&str],
+    x: &Quantity,
+    span: Span,
+) -> Bound<Dataset> {
+    let mut dataset = places.datasets[input].clone();
     let mut selection = Selection::new();
     let mut dims: Vec<&String> = Vec::new();
     for variable in variables {
-        let meta = dataset.variable(variable).at(span)?;
+        let meta = places.datasets[input].variable(variable).at(span)?;
         for (dim, n) in meta.dims.iter().zip(meta.shape.iter()).filter(|(dim, _)| x.dims().contains(dim)) {
             let is_cut = x.taken.iter().any(|(d, _)| d == dim);
-            if is_cut && !dims.contains(&dim) {
+            if dims.contains(&dim) {
+                continue;
+            }
+            dims.push(dim);
+            if let Some(order) = places.whole_order(dim, x, (input, meta))? {
+                dataset = dataset.in_order(dim, &order).at(span)?;
+            }
+            if is_cut {
                 let Some(left) = positions(&x.taken, dim, *n) else {
                     return wrong(span, format!("what was done to '{dim}' leaves none of its places known"));
                 };
                 selection = selection.isel(dim, &listed(&left));
-                dims.push(dim);
             }
         }
     }

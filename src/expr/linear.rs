@@ -23,15 +23,16 @@ use crate::{
 /// NaN in, NaN out: a product with a hole in it is none.
 const PROPAGATE: FoldOptions = FoldOptions { ddof: 0.0, keep_missing: true, min_count: 0 };
 
-/// The matrix product.
-pub(super) fn matmul(a: Quantity, b: Quantity, span: Span) -> Bound<Val> {
-    let array = a.array.matmul(&b.array).at(span)?;
-    let mut out = Quantity::of(array, Kept::Nothing, &[&a, &b]);
-    units::say(&mut out.attrs, units::of_product(&a, &b));
-    Ok(Val::Array(out))
-}
-
 impl Binder<'_> {
+    /// The matrix product.
+    pub fn matmul(&self, a: Quantity, b: Quantity, span: Span) -> Bound<Val> {
+        let [a, b] = self.places.together([&a, &b])?;
+        let array = a.array.matmul(&b.array).at(span)?;
+        let mut out = Quantity::of(array, Kept::Nothing, &[&a, &b]);
+        units::say(&mut out.attrs, units::of_product(&a, &b));
+        Ok(Val::Array(out))
+    }
+
     /// Sums of products.
     pub fn linear(&mut self, call: &Call) -> Bound<Quantity> {
         let span = call.span;
@@ -60,6 +61,7 @@ impl Binder<'_> {
             _ => {}
         }
         let y = self.array(call.required("y")?)?;
+        let [x, y] = if call.name == "outer" { [x, y] } else { self.places.together([&x, &y])? };
         let array = match call.name {
             "matmul" => x.array.matmul(&y.array),
             "dot" if x.array.ndim() == 0 || y.array.ndim() == 0 => x.array.multiply(&y.array),
@@ -85,7 +87,8 @@ impl Binder<'_> {
 
     fn einsum(&mut self, call: &Call) -> Bound<Quantity> {
         let subscripts = text(call.required("subscripts")?, "subscripts")?;
-        let all = call.args.rest.iter().map(|e| self.array(e)).collect::<Bound<Vec<_>>>()?;
+        let mut all = call.args.rest.iter().map(|e| self.array(e)).collect::<Bound<Vec<_>>>()?;
+        self.places.put_together(&mut all, None)?;
         let arrays: Vec<&LazyArray> = all.iter().map(|q| &q.array).collect();
         let array = LazyArray::einsum(&subscripts, &arrays).at(call.span)?;
         Ok(Quantity::of(array, Kept::Nothing, &all.iter().collect::<Vec<_>>()))

@@ -20,6 +20,9 @@
 //! what follows from coordinates, and variables, are known beforehand and make one pass. `by=` and `every=` make a value for
 //! each group, of any reduction; where such a result meets the values again, it stands at each place of its group.
 //!
+//! Arrays meet by their labels: what has those of the first in another order is read in its order, and others are an error, but
+//! for dates, which meet by position. Parts of one coordinate meet as they were taken.
+//!
 //! Units go through arithmetic where they are known: sums and extremes keep those that all operands have, however they are
 //! written, and lose different ones, for nothing is converted in silence (`convert_units` does that); products, powers
 //! and roots combine them; a factor that is a bare number may be a conversion, and loses them.
@@ -39,6 +42,7 @@ mod groups;
 mod known;
 mod lexer;
 mod linear;
+mod meeting;
 mod order;
 mod parser;
 mod print;
@@ -55,7 +59,7 @@ pub use ast::{
     Arg, BinaryOp, CompareOp, Expr, ExprKind, Ident, IndexItem, IndexKind, Literal, Number, Program, Span, Statement,
     UnaryOp,
 };
-pub use bind::{Input, bind};
+pub use bind::{Input, Meaning, bind};
 pub use diagnostic::Diagnostic;
 pub use lexer::LENGTH_MAX;
 pub use parser::{DEPTH_MAX, parse};

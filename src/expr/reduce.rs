@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     array::{AxisWeights, LazyArray},
-    dataset::{Cells, Found, KNOWN_MAX, Statistic, Weights, described},
+    dataset::{Cells, Found, KNOWN_MAX, Statistic, Taken, Weights, described},
     error::Result,
     kernels::fold::{FoldOptions, Op},
 };
@@ -104,10 +104,24 @@ impl Binder<'_> {
         }
     }
 
+    /// The numbers of an array whose dimensions were then put in another order; `None` where they are not known.
+    fn numbers_in_order(&self, of: &Quantity, turned: &[(String, Taken)]) -> Bound<Option<Vec<f64>>> {
+        let Some(mut numbers) = self.numbers_of(&of.array)? else { return Ok(None) };
+        for (dim, taken) in turned {
+            let (Taken::Positions(positions), Some(axis)) = (taken, of.dims().iter().position(|d| d == dim)) else {
+                return Ok(None);
+            };
+            numbers = picked(&numbers, of.array.shape(), axis, positions);
+        }
+        Ok(Some(numbers))
+    }
+
     /// What an expression is worth, as weights.
     fn weights_of_expression(&mut self, expr: &Expr, x: &Quantity) -> Bound<Found> {
-        let weights = self.array(expr)?;
-        let weights = brought_back(&weights, x, expr.span)?.unwrap_or(weights);
+        let given = self.array(expr)?;
+        let [_, weights] = self.places.together([x, &given])?;
+        let turned = &weights.taken[given.taken.len()..].to_vec();
+        let weights = brought_back(&weights, x, &self.places, expr.span)?.unwrap_or(weights);
         let (rank, own) = (x.array.ndim(), weights.array.ndim());
         let axes = match weights.array.dims() {
             _ if own == 0 => Vec::new(),
@@ -122,7 +136,10 @@ impl Binder<'_> {
             }
         };
         let known = match weights.array.size() <= KNOWN_MAX {
-            true => self.numbers_of(&weights.array)?,
+            true => match self.numbers_of(&weights.array)? {
+                None if given.dims() == weights.dims() => self.numbers_in_order(&given, turned)?,
+                known => known,
+            },
             false => None,
         };
         let weighted = match known {
@@ -132,6 +149,16 @@ impl Binder<'_> {
         let units = weights.attrs.text("units");
         Ok(Found::computed(weighted.at(expr.span)?, weights.dims(), expr.to_string(), units))
     }
+}
+
+/// Row-major values with those along an axis taken from these positions.
+fn picked(values: &[f64], shape: &[u64], axis: usize, positions: &[i64]) -> Vec<f64> {
+    let inner = shape[axis + 1..].iter().product::<u64>() as usize;
+    let slab = inner * shape[axis] as usize;
+    let rows = |slab: &[f64]| -> Vec<f64> {
+        positions.iter().flat_map(|&at| slab.iter().skip(at as usize * inner).take(inner)).copied().collect()
+    };
+    values.chunks(slab.max(1)).flat_map(rows).collect()
 }
 
 /// The statistic that a reduction is, and its options.

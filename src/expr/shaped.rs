@@ -34,6 +34,7 @@ impl Binder<'_> {
             }
             "take_along_axis" => {
                 let index = self.array(call.required("indices")?)?;
+                let [x, index] = self.places.together([&x, &index])?;
                 let at = call.given("axis").map_or(Ok(x.array.ndim() as i64 - 1), |e| axis(e, &x))?;
                 let out = x.with(x.array.take_along_axis(&index.array, at).at(span)?, Kept::All);
                 Ok(noted(&x, at, Taken::Other, out))
@@ -117,17 +118,25 @@ impl Binder<'_> {
         let ExprKind::List(items) = &list.kind else {
             return wrong(list.span, "arrays are a list, as [a, b]");
         };
-        let all = items.iter().map(|e| self.array(e)).collect::<Bound<Vec<_>>>()?;
-        let [first, ..] = all.as_slice() else { return wrong(list.span, "a list of no arrays") };
+        let mut all = items.iter().map(|e| self.array(e)).collect::<Bound<Vec<_>>>()?;
+        let Some(first) = all.first().cloned() else { return wrong(list.span, "a list of no arrays") };
+        let along = match call.name {
+            "stack" => None,
+            _ => Some(call.given("axis").map_or(Ok(0), |e| axis(e, &first))?),
+        };
+        let joined = along.and_then(|at| first.dims().get(at as usize)).map(String::as_str);
+        self.places.put_together(&mut all, joined)?;
+        for (item, other) in items.iter().zip(&all).skip(1) {
+            self.note_units([&first, other], (item, &format!("'{}' and '{item}'", items[0])));
+        }
         let arrays: Vec<LazyArray> = all.iter().map(|q| q.array.clone()).collect();
         let operands: Vec<&Quantity> = all.iter().collect();
-        if call.name == "stack" {
+        let Some(at) = along else {
             let at = call.given("axis").map_or(Ok(0), |e| integer(e, "axis"))?;
             return Ok(Quantity::of(LazyArray::stack(&arrays, at).at(call.span)?, Kept::All, &operands));
-        }
-        let at = call.given("axis").map_or(Ok(0), |e| axis(e, first))?;
+        };
         let out = Quantity::of(LazyArray::concat(&arrays, at).at(call.span)?, Kept::All, &operands);
-        Ok(noted(first, at, Taken::Other, out))
+        Ok(noted(&first, at, Taken::Other, out))
     }
 
     fn compress(&mut self, call: &Call) -> Bound<Quantity> {

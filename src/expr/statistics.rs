@@ -84,6 +84,7 @@ impl Binder<'_> {
     /// Two arrays, broadcast together: correlation, covariance, regression.
     fn relation(&mut self, call: &Call) -> Bound<Quantity> {
         let (x, y) = (self.array(call.required("x")?)?, self.array(call.required("y")?)?);
+        let [x, y] = self.places.together([&x, &y])?;
         let both = LazyArray::broadcast_arrays(&[x.array.clone(), y.array.clone()]).at(call.span)?;
         let Some(shape) = both.into_iter().next() else { return wrong(call.span, "two arrays are needed") };
         let mut together = Quantity::of(shape, Kept::Links, &[&x, &y]);
@@ -186,7 +187,11 @@ fn rate(x: &Quantity, coordinate: Option<&Coordinate>) -> Option<String> {
 
 fn set_units(out: &mut Quantity, units: Option<String>) {
     match units {
-        Some(units) => out.attrs.set("units", units),
+        Some(units) => {
+            out.attrs.set("units", units);
+            // A change of so many K is no temperature.
+            measure::difference(&mut out.attrs);
+        }
         None => drop(out.attrs.remove("units")),
     }
 }

@@ -83,15 +83,7 @@ impl Binder<'_> {
             return Err(Diagnostic::new(span, message).with_help("with data, use where(mask, x, nan)").into());
         };
         let (truths, n) = (known.numbers(), x.array.shape()[axis]);
-        let dim = x.dims().get(axis);
-        let of_dim = |q: &Quantity| q.taken.iter().filter(|(d, _)| Some(d) == dim).cloned().collect::<Vec<_>>();
-        let (here, there) = (of_dim(x), of_dim(mask));
-        // A mask of a whole dimension is good for what was taken of it, in whatever order.
-        let left = match dim {
-            Some(dim) if here != there && there.is_empty() => positions(&here, dim, truths.len() as u64),
-            _ if here == there => Some((0..truths.len() as u64).collect()),
-            _ => None,
-        };
+        let left = self.masked(x, x.dims().get(axis), n, mask, truths.len() as u64)?;
         let Some(left) = left.filter(|left| left.len() as u64 == n) else {
             let lengths = format!("a mask of {} positions for a dimension of {n}", truths.len());
             return wrong(span, format!("{lengths}: they are not the same ones"));
@@ -102,6 +94,34 @@ impl Binder<'_> {
             return wrong(span, "nothing is selected: the mask is false everywhere");
         }
         Ok(kept)
+    }
+
+    /// For each of `n` positions of a dimension, that of a mask of `m` which is for it; `None` where that cannot be said.
+    fn masked(&self, x: &Quantity, dim: Option<&String>, n: u64, mask: &Quantity, m: u64) -> Bound<Option<Vec<u64>>> {
+        let of_dim = |q: &Quantity| q.taken.iter().filter(|(d, _)| Some(d) == dim).cloned().collect::<Vec<_>>();
+        let (here, there) = (of_dim(x), of_dim(mask));
+        let Some(dim) = dim else { return Ok((here == there).then(|| (0..m).collect())) };
+        let of_other = match (self.places.named(x, dim)?, self.places.named(mask, dim)?) {
+            (Some(own), Some(other)) => (!own.is(&other)).then_some((own, other)),
+            _ => None,
+        };
+        // A mask of a whole dimension is good for what was taken of it, in whatever order.
+        let is_whole = there.is_empty();
+        match of_other {
+            // That of another coordinate is in the order of its labels.
+            Some((own, other)) if m == n || is_whole => {
+                let (own, left) = match m == n {
+                    true => (own, Some((0..n).collect())),
+                    false => (own.whole(), positions(&here, dim, m)),
+                };
+                let order = self.places.order(dim, &own, &other)?;
+                let place = |at: &u64| order.as_ref().map_or(Some(*at), |o| o.positions.get(*at as usize).copied());
+                Ok(left.and_then(|left: Vec<u64>| left.iter().map(place).collect()))
+            }
+            _ if here == there => Ok(Some((0..m).collect())),
+            _ if is_whole => Ok(positions(&here, dim, m)),
+            _ => Ok(None),
+        }
     }
 }
 

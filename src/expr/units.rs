@@ -1,7 +1,7 @@
 //! Units of what is computed from one or two arrays.
 //!
 //! Where operands say units that are known, products, quotients, powers and roots have theirs. Nothing is converted in
-//! silence: a sum of hPa and Pa has no units. A bare number in a product may be a conversion (`precipitation * 86400`),
+//! silence: a sum of hPa and Pa has no units, and a note says so. A bare number in a product may be a conversion (`precipitation * 86400`),
 //! so that units are lost there; in a sum it counts as one of the array's own values. Units with a zero of their own, as
 //! degC, have no products, but their differences do.
 
@@ -69,6 +69,40 @@ pub(super) fn of_change(x: &Attrs, with: &Attrs) -> Option<String> {
 /// The unit of differences from a mean; those of times are not said.
 fn deviation(attrs: &Attrs) -> Option<Unit> {
     measure::of(attrs).filter(|unit| unit.reference().is_none()).map(|unit| unit.span())
+}
+
+/// The units of two arrays that measure the same in different ways, so that numbers of one are not those of the other.
+pub(super) fn differing<'a>(a: &'a Attrs, b: &'a Attrs) -> Option<[&'a str; 2]> {
+    let (x, y) = (measure::of(a)?, measure::of(b)?);
+    // A deviation from a temperature has no zero, and goes with any scale of that step.
+    let (x, y) = match measure::is_difference(a) || measure::is_difference(b) {
+        true => (x.span(), y.span()),
+        false => (x, y),
+    };
+    let is_other = !x.conversion_to(&y).ok()?.is_identity();
+    is_other.then_some([a.text("units")?.trim(), b.text("units")?.trim()])
+}
+
+/// Whether two values have to be in the same units.
+pub(super) fn is_of_a_kind(op: Binary) -> bool {
+    use Binary::*;
+    matches!(
+        op,
+        Add | Subtract
+            | Hypot
+            | Maximum
+            | Minimum
+            | Fmax
+            | Fmin
+            | Remainder
+            | Fmod
+            | Less
+            | LessEqual
+            | Greater
+            | GreaterEqual
+            | Equal
+            | NotEqual
+    )
 }
 
 /// Puts a unit of its own on a result.

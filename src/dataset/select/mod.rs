@@ -6,7 +6,7 @@ mod part;
 mod resolve;
 mod times;
 
-use super::{Dataset, encoded::flags_as, output::lossless, scope};
+use super::{Dataset, Order, encoded::flags_as, output::lossless, scope};
 use crate::{
     array::LazyArray,
     attrs::{Attrs, Value},
@@ -20,7 +20,8 @@ use crate::{
     source::{Group, Storage, StoredType, VarMeta},
 };
 use mask::Mask;
-use part::{Part, pick};
+pub(super) use part::Part;
+use part::pick;
 use std::collections::{BTreeSet, HashMap};
 
 /// How labels are found that a coordinate does not have.
@@ -64,6 +65,7 @@ pub struct Selection {
     inexact: Option<Inexact>,
     tolerance: Option<f64>,
     variables: Vec<String>,
+    orders: Vec<(String, Order)>,
 }
 
 impl Selection {
@@ -90,6 +92,12 @@ impl Selection {
         self
     }
 
+    /// The same with one more dimension in another order.
+    pub(super) fn in_order(mut self, name: &str, order: &Order) -> Selection {
+        self.orders.push((name.to_string(), order.clone()));
+        self
+    }
+
     /// The same for these variables: where groups have dimensions of one name, those of other variables stay as they are.
     pub fn of(mut self, variables: &[String]) -> Selection {
         self.variables = variables.to_vec();
@@ -113,7 +121,7 @@ impl Selection {
 
     /// Whether it is everything.
     pub fn is_empty(&self) -> bool {
-        self.wants.is_empty()
+        self.wants.is_empty() && self.orders.is_empty()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
 
 /// What is taken of one dimension.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Part {
+pub(in crate::dataset) enum Part {
     /// One position; the dimension goes.
     At(u64),
     /// Evenly spaced positions.

@@ -2,7 +2,7 @@
 
 use super::{
     DimKey, Selection, Want, key,
-    label::{Found, Labels, Near},
+    label::{CIRCLE, Found, Labels, Near},
     mask::Mask,
     no_dimension,
     part::{Part, pick},
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     array::LazyArray,
     cf::horizontal::is_longitude,
-    dataset::{Dataset, scope},
+    dataset::{Dataset, Order, scope},
     dtype::DType,
     error::{Error, Problem, Result},
     source::{Group, StoredType, VarMeta},
@@ -45,6 +45,9 @@ pub(super) fn resolve(of: &Dataset, selection: &Selection) -> Result<Resolved> {
             Want::Labels(text) => resolving.labels(name, text),
         };
         resolved.map_err(|e| named(e, name))?;
+    }
+    for (name, order) in &selection.orders {
+        resolving.order(name, order).map_err(|e| named(e, name))?;
     }
     resolving.mask()?;
     Ok(resolving.done)
@@ -114,6 +117,21 @@ impl<'a> Resolving<'a> {
         for (key, _) in dims {
             let part = places(text, key.2)?;
             self.set(key, part)?;
+        }
+        Ok(())
+    }
+
+    /// A dimension in another order: those of its name and length.
+    fn order(&mut self, name: &str, order: &Order) -> Result<()> {
+        for (key, var) in self.dims(name) {
+            if key.2 != order.positions.len() as u64 {
+                continue;
+            }
+            if let Some(coordinate) = labels_of(self.root, var.group(), name).filter(|_| !order.circles.is_empty()) {
+                let moved = order.circles.iter().map(|&n| n as f64 * CIRCLE).collect();
+                self.done.moved.push((coordinate.path.clone(), moved));
+            }
+            self.set(key, Part::of(&order.positions))?;
         }
         Ok(())
     }
