@@ -181,9 +181,8 @@ impl Pipeline {
     /// Whether several chunks are decoded faster together than one by one: nothing is to be undone but deflate, or that and
     /// a shuffle.
     pub fn is_faster_together(&self) -> bool {
-        let (Some(last), rest) = (self.codecs.last(), self.codecs.len().saturating_sub(1)) else { return false };
-        let is_deflate = matches!(last, Codec::Deflate { .. } | Codec::DeflateFast);
-        inflate::is_worth_it() && is_deflate && matches!(self.codecs[..rest], [] | [Codec::Shuffle { .. }])
+        let is_deflate = |codec: &Codec| matches!(codec, Codec::Deflate { .. } | Codec::DeflateFast);
+        inflate::is_worth_it() && matches!(&self.codecs[..], [last] | [Codec::Shuffle { .. }, last] if is_deflate(last))
     }
 
     /// The scratch that [`decode_together`](Pipeline::decode_together) needs for each chunk but the first beside that of the
