@@ -2,7 +2,10 @@
 //!
 //! This is the one place that decides it, for expressions, labels of groups, weights and files that are merged.
 
-use super::{Dataset, grouping, select::Part};
+use super::{
+    Dataset, grouping,
+    select::{CIRCLE, Part},
+};
 use crate::{
     array::LazyArray,
     cf::{
@@ -14,9 +17,6 @@ use crate::{
     error::Result,
     source::VarMeta,
 };
-
-/// Whole circles of longitude are the same place.
-const CIRCLE: f64 = 360.0;
 
 /// What is nearer than this part of a label, and than a hundredth of a step, is the same but for how it was written.
 const SLACK: f64 = 1e-5;

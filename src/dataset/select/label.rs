@@ -33,7 +33,8 @@ pub(super) struct Near {
 /// A label that is typed in decimals is another number than its neighbour in 32 bits.
 const SLACK: f64 = 1e-6;
 
-pub(super) const CIRCLE: f64 = 360.0;
+/// Whole circles of longitude are the same place.
+pub(in crate::dataset) const CIRCLE: f64 = 360.0;
 
 impl Labels {
     /// The positions that `text` means: one label, several with commas, or a range with a colon.

@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Result},
     source::{Group, Storage, StoredType, VarMeta},
 };
+pub(super) use label::CIRCLE;
 use mask::Mask;
 pub(super) use part::Part;
 use part::pick;
