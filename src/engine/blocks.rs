@@ -4,14 +4,12 @@ use super::{Evaluator, Run, of_source};
 use crate::{
     codec::Scratch,
     error::{Error, Result},
-    events::Event,
     kernels::{
         decode::Elements,
         fold::{Role, ViewDim},
     },
     plan::{Input, padded},
     shape::{ChunkIndex, Region},
-    units::Bytes,
 };
 use std::ops::Range;
 
@@ -61,7 +59,7 @@ impl<'a> Blocks<'a> {
                     outs.take(blocks.len()).map(|out| &mut out[..source.chunk_bytes()]).collect();
                 let read = source.read_together(self.are_read_once, blocks, scratch, &mut outs);
                 let are_planes = read.map_err(|e| of_source(source.as_ref(), e))?;
-                blocks.iter().for_each(|_| self.tell(source.chunk_bytes()));
+                self.run.executor.tell(source.as_ref(), blocks.len());
                 Ok(blocks.iter().zip(are_planes).map(|(block, are_planes)| filled(block, are_planes)).collect())
             }
             (Input::Computed(_), Some(evaluator)) => {
@@ -76,15 +74,6 @@ impl<'a> Blocks<'a> {
             }
             (Input::Computed(_), None) => unreachable!("workers on expressions have an evaluator"),
         }
-    }
-
-    fn tell(&self, chunk_bytes: usize) {
-        let Input::Stored(source) = self.input else { return };
-        self.run.executor.observer.on(&Event::Chunk {
-            stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
-            decoded: Bytes(chunk_bytes as u64),
-            held: self.run.executor.budget.held(),
-        });
     }
 
     /// Where in a block's bytes the values of each array lie.

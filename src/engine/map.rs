@@ -8,7 +8,6 @@ use crate::{
     block::Block,
     codec::Scratch,
     error::{Error, Result},
-    events::Event,
     kernels::{
         cast::{cast, to_native},
         strided::{copy_part, copy_shared},
@@ -17,7 +16,6 @@ use crate::{
     shape::{ChunkIndex, Region},
     source::Source,
     sync::Mutex,
-    units::Bytes,
 };
 
 /// Computes arrays tile by tile, or copies a variable as it is stored, and writes it piece by piece.
@@ -188,15 +186,8 @@ impl<'a> Job<'a> {
                 copy_shared(native, from, tile_bytes, tile, element);
             }
         }
-        if source.is_spilled() {
-            return Ok(());
-        }
-        for _ in chunks {
-            self.run.executor.observer.on(&Event::Chunk {
-                stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
-                decoded: Bytes(bytes as u64),
-                held: self.run.executor.budget.held(),
-            });
+        if !source.is_spilled() {
+            self.run.executor.tell(source, chunks.len());
         }
         Ok(())
     }

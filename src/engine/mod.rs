@@ -104,6 +104,17 @@ impl Executor {
         Ok(if idle < IDLE_LEAST { 0 } else { idle })
     }
 
+    /// Tells the observer of chunks that were read.
+    fn tell(&self, source: &dyn Source, chunks: usize) {
+        for _ in 0..chunks {
+            self.observer.on(&Event::Chunk {
+                stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
+                decoded: Bytes(source.chunk_bytes() as u64),
+                held: self.budget.held(),
+            });
+        }
+    }
+
     /// How many workers fit, and how many chunks each can have in hand. Neither changes any result.
     fn crew(&self, need: &Need) -> Crew {
         let limit = self.budget.limit().0.saturating_sub(self.budget.held().0);

@@ -13,12 +13,9 @@ use crate::{
     block::Block,
     codec::Scratch,
     error::Result,
-    events::Event,
     kernels::decode::Segment,
     plan::{Computed, Form, Formula, padded},
     shape::{ChunkIndex, Region},
-    source::Source,
-    units::Bytes,
 };
 use std::cell::RefCell;
 
@@ -146,19 +143,10 @@ impl<'a> Evaluator<'a> {
         slot.chunk = None;
         super::read(source, chunk, scratch, &mut slot.data.bytes_mut()[..source.chunk_bytes()])?;
         (slot.chunk, slot.used) = (Some(chunk.clone()), self.clock);
-        self.tell(source);
-        Ok(way)
-    }
-
-    fn tell(&self, source: &dyn Source) {
-        if source.is_spilled() {
-            return;
+        if !source.is_spilled() {
+            self.executor.tell(source, 1);
         }
-        self.executor.observer.on(&Event::Chunk {
-            stored: Bytes(source.stored_bytes() / source.grid().chunks().max(1)),
-            decoded: Bytes(source.chunk_bytes() as u64),
-            held: self.executor.budget.held(),
-        });
+        Ok(way)
     }
 }
 
